@@ -1,0 +1,104 @@
+#include "common/base/failpoint.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct {
+    const char *name;
+    const char *process;
+} points[] = {
+#define F(id, name, process) {name, process},
+    FAILPOINTS(F)
+#undef F
+};
+
+const char *failpoint_name(enum failpoint point)
+{
+    return points[point].name;
+}
+
+const char *failpoint_process(enum failpoint point)
+{
+    return points[point].process;
+}
+
+#ifdef LEAT_FAILPOINTS
+
+enum act { ACT_NONE, ACT_KILL, ACT_STOP, ACT_ERROR, ACT_DELAY };
+
+static struct {
+    long at; /* pass number that acts; 0 = not armed */
+    enum act act;
+    long passes;
+} armed[FAILPOINT_COUNT];
+static bool parsed;
+
+static enum act act_of(const char *word)
+{
+    static const char *const words[] = {"", "kill", "stop", "error", "delay"};
+    for (int i = ACT_KILL; i <= ACT_DELAY; i++)
+        if (strcmp(words[i], word) == 0)
+            return (enum act)i;
+    fprintf(stderr, "LEAT_FAILPOINT: '%s' is none of kill, stop, error, delay\n", word);
+    exit(2);
+}
+
+static void arm(char *spec)
+{
+    char *save = NULL;
+    const char *name = strtok_r(spec, ":", &save);
+    const char *at = strtok_r(NULL, ":", &save);
+    const char *act = strtok_r(NULL, ":", &save);
+    for (int i = 0; name && i < FAILPOINT_COUNT; i++)
+        if (strcmp(points[i].name, name) == 0) {
+            armed[i].at = at ? strtol(at, NULL, 10) : 1;
+            armed[i].act = act ? act_of(act) : ACT_KILL;
+            return;
+        }
+    fprintf(stderr, "LEAT_FAILPOINT: there is no '%s'\n", name ? name : "");
+    exit(2);
+}
+
+static void parse_environment(void)
+{
+    parsed = true;
+    const char *text = getenv("LEAT_FAILPOINT");
+    char *copy = text && *text ? strdup(text) : NULL;
+    char *save = NULL;
+    for (char *one = copy ? strtok_r(copy, ",", &save) : NULL; one;
+         one = strtok_r(NULL, ",", &save))
+        arm(one);
+    free(copy);
+}
+
+static void record(enum failpoint point)
+{
+    const char *path = getenv("LEAT_FAILPOINT_LOG");
+    const int fd = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666) : -1;
+    if (fd < 0)
+        return;
+    dprintf(fd, "%s\n", points[point].name);
+    close(fd);
+}
+
+bool failpoint_hit(enum failpoint point)
+{
+    if (!parsed)
+        parse_environment();
+    if (armed[point].at == 0 || ++armed[point].passes != armed[point].at)
+        return false;
+    record(point);
+    if (armed[point].act == ACT_KILL)
+        kill(getpid(), SIGKILL);
+    if (armed[point].act == ACT_STOP)
+        kill(getpid(), SIGSTOP);
+    if (armed[point].act == ACT_DELAY)
+        usleep(300000);
+    return armed[point].act == ACT_ERROR;
+}
+
+#endif

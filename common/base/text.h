@@ -1,0 +1,25 @@
+/* common/base/text.h: a growing string, and small helpers on text. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Zero-initialised is empty. `data` is NULL until the first append, NUL-terminated after it. */
+struct text {
+    char *data;
+    size_t len;
+    size_t cap;
+};
+
+void text_append(struct text *t, const void *data, size_t len);
+void text_puts(struct text *t, const char *s);
+void text_printf(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void text_free(struct text *t);  /* back to empty */
+char *text_take(struct text *t); /* the string (never NULL); t is empty afterwards */
+#define cleanup_text __attribute__((cleanup(text_free)))
+
+bool text_starts_with(const char *s, const char *prefix);
+bool text_ends_with(const char *s, const char *suffix);
+/* [a-z0-9]([a-z0-9-_.]*), at most `max` characters: names of pipelines, steps, sources, … */
+bool text_is_name(const char *s, size_t max);
+/* Whole string as a base-10 integer in [least, most]; false otherwise. */
+bool text_to_int(const char *s, long long least, long long most, long long *out);
