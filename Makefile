@@ -66,7 +66,7 @@ $(foreach m,$(MODULES),$(if $($(m)_SRCS),$(eval $(call module_rule,$(m)))))
 define daemon_rule
 $(B)/bin/leat-$(1): $(B)/obj/$(1)/main.o $(call archive,$(1)) $(call archive,common)
 	@mkdir -p $$(@D)
-	@echo "  LD   $@"; $(COMPILER) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
+	@echo "  LD   $$@"; $(COMPILER) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
 endef
 $(foreach d,scheduler worker triggers api,$(eval $(call daemon_rule,$(d))))
 
@@ -90,7 +90,7 @@ define unit_rule
 $(patsubst tests/%.c,$(B)/tests/%,$(1)): $(call objects,$(1)) $(TEST_SUPPORT) \
     $(foreach m,$(call test_modules,$(1)),$(call archive,$(m))) $(call archive,common)
 	@mkdir -p $$(@D)
-	@echo "  LD   $@"; $(COMPILER) $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(LIBS)
+	@echo "  LD   $$@"; $(COMPILER) $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(LIBS)
 endef
 $(foreach t,$(UNIT_SRCS),$(eval $(call unit_rule,$(t))))
 
