@@ -2,6 +2,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Zero-initialised is empty. `data` is NULL until the first append, NUL-terminated after it. */
 struct text {
@@ -23,3 +24,13 @@ bool text_ends_with(const char *s, const char *suffix);
 bool text_is_name(const char *s, size_t max);
 /* Whole string as a base-10 integer in [least, most]; false otherwise. */
 bool text_to_int(const char *s, long long least, long long most, long long *out);
+
+/* Microseconds of "500us", "500ms", "10s", "5m", "2h", "14d" (a fraction is allowed: "1.5s");
+ * bytes of "512", "64KiB", "25MiB", "5GiB", "1TiB" (KB, MB… are powers of 1000). Not negative;
+ * false for anything else and for what does not fit. */
+bool text_to_duration(const char *s, int64_t *us);
+bool text_to_size(const char *s, int64_t *bytes);
+
+/* The one of `words` (ends with NULL) that is nearest to `word` and near enough to have been
+ * meant (at most a third of it edited), or NULL. For "did you mean". */
+const char *text_nearest(const char *word, const char *const *words);
