@@ -1,0 +1,83 @@
+/* scheduler/core/core.h: the scheduler's mind. Pure: (state, input, now) -> (state', batch).
+ * No I/O, no clock, no globals; randomness comes from the seed. The shell feeds it committed
+ * records and writes the batch it fills in one transaction. When a transaction is not provably in,
+ * the shell throws the core away and restores a new one: nothing here is ever rolled back.
+ *
+ * A step costs O(its needs + its dependents): dependency counters, no rescans. Work that one input
+ * sets off (a skip that spreads, a wide fan-out) is bounded a call: the rest stays in the core's
+ * own queue and core_deadline() returns "now" until it is done; since it follows from committed
+ * results, a takeover in between loses nothing. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/base/err.h"
+#include "schema/gen/messages.h"
+#include "scheduler/core/snapshot.h"
+#include "scheduler/core/batch.h"
+
+#define CORE_NEVER INT64_MAX
+
+struct core_now {
+    int64_t mono_us;     /* the leader's monotonic clock: every timer */
+    int64_t wall_us;     /* for rows and people; no decision rests on it */
+    int64_t answered_us; /* monotonic time during which leader, bus and database all answered:
+                            the only time that counts towards "lost" */
+};
+
+struct core_config {
+    int64_t epoch;
+    uint64_t seed;
+    int64_t lease_us;        /* 10 s */
+    int64_t lost_after_us;   /* 90 s; a step may set its own */
+    int64_t cancel_grace_us; /* TERM to KILL; 10 s */
+    size_t batch_rows;       /* about so many rows a call; 2000 */
+};
+
+struct core;
+struct core *core_new(const struct core_config *config);
+void core_free(struct core *core);
+
+/* Takes committed state in. At takeover: everything, before the first input; timers are re-armed
+ * with the wall time gone by, held to [0, length]. Later (`delta`): catalog entries and finished
+ * runs wanted by a retry. A version whose IR cannot be read makes its live runs fail with that
+ * reason. The snapshot may be freed afterwards. */
+void core_restore(struct core *core, const struct snapshot *all, const struct core_now *now);
+void core_learn(struct core *core, const struct snapshot *delta, const struct core_now *now);
+int64_t core_catalog_gen(const struct core *core);
+
+/* Inputs. Each is committed on the queue already, so bad content is an outcome (a verdict, a
+ * refusal, a counter), never an error. The shell has removed what the inbox had seen.
+ * `tombstoned`: a cancel came before this run. */
+void core_event(struct core *core, const struct event *event, const char *envelope,
+                const struct core_now *now, struct batch *out);
+void core_command(struct core *core, const struct command *command, bool tombstoned,
+                  const struct core_now *now, struct batch *out);
+void core_report(struct core *core, const struct report *report, const struct core_now *now,
+                 struct batch *out);
+/* Timers that are due, the queue of bounded work, and placement of ready steps; the shell calls it
+ * once at the end of each batch. Appends the change record and orders to out->messages. */
+void core_turn(struct core *core, const struct core_now *now, struct batch *out);
+
+/* Monotonic instant at which core_turn has something to do; CORE_NEVER when nothing is pending. */
+int64_t core_deadline(const struct core *core);
+
+/* Lost workers are judged only after the reports have been read up to an end taken after the
+ * silence was noticed. While core_wants_drain() is true the shell takes the end offsets of
+ * leat.reports, reads up to them, and then calls core_drained. */
+bool core_wants_drain(const struct core *core);
+void core_drained(struct core *core, const struct core_now *now);
+
+/* Highest epoch that any worker has told of; the shell raises its own above it. */
+int64_t core_highest_epoch(const struct core *core);
+
+/* Counters for metrics and tests. */
+struct core_stats {
+    int64_t live_runs, live_steps, placed, ready, waiting, queued_runs, workers;
+    int64_t reports_stale, reports_repeated, reports_gap, events_matched, events_unmatched;
+    int64_t bytes; /* memory held for live state */
+};
+void core_stats(const struct core *core, struct core_stats *out);
+
+/* Asserts every invariant of the state (counters against a recount, no orphan timers, slots within
+ * limits). O(state): tests and the simulator call it after every event. Aborts on a defect. */
+void core_check(const struct core *core);

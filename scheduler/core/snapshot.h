@@ -1,0 +1,112 @@
+/* scheduler/core/snapshot.h: committed state as the core takes it in: at takeover all of it,
+ * later the catalog entries and finished runs that a batch needs. Plain data; the snapshot owns
+ * its strings (one arena) and JSON values. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <jansson.h>
+#include "common/base/uuid.h"
+#include "common/bus/bus.h"
+
+struct snapshot_version { /* a pipeline version that a live run or the catalog names */
+    const char *pipeline;
+    const char *hash;
+    json_t *ir;
+};
+
+struct snapshot_pipeline {
+    const char *name;
+    const char *version; /* current */
+    bool paused;
+    bool deleted;
+    int64_t next_number;
+    int64_t gen;
+};
+
+struct snapshot_run {
+    struct uuid id;
+    const char *pipeline;
+    const char *version;
+    const char *name;
+    int64_t number;
+    const char *experiment;
+    uint8_t state;
+    const char *reason;
+    const char *trigger;
+    struct uuid event;
+    json_t *envelope; /* the event, NULL = none */
+    json_t *params;
+    json_t *vars;
+    struct uuid retry_of;
+    int64_t created_us;
+    int64_t started_us;
+    int64_t cancelled_us;
+};
+
+struct snapshot_step {
+    struct uuid run;
+    int32_t step;
+    int32_t iteration;
+    uint8_t state;
+    int32_t attempt;
+    struct uuid attempt_id;
+    int64_t nonce;
+    const char *worker;
+    struct uuid incarnation;
+    int64_t since_us;
+    int64_t started_us;
+    int64_t due_us;
+    const char *reason;
+};
+
+struct snapshot_result {
+    struct uuid run;
+    int32_t step;
+    int32_t iteration;
+    uint8_t state;
+    int32_t attempt;
+    struct uuid attempt_id;
+    json_t *outputs;
+    const char *reason;
+};
+
+struct snapshot_worker {
+    const char *id;
+    struct uuid incarnation;
+    const char *boot;
+    uint8_t state;
+    int64_t report_n;
+    json_t *info;
+    int64_t heard_us;
+};
+
+#define SNAPSHOT_ARRAYS(A)                                                                         \
+    A(versions, struct snapshot_version)                                                           \
+    A(pipelines, struct snapshot_pipeline)                                                         \
+    A(runs, struct snapshot_run)                                                                   \
+    A(steps, struct snapshot_step)                                                                 \
+    A(results, struct snapshot_result)                                                             \
+    A(workers, struct snapshot_worker)                                                             \
+    A(offsets, struct bus_position)
+
+struct snapshot {
+    int64_t epoch;
+    int64_t tx_seq;
+    int64_t catalog_gen;
+    int64_t wall_us; /* the database's clock when it was read */
+#define A(field, type)                                                                             \
+    type *field;                                                                                   \
+    size_t field##_count;                                                                          \
+    size_t field##_cap;
+    SNAPSHOT_ARRAYS(A)
+#undef A
+    struct arena *arena;
+};
+
+struct snapshot *snapshot_new(void);
+void snapshot_free(struct snapshot *s); /* takes NULL; decrefs its JSON values */
+#define A(field, type) type *snapshot_add_##field(struct snapshot *s);
+SNAPSHOT_ARRAYS(A)
+#undef A
+const char *snapshot_text(struct snapshot *s, const char *text);
