@@ -1,0 +1,161 @@
+#include "common/base/log.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/base/text.h"
+
+static struct {
+    const char *daemon;
+    enum log_level least;
+    enum log_format format;
+} setup = {"leat", LOG_INFO, LOG_LOGFMT};
+
+static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
+static const char *const format_names[] = {"logfmt", "json", NULL};
+
+void log_setup(const char *daemon, enum log_level least, enum log_format format)
+{
+    setup.daemon = daemon;
+    setup.least = least;
+    setup.format = format;
+}
+
+static int index_of(const char *const *words, const char *word)
+{
+    for (int i = 0; words[i]; i++)
+        if (strcmp(words[i], word) == 0)
+            return i;
+    return -1;
+}
+
+int log_level_parse(const char *text)
+{
+    return index_of(level_names, text);
+}
+
+int log_format_parse(const char *text)
+{
+    return index_of(format_names, text);
+}
+
+/* Length of the well-formed UTF-8 sequence at p (RFC 3629), 0 when it is none. */
+static size_t utf8_length(const unsigned char *p)
+{
+    if (p[0] < 0x80)
+        return 1;
+    if (p[0] >= 0xc2 && p[0] <= 0xdf)
+        return (p[1] & 0xc0) == 0x80 ? 2 : 0;
+    if ((p[0] & 0xf0) == 0xe0) {
+        const unsigned char least = p[0] == 0xe0 ? 0xa0 : 0x80, most = p[0] == 0xed ? 0x9f : 0xbf;
+        return p[1] >= least && p[1] <= most && (p[2] & 0xc0) == 0x80 ? 3 : 0;
+    }
+    if (p[0] >= 0xf0 && p[0] <= 0xf4) {
+        const unsigned char least = p[0] == 0xf0 ? 0x90 : 0x80, most = p[0] == 0xf4 ? 0x8f : 0xbf;
+        return p[1] >= least && p[1] <= most && (p[2] & 0xc0) == 0x80 && (p[3] & 0xc0) == 0x80 ? 4
+                                                                                               : 0;
+    }
+    return 0;
+}
+
+/* Inside quotes: what could end the line or the quotes is escaped, what is no UTF-8 replaced. */
+static void put_quoted(struct text *line, const char *value)
+{
+    const unsigned char *p = (const unsigned char *)value;
+    text_puts(line, "\"");
+    while (*p) {
+        const size_t n = utf8_length(p);
+        if (*p == '"' || *p == '\\')
+            text_printf(line, "\\%c", *p);
+        else if (*p == '\n')
+            text_puts(line, "\\n");
+        else if (*p < 0x20 || *p == 0x7f)
+            text_printf(line, "\\u%04x", *p);
+        else if (n == 0)
+            text_puts(line, "\\ufffd");
+        else
+            text_append(line, p, n);
+        p += n ? n : 1;
+    }
+    text_puts(line, "\"");
+}
+
+/* Letters, digits and harmless marks need no quotes in logfmt. */
+static bool is_plain(const char *value)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "-_.:/@+,";
+    return *value && value[strspn(value, plain)] == '\0';
+}
+
+static void put_key(struct text *line, const char *key)
+{
+    if (setup.format == LOG_JSON) {
+        text_puts(line, line->len == 1 ? "" : ",");
+        put_quoted(line, key);
+        text_puts(line, ":");
+    } else {
+        text_puts(line, line->len == 0 ? "" : " ");
+        text_puts(line, key);
+        text_puts(line, "=");
+    }
+}
+
+static void put_text(struct text *line, const char *key, const char *value)
+{
+    put_key(line, key);
+    if (!value)
+        text_puts(line, "null");
+    else if (setup.format == LOG_LOGFMT && is_plain(value))
+        text_puts(line, value);
+    else
+        put_quoted(line, value);
+}
+
+static void put_pairs(struct text *line, const struct log_pair *pair)
+{
+    for (; pair->kind != LOG_PAIR_END; pair++) {
+        if (pair->kind == LOG_PAIR_TEXT) {
+            put_text(line, pair->key, pair->text);
+            continue;
+        }
+        put_key(line, pair->key);
+        text_printf(line, "%lld", (long long)pair->number);
+    }
+}
+
+/* One write, so that lines of several processes on one pipe do not mix (up to PIPE_BUF). */
+static void emit(const struct text *line)
+{
+    size_t done = 0;
+    while (done < line->len) {
+        const ssize_t n = write(STDERR_FILENO, line->data + done, line->len - done);
+        if (n <= 0)
+            return; /* nowhere to say so */
+        done += (size_t)n;
+    }
+}
+
+void log_write(enum log_level level, const struct log_context *of, const char *msg,
+               const struct log_pair *pairs)
+{
+    if (level < setup.least)
+        return;
+    char now[CLOCK_TEXT];
+    clock_format(clock_wall_us(), now);
+    cleanup_text struct text line = {0};
+    if (setup.format == LOG_JSON)
+        text_puts(&line, "{");
+    put_text(&line, "time", now);
+    put_text(&line, "level", level_names[level]);
+    put_text(&line, "daemon", setup.daemon);
+    put_text(&line, "msg", msg);
+    if (of)
+        put_pairs(&line, of->pairs);
+    put_pairs(&line, pairs);
+    text_puts(&line, setup.format == LOG_JSON ? "}\n" : "\n");
+    emit(&line);
+}
