@@ -82,32 +82,52 @@ json_t *json_read(const char *data, size_t len, const struct json_limits *limits
     return v;
 }
 
+/* The segment after a slash, unescaped; returns what follows it, NULL for a stray ~. */
+static const char *take_segment(const char *p, struct text *segment)
+{
+    segment->len = 0;
+    text_append(segment, "", 0);
+    for (; *p && *p != '/'; p++) {
+        char c = *p;
+        if (c == '~') {
+            p++;
+            if (*p != '0' && *p != '1')
+                return NULL;
+            c = *p == '0' ? '~' : '/';
+        }
+        text_append(segment, &c, 1);
+    }
+    return p;
+}
+
+/* RFC 6901 wants digits without leading zeros; "-" names no element that exists. */
+static json_t *element_at(const json_t *array, const struct text *segment)
+{
+    long long i;
+    if (segment->data[0] == '0' && segment->len > 1)
+        return NULL;
+    if (segment->data[0] == '-' || !text_to_int(segment->data, 0, INT32_MAX, &i))
+        return NULL;
+    return json_array_get(array, (size_t)i);
+}
+
+json_t *json_pointer_step(const json_t *at, const char **pointer, struct text *segment)
+{
+    const char *rest = **pointer == '/' ? take_segment(*pointer + 1, segment) : NULL;
+    if (!rest)
+        return NULL;
+    json_t *child =
+        json_is_array(at) ? element_at(at, segment) : json_object_get(at, segment->data);
+    if (child)
+        *pointer = rest;
+    return child;
+}
+
 json_t *json_pointer(json_t *root, const char *pointer)
 {
     cleanup_text struct text segment = {0};
-    while (root && *pointer) {
-        if (*pointer++ != '/')
-            return NULL;
-        segment.len = 0;
-        text_append(&segment, "", 0);
-        for (; *pointer && *pointer != '/'; pointer++) {
-            const bool escaped = *pointer == '~' && (pointer[1] == '0' || pointer[1] == '1');
-            if (*pointer == '~' && !escaped)
-                return NULL;
-            pointer += escaped;
-            const char c = escaped ? (*pointer == '0' ? '~' : '/') : *pointer;
-            text_append(&segment, &c, 1);
-        }
-        if (json_is_array(root)) {
-            long long i;
-            const bool index = text_to_int(segment.data, 0, INT32_MAX, &i) &&
-                               (segment.data[0] != '0' || segment.len == 1) &&
-                               segment.data[0] != '-';
-            root = index ? json_array_get(root, (size_t)i) : NULL;
-        } else {
-            root = json_object_get(root, segment.data);
-        }
-    }
+    while (root && *pointer)
+        root = json_pointer_step(root, &pointer, &segment);
     return root;
 }
 

@@ -37,6 +37,9 @@ void json_double_text(double v, char out[JSON_DOUBLE_TEXT]);
 
 /* RFC 6901: "" is root, "/a/0/b~1c". Borrowed; NULL when there is no such place. */
 json_t *json_pointer(json_t *root, const char *pointer);
+/* One step of it: the child of `at` that the first segment of *pointer names, *pointer moved past
+ * it and the unescaped segment in `segment`; NULL when there is none (then *pointer is kept). */
+json_t *json_pointer_step(const json_t *at, const char **pointer, struct text *segment);
 /* Appends "/segment" with ~ and / escaped, or "/index". */
 void json_pointer_add(struct text *pointer, const char *segment);
 void json_pointer_add_index(struct text *pointer, size_t index);
