@@ -21,6 +21,9 @@
 #define IR_TRIGGERS_MAX     64
 #define IR_OUTPUT_VALUE_MAX 65536 /* bytes of a typed output; larger is an artifact */
 #define IR_ATTEMPTS_MAX     100
+#define IR_ENTRIES_MAX      256  /* inputs, outputs, env of a step; params, vars of a trigger */
+#define IR_ARGV_MAX         1024 /* of command, of args */
+#define IR_PROBLEMS_MAX     20   /* told by one ir_compile */
 
 enum ir_type { IR_STRING, IR_INTEGER, IR_NUMBER, IR_BOOLEAN, IR_JSON, IR_ARTIFACT };
 
@@ -45,9 +48,9 @@ struct ir_trigger {
     const char *branch, *tag, *repository; /* push: glob with * and ** */
     const char *schedule, *timezone;       /* cron */
     enum ir_missed missed;
-    struct cel *filter;             /* NULL = always */
-    struct template_text *run_name; /* NULL = PIPELINE-N */
-    struct template_text *experiment;
+    struct cel *filter;        /* NULL = always */
+    struct template *run_name; /* NULL = PIPELINE-N */
+    struct template *experiment;
     struct ir_binding *params; /* templates by parameter name */
     size_t param_count;
     struct ir_binding *vars; /* _NAME: value */
@@ -56,7 +59,7 @@ struct ir_trigger {
 
 struct ir_binding {
     const char *name;
-    struct template_text *value;
+    struct template *value;
 };
 
 enum ir_step_kind { IR_STEP_RUN, IR_STEP_OBJECTS }; /* objects: the built-in pin of an input */
@@ -66,9 +69,9 @@ enum ir_input_kind { IR_INPUT_OUTPUT, IR_INPUT_VALUE };
 struct ir_input {
     const char *name;
     enum ir_input_kind kind;
-    int32_t step;                /* OUTPUT: of which step (an objects step too) */
-    const char *output;          /* OUTPUT: its name */
-    struct template_text *value; /* VALUE: text given as a file */
+    int32_t step;           /* OUTPUT: of which step (an objects step too) */
+    const char *output;     /* OUTPUT: its name */
+    struct template *value; /* VALUE: text given as a file */
 };
 
 struct ir_output {
@@ -95,17 +98,18 @@ struct ir_step {
     enum ir_rule rule;
     struct cel *when;     /* NULL = always */
     const char *executor; /* NULL = the worker's default; "process", "noop" */
-    struct template_text *image;
-    struct template_text **argv; /* command then args */
+    struct template *image;
+    struct template **argv; /* command then args */
     size_t argv_count;
-    struct template_text *workdir;
+    size_t command_count; /* how many of argv are command: 0 = the image's entry point stays */
+    struct template *workdir;
     struct ir_binding *env;
     size_t env_count;
     struct ir_input *inputs;
     size_t input_count;
     struct ir_output *outputs;
     size_t output_count;
-    struct template_text *bucket, *prefix, *suffix, *key, *object_version; /* objects */
+    struct template *bucket, *prefix, *suffix, *key, *object_version; /* objects */
     const char **secrets;
     size_t secret_count;
     const char *pool; /* NULL = default */
@@ -142,12 +146,13 @@ struct ir {
     json_t *json; /* the canonical JSON it was loaded from; NULL once ir_drop_json was called */
 };
 
-/* YAML document (kind: pipeline) -> canonical IR JSON. Everything that can be known now is checked
- * here: schema, names, references (a reference to a step implies `needs`), cycles (named step by
- * step), types, CEL, templates, cron, zones, limits. Errors are FILE:LINE:COL: what is wrong and
- * what to do; when several things are wrong up to 20 of them are in `all` (may be NULL), one a
- * line. */
-json_t *ir_compile(const struct yaml_doc *doc, struct text *all, struct err *err);
+/* YAML document (kind: pipeline) -> canonical IR JSON, a new reference. Everything that can be
+ * known now is checked here: schema, names, references (a reference to a step implies `needs`),
+ * cycles (named step by step), types, CEL, templates, cron, zones, limits. NULL with LEAT_EINPUT
+ * and "NAME:LINE:COLUMN: what is wrong and what to do" of the first problem in the file; when
+ * several things are wrong up to IR_PROBLEMS_MAX of them are in `all` (may be NULL), one a line, in
+ * order of the file. `name` is only for messages. Reads zone files; does not block otherwise. */
+json_t *ir_compile(const struct yaml_doc *doc, const char *name, struct text *all, struct err *err);
 
 /* sha256 of the canonical JSON text. */
 void ir_hash(const json_t *ir_json, char out[SHA256_HEX]);
@@ -158,7 +163,8 @@ struct ir *ir_load(const json_t *ir_json, struct err *err);
 struct ir *ir_ref(struct ir *ir);
 void ir_unref(struct ir *ir);                                 /* takes NULL */
 int32_t ir_step_index(const struct ir *ir, const char *name); /* -1 = none; O(1) */
-size_t ir_bytes(const struct ir *ir);
+size_t ir_bytes(const struct ir *ir); /* about what it holds in memory, the JSON apart */
+void ir_drop_json(struct ir *ir);     /* ir->json = NULL, for those who have no more use for it */
 
 /* Checks given parameters against the declarations and fills in the defaults: a new object.
  * Text given for a typed parameter is read as that type when `from_text`. LEAT_EINPUT names it. */
