@@ -106,8 +106,11 @@ static int parser_error(struct reader *r)
     const char *problem = p->problem ? p->problem : "not YAML";
     if (p->error == YAML_READER_ERROR)
         return fail(r, place_of_offset(p), LEAT_EINPUT, "%s", problem);
-    return fail(r, place_of(p->problem_mark), LEAT_EINPUT, "%s%s%s%s", p->context ? p->context : "",
-                p->context ? ": " : "", problem, hint_for(problem));
+    const struct yaml_place at = place_of(p->problem_mark), begun = place_of(p->context_mark);
+    if (!p->context)
+        return fail(r, at, LEAT_EINPUT, "%s%s", problem, hint_for(problem));
+    return fail(r, at, LEAT_EINPUT, "%s, begun at %d:%d: %s%s", p->context, begun.line,
+                begun.column, problem, hint_for(problem));
 }
 
 static int next_event(struct reader *r, yaml_event_t *event)
