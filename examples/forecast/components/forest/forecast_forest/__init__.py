@@ -1,0 +1,1 @@
+"""Train and register the random forest."""

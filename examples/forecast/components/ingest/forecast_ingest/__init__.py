@@ -1,0 +1,1 @@
+"""One table out of a pinned set of objects."""

@@ -1,0 +1,1 @@
+"""Features and the fitted transformer out of the checked data."""

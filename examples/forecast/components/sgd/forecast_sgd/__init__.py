@@ -1,0 +1,1 @@
+"""Train and register the SGD regression."""

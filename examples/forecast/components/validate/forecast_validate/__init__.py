@@ -1,0 +1,1 @@
+"""Refuse data that must not be trained on."""
