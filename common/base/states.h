@@ -12,7 +12,7 @@
     S(PENDING, "pending", TO(QUEUED) | TO(RUNNING) | TO(FAILED) | TO(CANCELLED) | TO(SKIPPED))     \
     S(QUEUED, "queued", TO(RUNNING) | TO(FAILED) | TO(CANCELLED) | TO(SKIPPED))                    \
     S(RUNNING, "running", TO(CANCELLING) | TO(SUCCEEDED) | TO(FAILED) | TO(CANCELLED))             \
-    S(CANCELLING, "cancelling", TO(CANCELLED))                                                     \
+    S(CANCELLING, "cancelling", TO(CANCELLED) | TO(FAILED)) /* failed: the run's own timeout */    \
     S(SUCCEEDED, "succeeded", NOWHERE)                                                             \
     S(FAILED, "failed", NOWHERE)                                                                   \
     S(CANCELLED, "cancelled", NOWHERE)                                                             \

@@ -42,7 +42,9 @@ struct batch_run { /* a new row of run_live */
     int64_t started_us; /* 0 = not yet */
 };
 
-struct batch_run_move { /* a change of run_live; a terminal state moves the row to run_done */
+/* A change of run_live; a terminal state moves the row to run_done. At most one a run and batch; it
+ * may be for a run that this very batch inserts, so `runs` is written first. */
+struct batch_run_move {
     struct uuid id;
     uint8_t state;
     const char *reason;
@@ -51,7 +53,9 @@ struct batch_run_move { /* a change of run_live; a terminal state moves the row 
     int64_t finished_us;  /* set with a terminal state */
 };
 
-struct batch_step { /* upsert of step_live */
+/* Upsert of step_live. State `ready` (attempt > 0) when an attempt was lost and the next waits for
+ * capacity: the count must survive a takeover. */
+struct batch_step {
     struct uuid run;
     int32_t step;
     int32_t iteration;
@@ -64,6 +68,7 @@ struct batch_step { /* upsert of step_live */
     int64_t since_us;
     int64_t started_us; /* 0 = not yet */
     int64_t due_us;     /* length of the wait or timeout; 0 = none */
+    int32_t lost;       /* attempts of this step that ended lost, refused or revoked */
     const char *reason;
 };
 

@@ -31,6 +31,9 @@ struct core_config {
     int64_t lost_after_us;   /* 90 s; a step may set its own */
     int64_t cancel_grace_us; /* TERM to KILL; 10 s */
     size_t batch_rows;       /* about so many rows a call; 2000 */
+    bool resend_placed;      /* the bus is no part of the transaction (Kafka): orders may be missing
+                                after a takeover, so attempts still `placed` get theirs again, with
+                                the same attempt id, once the reports are read (core_wants_drain) */
 };
 
 struct core;
@@ -38,9 +41,11 @@ struct core *core_new(const struct core_config *config);
 void core_free(struct core *core);
 
 /* Takes committed state in. At takeover: everything, before the first input; timers are re-armed
- * with the wall time gone by, held to [0, length]. Later (`delta`): catalog entries and finished
- * runs wanted by a retry. A version whose IR cannot be read makes its live runs fail with that
- * reason. The snapshot may be freed afterwards. */
+ * with the wall time gone by, held to [0, length]. Later (`delta`): catalog entries, versions that
+ * a run command names, finished runs wanted by a retry (with results and version) or a cancel
+ * (alone: it is refused with their state); what no run uses is forgotten at the end of the next
+ * core_turn. A version whose IR cannot be read makes its live runs fail with that reason. The
+ * snapshot may be freed afterwards. */
 void core_restore(struct core *core, const struct snapshot *all, const struct core_now *now);
 void core_learn(struct core *core, const struct snapshot *delta, const struct core_now *now);
 int64_t core_catalog_gen(const struct core *core);
@@ -58,14 +63,17 @@ void core_report(struct core *core, const struct report *report, const struct co
  * once at the end of each batch. Appends the change record and orders to out->messages. */
 void core_turn(struct core *core, const struct core_now *now, struct batch *out);
 
-/* Monotonic instant at which core_turn has something to do; CORE_NEVER when nothing is pending. */
+/* Monotonic instant at which core_turn has something to do: 0 (gone by) while work is left,
+ * CORE_NEVER when nothing is pending. */
 int64_t core_deadline(const struct core *core);
 
 /* Lost workers are judged only after the reports have been read up to an end taken after the
- * silence was noticed. While core_wants_drain() is true the shell takes the end offsets of
- * leat.reports, reads up to them, and then calls core_drained. */
-bool core_wants_drain(const struct core *core);
-void core_drained(struct core *core, const struct core_now *now);
+ * silence was noticed. While core_wants_drain() gives a ticket (> 0) the shell keeps the ticket,
+ * takes the end offsets of leat.reports, reads up to them, feeds what it read, and then calls
+ * core_drained with the ticket that it kept: silences noticed after the ends were taken carry a
+ * higher one and stay. The next core_turn judges. 0 = nothing wanted. */
+int64_t core_wants_drain(const struct core *core);
+void core_drained(struct core *core, int64_t ticket, const struct core_now *now);
 
 /* Highest epoch that any worker has told of; the shell raises its own above it. */
 int64_t core_highest_epoch(const struct core *core);

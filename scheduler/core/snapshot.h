@@ -57,6 +57,7 @@ struct snapshot_step {
     int64_t since_us;
     int64_t started_us;
     int64_t due_us;
+    int32_t lost;
     const char *reason;
 };
 
@@ -68,6 +69,8 @@ struct snapshot_result {
     int32_t attempt;
     struct uuid attempt_id;
     json_t *outputs;
+    json_t *metrics; /* of finished runs (for a retry); NULL for live ones */
+    json_t *log;     /* as metrics */
     const char *reason;
 };
 

@@ -27,11 +27,18 @@ typedef void db_loaded(void *arg, const struct err *err,
                        struct snapshot *snapshot /* ownership passes */);
 
 /* What the core must know before it can take these inputs in. */
+struct db_wanted_version {
+    const char *pipeline;
+    const char *hash;
+};
 struct db_wanted {
     const struct uuid *ids; /* of events, commands and runs: which of them are in the inbox? */
     size_t id_count;
-    const struct uuid *runs; /* finished runs that a retry adopts from */
+    const struct uuid *runs; /* runs that a retry adopts from or a cancel means: the finished ones
+                                come back with results and version */
     size_t run_count;
+    const struct db_wanted_version *versions; /* that a run command names */
+    size_t version_count;
     int64_t catalog_gen; /* what the core has; newer entries come back */
 };
 struct db_found {

@@ -160,7 +160,8 @@ CREATE TABLE run_live (
     cancelled  timestamptz                  -- when a cancel was committed
 ) WITH (fillfactor = 70);
 -- A row for a step that is placed, running, waiting or cancelling; pending and ready steps have
--- none (they follow from the results), finished ones move to step_result.
+-- none (they follow from the results; but a step that is ready again after a lost attempt keeps its
+-- row, for the counts), finished ones move to step_result.
 CREATE TABLE step_live (
     run         uuid    NOT NULL,
     step        integer NOT NULL,           -- index in the version's IR
@@ -174,6 +175,7 @@ CREATE TABLE step_live (
     since       timestamptz NOT NULL,       -- when this state began
     started     timestamptz,                -- when this attempt began to run
     due         bigint NOT NULL DEFAULT 0,  -- length in µs of the wait or timeout that `since` began; 0 = none
+    lost        integer NOT NULL DEFAULT 0, -- attempts of this step that ended lost, refused or revoked
     reason      text NOT NULL DEFAULT '',
     PRIMARY KEY (run, step, iteration)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
