@@ -1,6 +1,7 @@
 /* common/text/civil.h: the proleptic Gregorian calendar as arithmetic (after H. Hinnant,
  * "chrono-Compatible Low-Level Date Algorithms"). Pure; days count from 1970-01-01. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #define S_PER_DAY 86400LL

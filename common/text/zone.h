@@ -10,8 +10,8 @@
 struct zone;
 
 /* By name, "Europe/Rome", from /usr/share/zoneinfo; "UTC" needs no file. LEAT_EINPUT for a name
- * that is no relative path of plain segments or that does not exist, LEAT_EIO when the file cannot
- * be read or is damaged. Blocks for the reading of a few kB. */
+ * that is no relative path of plain segments (no dots), that does not exist or is no TZif file,
+ * LEAT_EIO when it cannot be read. Blocks for the reading of a few kB. */
 struct zone *zone_load(const char *name, struct err *err);
 /* From the bytes of a TZif file; LEAT_EINPUT when they are not one. */
 struct zone *zone_parse(const void *data, size_t len, struct err *err);
