@@ -21,11 +21,12 @@ send, left = rest.Rest._send, int(sys.argv[1])
 
 def counted(*request):
     global left
-    answer = send(*request)
-    left -= 1
-    if not left:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return answer
+    try:
+        return send(*request)
+    finally:
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 rest.Rest._send = counted
 registry = Registry(sys.argv[2])
