@@ -1,18 +1,26 @@
 # What people type. Each target is one script under dev/ or one program.
 
-.PHONY: help
+.PHONY: help check unit format lint generated install compile_commands.json
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile dev/targets.mk | sed -E 's/:.*## /\t/' | expand -t 20
 
-.PHONY: unit
+check: ## install what the tests need, build with sanitizers, run every test
+	@dev/check
+
 unit: ## unit tests under ASan and UBSan
 	$(MAKE) -j$(JOBS) V=check unit-bins
 	dev/run-unit build/check
 
-.PHONY: format lint generated
 format: ## clang-format over every C file
 	dev/format --write
 lint: ## every gate: formatting, include rule, banned functions, sizes, generated files
 	dev/lint
 generated: ## make every generated file anew
 	python3 schema/gen.py
+
+install: all ## into DESTDIR and PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin/
+
+compile_commands.json: ## for editors and clang-tidy
+	$(MAKE) --always-make --dry-run all | python3 dev/compile-commands > $@

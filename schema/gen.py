@@ -315,14 +315,25 @@ def make_queries(out):
 
 # ---- states --------------------------------------------------------------------------------
 
+def table_rows(body):
+    """(id, name, states that may follow) of each S(…) of an X-macro table."""
+    for start in [m.end() for m in re.finditer(r"\bS\(", body)]:
+        depth, end = 1, start
+        while depth:
+            depth += {"(": 1, ")": -1}.get(body[end], 0)
+            end += 1
+        row = body[start:end - 1]
+        ident, name = re.match(r'\s*(\w+),\s*"(\w+)"', row).groups()
+        yield ident, name, re.findall(r"\bTO\((\w+)\)", row)
+
+
 def read_machines():
     text = (ROOT / "common/base/states.h").read_text().replace("\\\n", " ")
     listed = re.search(r"#define MACHINES\(M\)(.*?)\n\n", text, re.S)[1]
     for lower, _, table in re.findall(r"M\((\w+), *(\w+), *(\w+)\)", listed):
-        body = re.search(rf"#define {table}\(S, TO\)(.*?)\n", text, re.S)[1]
-        rows = re.findall(r'S\((\w+), *"(\w+)", *((?:NOWHERE|[^S"]*?TO\(\w+\))[^S"]*?)\)(?= *S\(|\s*$)', body)
-        ids = {i: n for i, n, _ in rows}
-        yield lower, [(n, [ids[t] for t in re.findall(r"TO\((\w+)\)", to)]) for _, n, to in rows]
+        rows = list(table_rows(re.search(rf"#define {table}\(S, TO\)(.*?)\n", text, re.S)[1]))
+        names = {ident: name for ident, name, _ in rows}
+        yield lower, [(name, [names[t] for t in to]) for _, name, to in rows]
 
 
 # Which column holds which machine's states, and whether only terminal ones may stand there.

@@ -166,7 +166,8 @@ const struct migration MIGRATIONS[] = {
     "    cancelled  timestamptz                  -- when a cancel was committed\n"
     ") WITH (fillfactor = 70);\n"
     "-- A row for a step that is placed, running, waiting or cancelling; pending and ready steps have\n"
-    "-- none (they follow from the results), finished ones move to step_result.\n"
+    "-- none (they follow from the results; but a step that is ready again after a lost attempt keeps its\n"
+    "-- row, for the counts), finished ones move to step_result.\n"
     "CREATE TABLE step_live (\n"
     "    run         uuid    NOT NULL,\n"
     "    step        integer NOT NULL,           -- index in the version's IR\n"
@@ -180,6 +181,7 @@ const struct migration MIGRATIONS[] = {
     "    since       timestamptz NOT NULL,       -- when this state began\n"
     "    started     timestamptz,                -- when this attempt began to run\n"
     "    due         bigint NOT NULL DEFAULT 0,  -- length in µs of the wait or timeout that `since` began; 0 = none\n"
+    "    lost        integer NOT NULL DEFAULT 0, -- attempts of this step that ended lost, refused or revoked\n"
     "    reason      text NOT NULL DEFAULT '',\n"
     "    PRIMARY KEY (run, step, iteration)\n"
     ") WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);\n"
@@ -246,14 +248,14 @@ const struct migration MIGRATIONS[] = {
     "    SELECT *, NULL::timestamptz AS finished FROM run_live\n"
     "    UNION ALL\n"
     "    SELECT * FROM run_done;\n",
-    "cb7280aad72e88a8a4bca6bf8e705e22a325d412fb2a088482e8495d38b5a817"},
+    "ca4d71ca6e3c5c328649e262694f6821e9d449096237266531223c9539c02fa4"},
     {2, "states",
     "-- Made by schema/gen.py from common/base/states.h; do not edit.\n"
     "-- The states that a column may hold, and the moves that a row may make.\n"
     "\n"
     "ALTER TABLE run_live ADD CONSTRAINT run_live_state CHECK (state IN ('pending', 'queued', 'running', 'cancelling'));\n"
     "ALTER TABLE run_done ADD CONSTRAINT run_done_state CHECK (state IN ('succeeded', 'failed', 'cancelled', 'skipped'));\n"
-    "ALTER TABLE step_live ADD CONSTRAINT step_live_state CHECK (state IN ('waiting', 'ready', 'placed', 'running', 'cancelling'));\n"
+    "ALTER TABLE step_live ADD CONSTRAINT step_live_state CHECK (state IN ('pending', 'waiting', 'ready', 'placed', 'running', 'cancelling'));\n"
     "ALTER TABLE step_result ADD CONSTRAINT step_result_state CHECK (state IN ('succeeded', 'failed', 'skipped', 'cancelled', 'upstream_failed'));\n"
     "ALTER TABLE attempt_done ADD CONSTRAINT attempt_done_state CHECK (state IN ('succeeded', 'failed', 'timed_out', 'lost', 'cancelled'));\n"
     "ALTER TABLE worker ADD CONSTRAINT worker_state CHECK (state IN ('active', 'unreachable', 'draining', 'gone'));\n"
@@ -264,7 +266,7 @@ const struct migration MIGRATIONS[] = {
     "        ('pending', 'cancelled'), ('pending', 'skipped'), ('queued', 'running'),\n"
     "        ('queued', 'failed'), ('queued', 'cancelled'), ('queued', 'skipped'),\n"
     "        ('running', 'cancelling'), ('running', 'succeeded'), ('running', 'failed'),\n"
-    "        ('running', 'cancelled'), ('cancelling', 'cancelled')) THEN\n"
+    "        ('running', 'cancelled'), ('cancelling', 'cancelled'), ('cancelling', 'failed')) THEN\n"
     "        RAISE EXCEPTION 'run: % does not follow %', NEW.state, OLD.state;\n"
     "    END IF;\n"
     "    RETURN NEW;\n"
@@ -278,14 +280,17 @@ const struct migration MIGRATIONS[] = {
     "    FOR EACH ROW EXECUTE FUNCTION run_done_is_final();\n"
     "CREATE FUNCTION step_live_moves() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN\n"
     "    IF (OLD.state, NEW.state) NOT IN (\n"
-    "        ('waiting', 'ready'), ('waiting', 'cancelled'), ('waiting', 'failed'),\n"
-    "        ('waiting', 'succeeded'), ('ready', 'placed'), ('ready', 'waiting'),\n"
-    "        ('ready', 'cancelled'), ('ready', 'failed'), ('placed', 'running'),\n"
-    "        ('placed', 'ready'), ('placed', 'waiting'), ('placed', 'cancelling'),\n"
-    "        ('placed', 'succeeded'), ('placed', 'failed'), ('placed', 'cancelled'),\n"
-    "        ('running', 'ready'), ('running', 'waiting'), ('running', 'cancelling'),\n"
-    "        ('running', 'succeeded'), ('running', 'failed'), ('running', 'cancelled'),\n"
-    "        ('cancelling', 'succeeded'), ('cancelling', 'failed'), ('cancelling', 'cancelled')) THEN\n"
+    "        ('pending', 'ready'), ('pending', 'waiting'), ('pending', 'skipped'),\n"
+    "        ('pending', 'cancelled'), ('pending', 'upstream_failed'), ('pending', 'failed'),\n"
+    "        ('pending', 'succeeded'), ('waiting', 'ready'), ('waiting', 'cancelled'),\n"
+    "        ('waiting', 'failed'), ('waiting', 'succeeded'), ('ready', 'placed'),\n"
+    "        ('ready', 'waiting'), ('ready', 'cancelled'), ('ready', 'failed'),\n"
+    "        ('placed', 'running'), ('placed', 'ready'), ('placed', 'waiting'),\n"
+    "        ('placed', 'cancelling'), ('placed', 'succeeded'), ('placed', 'failed'),\n"
+    "        ('placed', 'cancelled'), ('running', 'ready'), ('running', 'waiting'),\n"
+    "        ('running', 'cancelling'), ('running', 'succeeded'), ('running', 'failed'),\n"
+    "        ('running', 'cancelled'), ('cancelling', 'succeeded'), ('cancelling', 'failed'),\n"
+    "        ('cancelling', 'cancelled')) THEN\n"
     "        RAISE EXCEPTION 'step: % does not follow %', NEW.state, OLD.state;\n"
     "    END IF;\n"
     "    RETURN NEW;\n"
@@ -314,7 +319,7 @@ const struct migration MIGRATIONS[] = {
     "END $$;\n"
     "CREATE TRIGGER worker_moves BEFORE UPDATE OF state ON worker FOR EACH ROW\n"
     "    WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION worker_moves();\n",
-    "5045e99cec12525a4304aaed43662e1ca56f9e9540492885e46dc60885d6e8b6"},
+    "a8becaed57cbc1cf9af99166108d29f6e179680ac769bb8a4ad633e722879b31"},
 };
 
 const int MIGRATION_COUNT = 2;

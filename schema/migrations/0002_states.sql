@@ -3,7 +3,7 @@
 
 ALTER TABLE run_live ADD CONSTRAINT run_live_state CHECK (state IN ('pending', 'queued', 'running', 'cancelling'));
 ALTER TABLE run_done ADD CONSTRAINT run_done_state CHECK (state IN ('succeeded', 'failed', 'cancelled', 'skipped'));
-ALTER TABLE step_live ADD CONSTRAINT step_live_state CHECK (state IN ('waiting', 'ready', 'placed', 'running', 'cancelling'));
+ALTER TABLE step_live ADD CONSTRAINT step_live_state CHECK (state IN ('pending', 'waiting', 'ready', 'placed', 'running', 'cancelling'));
 ALTER TABLE step_result ADD CONSTRAINT step_result_state CHECK (state IN ('succeeded', 'failed', 'skipped', 'cancelled', 'upstream_failed'));
 ALTER TABLE attempt_done ADD CONSTRAINT attempt_done_state CHECK (state IN ('succeeded', 'failed', 'timed_out', 'lost', 'cancelled'));
 ALTER TABLE worker ADD CONSTRAINT worker_state CHECK (state IN ('active', 'unreachable', 'draining', 'gone'));
@@ -14,7 +14,7 @@ CREATE FUNCTION run_live_moves() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         ('pending', 'cancelled'), ('pending', 'skipped'), ('queued', 'running'),
         ('queued', 'failed'), ('queued', 'cancelled'), ('queued', 'skipped'),
         ('running', 'cancelling'), ('running', 'succeeded'), ('running', 'failed'),
-        ('running', 'cancelled'), ('cancelling', 'cancelled')) THEN
+        ('running', 'cancelled'), ('cancelling', 'cancelled'), ('cancelling', 'failed')) THEN
         RAISE EXCEPTION 'run: % does not follow %', NEW.state, OLD.state;
     END IF;
     RETURN NEW;
@@ -28,14 +28,17 @@ CREATE TRIGGER run_done_is_final BEFORE UPDATE ON run_done
     FOR EACH ROW EXECUTE FUNCTION run_done_is_final();
 CREATE FUNCTION step_live_moves() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF (OLD.state, NEW.state) NOT IN (
-        ('waiting', 'ready'), ('waiting', 'cancelled'), ('waiting', 'failed'),
-        ('waiting', 'succeeded'), ('ready', 'placed'), ('ready', 'waiting'),
-        ('ready', 'cancelled'), ('ready', 'failed'), ('placed', 'running'),
-        ('placed', 'ready'), ('placed', 'waiting'), ('placed', 'cancelling'),
-        ('placed', 'succeeded'), ('placed', 'failed'), ('placed', 'cancelled'),
-        ('running', 'ready'), ('running', 'waiting'), ('running', 'cancelling'),
-        ('running', 'succeeded'), ('running', 'failed'), ('running', 'cancelled'),
-        ('cancelling', 'succeeded'), ('cancelling', 'failed'), ('cancelling', 'cancelled')) THEN
+        ('pending', 'ready'), ('pending', 'waiting'), ('pending', 'skipped'),
+        ('pending', 'cancelled'), ('pending', 'upstream_failed'), ('pending', 'failed'),
+        ('pending', 'succeeded'), ('waiting', 'ready'), ('waiting', 'cancelled'),
+        ('waiting', 'failed'), ('waiting', 'succeeded'), ('ready', 'placed'),
+        ('ready', 'waiting'), ('ready', 'cancelled'), ('ready', 'failed'),
+        ('placed', 'running'), ('placed', 'ready'), ('placed', 'waiting'),
+        ('placed', 'cancelling'), ('placed', 'succeeded'), ('placed', 'failed'),
+        ('placed', 'cancelled'), ('running', 'ready'), ('running', 'waiting'),
+        ('running', 'cancelling'), ('running', 'succeeded'), ('running', 'failed'),
+        ('running', 'cancelled'), ('cancelling', 'succeeded'), ('cancelling', 'failed'),
+        ('cancelling', 'cancelled')) THEN
         RAISE EXCEPTION 'step: % does not follow %', NEW.state, OLD.state;
     END IF;
     RETURN NEW;
