@@ -37,6 +37,7 @@ static void ask(struct shell *shell)
 {
     static const char *const topics[] = {TOPIC_REPORTS};
     shell->drain.asking = true;
+    shell->drain.ticket = core_wants_drain(shell->core);
     shell->drain.life = shell->life;
     shell->bus->ops->ends(shell->bus, topics, 1, taken, shell);
 }
@@ -50,6 +51,7 @@ void drain_look(struct shell *shell)
         drain_forget(shell);
         return;
     }
+    int64_t ticket = drain->ticket;
 #ifndef PLANT_LOST_BEFORE_DRAIN
     if (!drain->ends) {
         ask(shell);
@@ -58,12 +60,13 @@ void drain_look(struct shell *shell)
     if (!drained(shell))
         return;
 #else
+    ticket = core_wants_drain(shell->core);
     (void)drained;
     (void)ask;
 #endif
     struct core_now now = shell_now(shell);
     drain_forget(shell);
-    core_drained(shell->core, &now);
+    core_drained(shell->core, ticket, &now);
     turn_poke(shell);
 }
 

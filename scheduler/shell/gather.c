@@ -62,6 +62,15 @@ static void want_run(struct turn *turn, const struct uuid *run)
     turn->runs[turn->run_count++] = *run;
 }
 
+static void want_version(struct turn *turn, const struct command *command)
+{
+    if (command->kind != COMMAND_KIND_RUN || !command->version || !command->pipeline)
+        return;
+    MEM_ROOM(turn->versions, turn->version_count, turn->version_cap);
+    turn->versions[turn->version_count++] =
+        (struct db_wanted_version){command->pipeline, command->version};
+}
+
 static bool makes_run(const struct command *command)
 {
     return command->kind == COMMAND_KIND_RUN || command->kind == COMMAND_KIND_RETRY;
@@ -70,7 +79,7 @@ static bool makes_run(const struct command *command)
 bool gather_wanted(struct shell *shell, struct db_wanted *wanted)
 {
     struct turn *turn = &shell->turn;
-    turn->id_count = turn->run_count = 0;
+    turn->id_count = turn->run_count = turn->version_count = 0;
     for (size_t i = 0; i < turn->inputs.count; i++) {
         const struct input *input = &turn->inputs.items[i];
         if (input->bad || input->record->kind == INTAKE_REPORTS)
@@ -82,6 +91,7 @@ bool gather_wanted(struct shell *shell, struct db_wanted *wanted)
         want_id(turn, &input->command.id);
         if (makes_run(&input->command))
             want_id(turn, &input->command.run);
+        want_version(turn, &input->command);
         if (input->command.kind == COMMAND_KIND_RETRY)
             want_run(turn, &input->command.of);
         if (input->command.kind == COMMAND_KIND_CANCEL)
@@ -91,6 +101,8 @@ bool gather_wanted(struct shell *shell, struct db_wanted *wanted)
                                  .id_count = turn->id_count,
                                  .runs = turn->runs,
                                  .run_count = turn->run_count,
+                                 .versions = turn->versions,
+                                 .version_count = turn->version_count,
                                  .catalog_gen = core_catalog_gen(shell->core)};
     return turn->id_count > 0;
 }

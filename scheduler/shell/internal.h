@@ -45,7 +45,8 @@ struct answered { /* time that counts towards "lost" */
 };
 
 struct drain {
-    bool asking; /* for the ends */
+    bool asking;    /* for the ends */
+    int64_t ticket; /* the core's, from before they were taken */
     int64_t life;
     struct bus_position *ends; /* NULL = none taken yet */
     size_t count;
@@ -59,7 +60,8 @@ struct turn { /* the open batch */
     struct batch *batch;
     struct uuid *ids;  /* asked of the inbox */
     struct uuid *runs; /* asked for with their results */
-    size_t id_count, id_cap, run_count, run_cap;
+    struct db_wanted_version *versions;
+    size_t id_count, id_cap, run_count, run_cap, version_count, version_cap;
     struct idset done; /* ids that this batch itself has taken in or made */
     int64_t began_us, sent_us;
     size_t rows;

@@ -130,6 +130,7 @@ static void lead(struct shell *shell)
         .lost_after_us = shell->config.lost_after_us,
         .cancel_grace_us = shell->config.cancel_grace_us,
         .batch_rows = shell->config.batch_rows,
+        .resend_placed = !shell->bus->ops->outbox_in_transaction,
     };
     shell->tx_seq = snapshot->tx_seq;
     shell->core = core_new(&config);

@@ -168,6 +168,7 @@ void shell_free(struct shell *shell)
     batch_free(shell->turn.batch);
     free(shell->turn.ids);
     free(shell->turn.runs);
+    free(shell->turn.versions);
     idset_free(&shell->turn.done);
     topics_free(&shell->topics);
     keep_free(shell->keep);
