@@ -1,6 +1,6 @@
 # What people type. Each target is one script under dev/ or one program.
 
-.PHONY: help check unit format lint generated install compile_commands.json
+.PHONY: help check unit integration format lint generated install compile_commands.json
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile dev/targets.mk | sed -E 's/:.*## /\t/' | expand -t 20
 
@@ -10,6 +10,10 @@ check: ## install what the tests need, build with sanitizers, run every test
 unit: ## unit tests under ASan and UBSan
 	$(MAKE) -j$(JOBS) V=check unit-bins
 	dev/run-unit build/check
+
+integration: ## integration tests on a real Postgres, under ASan and UBSan
+	$(MAKE) -j$(JOBS) V=check integration-bins
+	dev/run-integration build/check
 
 format: ## clang-format over every C file
 	dev/format --write

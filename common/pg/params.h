@@ -35,9 +35,10 @@ struct pg_params {
     struct pg_param *list;
     size_t count;
     size_t cap;
-    size_t array;  /* where the open array's header stands */
-    int32_t items; /* elements of the open array; -1 while none is open */
-    bool nulls;
+    bool open;     /* an array is being filled: */
+    bool nulls;    /* it holds a NULL */
+    int32_t items; /* its elements so far */
+    size_t array;  /* where its header stands in `data` */
 };
 
 void pg_params_clear(struct pg_params *p); /* back to empty; memory is kept */

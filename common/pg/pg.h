@@ -35,6 +35,7 @@ struct pg_options {
     int64_t idle_in_transaction_us; /* these three: 0 = the server's default */
     int64_t lock_timeout_us;
     int64_t statement_timeout_us;
+    bool generic_plans;   /* plans are made once, over indexes: for few, short, hot statements */
     bool sync_commit_off; /* a commit does not wait for the disk: a power cut may lose the last */
 };
 
@@ -81,5 +82,6 @@ void pg_call(struct pg *pg, enum query_id query, struct pg_params *params, pg_do
  * an error the transaction is rolled back before anything else runs. Answered without rows. */
 void pg_script(struct pg *pg, const char *text, pg_done *done, void *arg);
 
-/* Drops the connection as if the network had (and connects again). */
+/* Drops the connection as if the network had: from now on nothing is sent; open calls are answered
+ * from the loop, then it connects again. */
 void pg_drop(struct pg *pg, const char *why);

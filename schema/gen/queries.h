@@ -3,6 +3,21 @@
 #pragma once
 
 enum query_id {
+    QUERY_BUS_ID, /* bus.sql */
+    QUERY_BUS_TOPIC_MAKE, /* bus.sql */
+    QUERY_BUS_PRODUCER_LOCK, /* bus.sql */
+    QUERY_BUS_PRODUCER_HOLDER, /* bus.sql */
+    QUERY_BUS_TOPIC_LOCK, /* bus.sql */
+    QUERY_BUS_PARTITION_MAKE, /* bus.sql */
+    QUERY_BUS_PARTITION_OF, /* bus.sql */
+    QUERY_BUS_APPEND, /* bus.sql */
+    QUERY_BUS_ENDS, /* bus.sql */
+    QUERY_BUS_LOOK, /* bus.sql */
+    QUERY_BUS_READ, /* bus.sql */
+    QUERY_BUS_TRIM, /* bus.sql */
+    QUERY_MIGRATIONS_APPLIED, /* pg.sql */
+    QUERY_MIGRATION_RECORD, /* pg.sql */
+    QUERY_CATALOG_LISTEN, /* pg.sql */
     QUERY_COUNT
 };
 

@@ -1,0 +1,29 @@
+/* tests/support/waiting.h: runs a loop until something has happened. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/base/clock.h"
+#include "common/base/loop.h"
+
+static inline void wait_nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* Runs the loop until *value >= least or `ms` have passed; says whether it came to that. */
+static inline bool wait_for_count(struct loop *loop, const int *value, int least, int ms)
+{
+    struct loop_timer timer = {0};
+    const int64_t end = clock_monotonic_us() + ms * US_PER_MS;
+    loop_timer_start(loop, &timer, 0, 2 * US_PER_MS, wait_nothing, 0);
+    while (*value < least && clock_monotonic_us() < end)
+        loop_step(loop, true);
+    loop_timer_stop(&timer);
+    return *value >= least;
+}
+
+static inline void wait_ms(struct loop *loop, int ms)
+{
+    const int never = 0;
+    wait_for_count(loop, &never, 1, ms);
+}
