@@ -42,47 +42,6 @@ int log_format_parse(const char *text)
     return index_of(format_names, text);
 }
 
-/* Length of the well-formed UTF-8 sequence at p (RFC 3629), 0 when it is none. */
-static size_t utf8_length(const unsigned char *p)
-{
-    if (p[0] < 0x80)
-        return 1;
-    if (p[0] >= 0xc2 && p[0] <= 0xdf)
-        return (p[1] & 0xc0) == 0x80 ? 2 : 0;
-    if ((p[0] & 0xf0) == 0xe0) {
-        const unsigned char least = p[0] == 0xe0 ? 0xa0 : 0x80, most = p[0] == 0xed ? 0x9f : 0xbf;
-        return p[1] >= least && p[1] <= most && (p[2] & 0xc0) == 0x80 ? 3 : 0;
-    }
-    if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-        const unsigned char least = p[0] == 0xf0 ? 0x90 : 0x80, most = p[0] == 0xf4 ? 0x8f : 0xbf;
-        return p[1] >= least && p[1] <= most && (p[2] & 0xc0) == 0x80 && (p[3] & 0xc0) == 0x80 ? 4
-                                                                                               : 0;
-    }
-    return 0;
-}
-
-/* Inside quotes: what could end the line or the quotes is escaped, what is no UTF-8 replaced. */
-static void put_quoted(struct text *line, const char *value)
-{
-    const unsigned char *p = (const unsigned char *)value;
-    text_puts(line, "\"");
-    while (*p) {
-        const size_t n = utf8_length(p);
-        if (*p == '"' || *p == '\\')
-            text_printf(line, "\\%c", *p);
-        else if (*p == '\n')
-            text_puts(line, "\\n");
-        else if (*p < 0x20 || *p == 0x7f)
-            text_printf(line, "\\u%04x", *p);
-        else if (n == 0)
-            text_puts(line, "\\ufffd");
-        else
-            text_append(line, p, n);
-        p += n ? n : 1;
-    }
-    text_puts(line, "\"");
-}
-
 /* Letters, digits and harmless marks need no quotes in logfmt. */
 static bool is_plain(const char *value)
 {
@@ -95,7 +54,7 @@ static void put_key(struct text *line, const char *key)
 {
     if (setup.format == LOG_JSON) {
         text_puts(line, line->len == 1 ? "" : ",");
-        put_quoted(line, key);
+        text_quote(line, key);
         text_puts(line, ":");
     } else {
         text_puts(line, line->len == 0 ? "" : " ");
@@ -112,7 +71,7 @@ static void put_text(struct text *line, const char *key, const char *value)
     else if (setup.format == LOG_LOGFMT && is_plain(value))
         text_puts(line, value);
     else
-        put_quoted(line, value);
+        text_quote(line, value);
 }
 
 static void put_pairs(struct text *line, const struct log_pair *pair)

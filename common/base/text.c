@@ -99,101 +99,42 @@ bool text_to_int(const char *s, long long least, long long most, long long *out)
     return true;
 }
 
-struct unit {
-    const char *name;
-    double factor;
-};
-
-/* A decimal number directly followed by one of the units. The value is held in a double, exact
- * to 2^53: 285 years of microseconds, 8 PiB. */
-static bool parse_amount(const char *s, const struct unit *units, int64_t *out)
+size_t text_utf8_length(const char *s)
 {
-    size_t digits = strspn(s, "0123456789");
-    if (digits == 0 || digits > 15)
-        return false;
-    size_t n = digits;
-    if (s[n] == '.') {
-        const size_t fraction = strspn(s + n + 1, "0123456789");
-        if (fraction == 0 || fraction > 9)
-            return false;
-        n += 1 + fraction;
+    const unsigned char *p = (const unsigned char *)s;
+    if (p[0] < 0x80)
+        return 1;
+    if (p[0] >= 0xc2 && p[0] <= 0xdf)
+        return (p[1] & 0xc0) == 0x80 ? 2 : 0;
+    if ((p[0] & 0xf0) == 0xe0) {
+        const unsigned char least = p[0] == 0xe0 ? 0xa0 : 0x80, most = p[0] == 0xed ? 0x9f : 0xbf;
+        return p[1] >= least && p[1] <= most && (p[2] & 0xc0) == 0x80 ? 3 : 0;
     }
-    for (; units->name; units++) {
-        if (strcmp(s + n, units->name) != 0)
-            continue;
-        const double value = strtod(s, NULL) * units->factor;
-        if (value > 9007199254740992.0)
-            return false;
-        *out = (int64_t)(value + 0.5);
-        return true;
+    if (p[0] >= 0xf0 && p[0] <= 0xf4) {
+        const unsigned char least = p[0] == 0xf0 ? 0x90 : 0x80, most = p[0] == 0xf4 ? 0x8f : 0xbf;
+        if (p[1] < least || p[1] > most) /* the NUL ends the look ahead */
+            return 0;
+        return (p[2] & 0xc0) == 0x80 && (p[3] & 0xc0) == 0x80 ? 4 : 0;
     }
-    return false;
+    return 0;
 }
 
-bool text_to_duration(const char *s, int64_t *us)
+void text_quote(struct text *t, const char *s)
 {
-    static const struct unit units[] = {{"us", 1},    {"ms", 1e3},    {"s", 1e6}, {"m", 6e7},
-                                        {"h", 3.6e9}, {"d", 8.64e10}, {NULL, 0}};
-    if (strcmp(s, "0") == 0) {
-        *us = 0;
-        return true;
+    text_puts(t, "\"");
+    while (*s) {
+        const size_t n = text_utf8_length(s);
+        if (*s == '"' || *s == '\\')
+            text_printf(t, "\\%c", *s);
+        else if (*s == '\n')
+            text_puts(t, "\\n");
+        else if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            text_printf(t, "\\u%04x", (unsigned)*s);
+        else if (n == 0)
+            text_puts(t, "\\ufffd");
+        else
+            text_append(t, s, n);
+        s += n ? n : 1;
     }
-    return parse_amount(s, units, us);
-}
-
-bool text_to_size(const char *s, int64_t *bytes)
-{
-    static const struct unit units[] = {{"", 1},
-                                        {"B", 1},
-                                        {"KiB", 1024.0},
-                                        {"MiB", 1048576.0},
-                                        {"GiB", 1073741824.0},
-                                        {"TiB", 1099511627776.0},
-                                        {"KB", 1e3},
-                                        {"MB", 1e6},
-                                        {"GB", 1e9},
-                                        {"TB", 1e12},
-                                        {NULL, 0}};
-    return parse_amount(s, units, bytes);
-}
-
-#define NEAREST_MAX 64
-
-/* Levenshtein's distance of two words of at most NEAREST_MAX characters. */
-static size_t edit_distance(const char *a, size_t n, const char *b, size_t m)
-{
-    size_t row[NEAREST_MAX + 1];
-    for (size_t j = 0; j <= m; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        size_t corner = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            const size_t above = row[j];
-            size_t best = corner + (a[i - 1] != b[j - 1]);
-            best = above + 1 < best ? above + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            corner = above;
-            row[j] = best;
-        }
-    }
-    return row[m];
-}
-
-const char *text_nearest(const char *word, const char *const *words)
-{
-    const char *nearest = NULL;
-    const size_t n = strlen(word);
-    size_t least = (n + 2) / 3 + 1; /* at most a third, but one edit of a short word */
-    if (n == 0 || n > NEAREST_MAX)
-        return NULL;
-    for (; *words; words++) {
-        const size_t m = strlen(*words);
-        const size_t distance = m <= NEAREST_MAX ? edit_distance(word, n, *words, m) : least;
-        if (distance < least) {
-            least = distance;
-            nearest = *words;
-        }
-    }
-    return nearest;
+    text_puts(t, "\"");
 }

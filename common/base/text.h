@@ -25,6 +25,12 @@ bool text_is_name(const char *s, size_t max);
 /* Whole string as a base-10 integer in [least, most]; false otherwise. */
 bool text_to_int(const char *s, long long least, long long most, long long *out);
 
+/* Length of the well-formed UTF-8 sequence (RFC 3629) at s, which is NUL-terminated; 0 = none. */
+size_t text_utf8_length(const char *s);
+/* Appends s in double quotes as JSON does: quotes, backslashes and control characters escaped,
+ * bytes that are no UTF-8 replaced by U+FFFD. */
+void text_quote(struct text *t, const char *s);
+
 /* Microseconds of "500us", "500ms", "10s", "5m", "2h", "14d" (a fraction is allowed: "1.5s");
  * bytes of "512", "64KiB", "25MiB", "5GiB", "1TiB" (KB, MB… are powers of 1000). Not negative;
  * false for anything else and for what does not fit. */

@@ -20,7 +20,7 @@ struct http_request;
 
 struct http_header {
     const char *name;
-    const char *value; /* a line break in it ends the process: never put unchecked text here */
+    const char *value; /* left out (and logged) when it holds a line break */
 };
 
 typedef void http_handler(struct http_request *req, void *arg);
@@ -65,8 +65,8 @@ struct http_options {
 int http_server_start(struct loop *loop, const char *address, const struct http_route *routes,
                       void *arg, const struct http_options *options, struct http_server **out,
                       struct err *err);
-/* Closes everything at once; requests not yet answered are dropped (`gone` handlers are called)
- * and must not be touched afterwards. NULL is allowed. */
+/* Closes everything at once, not from within a handler. Requests that wait for their answer keep to
+ * their rule: their clients are gone, they must still be answered to be freed. NULL is allowed. */
 void http_server_stop(struct http_server *server);
 int http_server_connections(const struct http_server *server);
 

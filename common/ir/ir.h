@@ -10,10 +10,12 @@
 #include <jansson.h>
 #include "common/base/err.h"
 #include "common/base/hash.h"
+#include "common/base/text.h"
 #include "common/text/cel.h"
 #include "common/text/template.h"
 #include "common/text/yaml.h"
 
+#define IR_FORMAT           1 /* "ir" in the JSON: what this build writes and reads */
 #define IR_STEPS_MAX        100000
 #define IR_NAME_MAX         63
 #define IR_FILE_MAX         (1024 * 1024)
@@ -89,7 +91,8 @@ struct ir_retry {
 };
 
 struct ir_step {
-    const char *name;
+    const char *name; /* "objects:STEP.INPUT" when it is built in */
+    const char *description;
     enum ir_step_kind kind;
     int32_t *needs; /* indices, sorted, without repeats; implied ones included */
     size_t need_count;
@@ -143,6 +146,7 @@ struct ir {
     size_t step_count;
     int32_t refs;
     struct arena *arena;
+    struct ir_owned *owned; /* names, and everything compiled: one for each text, shared */
     json_t *json; /* the canonical JSON it was loaded from; NULL once ir_drop_json was called */
 };
 

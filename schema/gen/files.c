@@ -29,7 +29,7 @@ static const struct schema_node pipeline_def_object;
 static const struct schema_node pipeline_def_output;
 static const struct schema_node pipeline_def_retry;
 static const struct schema_node pipeline_def_resources;
-static const struct schema_node pipeline_def_name = {.types = SCHEMA_STRING, .min_length = 1, .max_length = 63, .pattern = "^[a-z0-9][a-z0-9_.-]*$"};
+static const struct schema_node pipeline_def_name = {.types = SCHEMA_STRING, .min_length = 1, .max_length = 63, .pattern = "^[a-z0-9][a-z0-9_.-]*$", .names_hint = "be 1 to 63 of a-z 0-9 . _ - and begin with a letter or digit"};
 static const struct schema_node pipeline_def_text = {.types = SCHEMA_STRING, .max_length = 4096};
 static const struct schema_node pipeline_def_template = {.types = SCHEMA_STRING, .max_length = 65536};
 static const struct schema_node pipeline_def_condition = {.types = SCHEMA_STRING, .min_length = 1, .max_length = 16384};
@@ -73,7 +73,7 @@ static const struct schema_property pipeline_properties_31[] = {{"name", &pipeli
 static const struct schema_node pipeline_def_on_event = {.types = SCHEMA_OBJECT, .properties = pipeline_properties_31, .property_count = 8, .closed = true};
 static const struct schema_node pipeline_node_32 = {.types = 0};
 static const struct schema_node pipeline_def_on_params = {.types = SCHEMA_OBJECT, .additional = &pipeline_node_32, .names = "^[A-Za-z_][A-Za-z0-9_]{0,62}$", .names_hint = "be 1 to 63 of A-Z a-z 0-9 _ and not begin with a digit"};
-static const struct schema_node pipeline_def_on_vars = {.types = SCHEMA_OBJECT, .additional = &pipeline_def_template, .names = "^[A-Za-z_][A-Za-z0-9_]{0,62}$", .names_hint = "be 1 to 63 of A-Z a-z 0-9 _ and not begin with a digit"};
+static const struct schema_node pipeline_def_on_vars = {.types = SCHEMA_OBJECT, .additional = &pipeline_def_template, .names = "^_[A-Z0-9_]{1,62}$", .names_hint = "begin with _ and go on with A-Z 0-9 _"};
 static const char *const pipeline_words_34[] = {"queue", NULL};
 static const struct schema_node pipeline_node_33 = {.types = SCHEMA_STRING, .words = pipeline_words_34};
 static const struct schema_node pipeline_node_35 = {.types = SCHEMA_INTEGER, .has_least = true, .least = 1, .has_most = true, .most = 1000000};
@@ -148,14 +148,14 @@ const struct schema_node SCHEMA_PIPELINE = {.types = SCHEMA_OBJECT, .properties 
 
 static const char *const source_words_2[] = {"source", NULL};
 static const struct schema_node source_node_1 = {.types = SCHEMA_STRING, .words = source_words_2};
-static const struct schema_node source_node_3 = {.types = SCHEMA_STRING, .min_length = 1, .max_length = 63, .pattern = "^[a-z0-9][a-z0-9_.-]*$"};
+static const struct schema_node source_node_3 = {.types = SCHEMA_STRING, .min_length = 1, .max_length = 63, .pattern = "^[a-z0-9][a-z0-9_.-]*$", .names_hint = "be 1 to 63 of a-z 0-9 . _ - and begin with a letter or digit"};
 static const struct schema_node source_node_4 = {.types = SCHEMA_STRING, .max_length = 4096};
 static const char *const source_words_6[] = {"github", "gitlab", "bitbucket", "gitea", "s3", "minio", "gcs", "cloudevents", "alertmanager", "generic", "directory", "kafka", NULL};
 static const struct schema_node source_node_5 = {.types = SCHEMA_STRING, .words = source_words_6};
-static const struct schema_node source_node_7 = {.types = SCHEMA_STRING, .min_length = 1, .max_length = 63, .pattern = "^[a-z0-9][a-z0-9_.-]*$"};
-static const struct schema_node source_node_8 = {.types = SCHEMA_STRING, .min_length = 3, .max_length = 63, .pattern = "^[a-z0-9][a-z0-9.-]*$"};
+static const struct schema_node source_node_7 = {.types = SCHEMA_STRING, .min_length = 1, .max_length = 63, .pattern = "^[a-z0-9][a-z0-9_.-]*$", .names_hint = "be 1 to 63 of a-z 0-9 . _ - and begin with a letter or digit"};
+static const struct schema_node source_node_8 = {.types = SCHEMA_STRING, .min_length = 3, .max_length = 63, .pattern = "^[a-z0-9][a-z0-9.-]*$", .names_hint = "be 3 to 63 of a-z 0-9 . - and begin with a letter or digit"};
 static const struct schema_node source_node_9 = {.types = SCHEMA_STRING, .min_length = 1, .max_length = 256};
-static const struct schema_node source_node_10 = {.types = SCHEMA_STRING, .min_length = 1, .max_length = 128, .pattern = "^[A-Za-z0-9-]+$"};
-static const struct schema_node source_node_11 = {.types = SCHEMA_STRING, .min_length = 1, .max_length = 128, .pattern = "^[A-Za-z0-9-]+$"};
+static const struct schema_node source_node_10 = {.types = SCHEMA_STRING, .min_length = 1, .max_length = 128, .pattern = "^[A-Za-z0-9-]+$", .names_hint = "be a header's name, of A-Z a-z 0-9 -"};
+static const struct schema_node source_node_11 = {.types = SCHEMA_STRING, .min_length = 1, .max_length = 128, .pattern = "^[A-Za-z0-9-]+$", .names_hint = "be a header's name, of A-Z a-z 0-9 -"};
 static const struct schema_property source_properties_12[] = {{"kind", &source_node_1, true}, {"name", &source_node_3, true}, {"description", &source_node_4, false}, {"provider", &source_node_5, true}, {"secret", &source_node_7, false}, {"bucket", &source_node_8, false}, {"type", &source_node_9, false}, {"signature_header", &source_node_10, false}, {"delivery_header", &source_node_11, false}};
 const struct schema_node SCHEMA_SOURCE = {.types = SCHEMA_OBJECT, .properties = source_properties_12, .property_count = 9, .closed = true};

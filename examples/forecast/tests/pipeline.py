@@ -42,11 +42,14 @@ class Result:
 
 
 def definition():
-    return yaml.safe_load((EXAMPLE / "pipeline.yaml").read_text(encoding="utf-8"))
+    document = yaml.safe_load((EXAMPLE / "pipeline.yaml").read_text(encoding="utf-8"))
+    document["on"] = document.pop(True)  # PyYAML speaks YAML 1.1, where `on` is a boolean
+    return document
 
 
 def pin(folder, bucket, files):
     """The folder in which an object set arrives: files/KEY and manifest.json, sorted by key."""
+    (folder / "files").mkdir(parents=True)
     objects = []
     for key, source in sorted(files.items()):
         target = folder / "files" / key

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import pandas as pd
 import skops.io
@@ -50,6 +51,6 @@ def load(folder):
         table = pd.read_csv(folder / "table.csv", index_col="time", parse_dates=["time"])
         transformer = skops.io.load(folder / "transformer.skops")
         series = json.loads((folder / "series.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError) as error:  # TypeError: a type that skops does not trust
+    except (OSError, ValueError, TypeError, BadZipFile) as error:  # TypeError: skops does not trust a type
         raise StepError(f"{folder} is not what prepare writes: {error}") from error
     return Dataset(table[COLUMNS], table["load"], table["part"] == "test", transformer, series)

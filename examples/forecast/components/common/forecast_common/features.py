@@ -4,6 +4,8 @@ A registered model holds the fitted encoder and scaler (made by `transformer`), 
 frame of `frame`. What frame needs beside the series (country, time zone) is in the model's metadata.
 """
 
+from zoneinfo import ZoneInfo
+
 import pandas as pd
 
 from forecast_common.step import StepError
@@ -33,8 +35,8 @@ def named_holidays(country):
 
 def local_time(hours, zone):
     try:
-        return hours.tz_convert(zone)
-    except (KeyError, ValueError, OSError):
+        return hours.tz_convert(ZoneInfo(zone))
+    except (KeyError, ValueError, OSError):  # ValueError: a path; OSError: a folder of the data base
         raise StepError(f"timezone {zone!r} is not a name of the time zone database") from None
 
 

@@ -29,12 +29,15 @@ class Registry:
         found = self._rest.get("model-versions/search", filter=wanted).get("model_versions", [])
         return min(found, key=lambda version: int(version["version"]), default=None)
 
-    def register(self, name, run_id, source, tags, description):
+    def register(self, name, run_id, tags, description, log_model):
         """Makes the run's version unless it is there, and sees to it that a new one is Staging.
 
-        source is {source, run_id, model_id} as MLflow's create request takes them. Returns the number.
+        log_model() is called only when there is none yet; it returns {source, run_id, model_id} as MLflow's
+        request takes them. Returns the version's number, as text like everywhere in MLflow.
         """
-        version = self.version_of_run(name, run_id) or self._create(name, run_id, source, tags, description)
+        version = self.version_of_run(name, run_id)
+        if version is None:
+            version = self._create(name, run_id, log_model(), tags, description)
         self._stage_as_new(name, version)
         return version["version"]
 

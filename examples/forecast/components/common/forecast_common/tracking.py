@@ -32,14 +32,17 @@ def record(uri, training):
     Returns the number of the registered version.
     """
     run_id = environment("LEAT_RUN_ID")
-    registry = Registry(uri)
-    version = registry.version_of_run(training.name, run_id)
-    source = {"source": version["source"]} if version else _log(uri, run_id, training)
-    return registry.register(training.name, run_id, source, training.metrics, training.description)
+    return Registry(uri).register(
+        training.name,
+        run_id,
+        training.metrics,
+        training.description,
+        log_model=lambda: _log(uri, run_id, training),
+    )
 
 
 def _log(uri, run_id, training):
-    """Parameters, metrics and model into the step's MLflow run; returns the model as registry takes it."""
+    """Parameters, metrics and model into the step's MLflow run; returns the model as Registry takes it."""
     mlflow = _mlflow(uri)
     with _step_run(mlflow, run_id) as run:
         mlflow.log_params(training.params)

@@ -71,7 +71,7 @@ def check(rows, limits):
     if problems:
         rest = len(problems) - SHOWN
         more = [f"… and {rest} more"] if rest > 0 else []
-        raise StepError("\n  ".join([f"{len(problems)} rows are bad", *problems[:SHOWN], *more]))
+        raise StepError("\n  ".join([f"{len(problems)} bad row{'s' * (len(problems) > 1)}", *problems[:SHOWN], *more]))
     return gaps
 
 

@@ -1,0 +1,252 @@
+#include "common/front/scope.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/text/cel.h"
+#include "common/text/json.h"
+#include "common/text/template.h"
+
+struct check {
+    struct front *f;
+    const struct scope *scope;
+    size_t problems; /* found by this check */
+};
+
+static const char *const ROOT_NAMES[] = {
+#define R(id, name) name,
+    SCOPE_ROOTS(R)
+#undef R
+        NULL};
+
+/* Names of git variables, as Cloud Build users know them. */
+static const char *const GIT_VARS[] = {"COMMIT_SHA",  "SHORT_SHA",    "REPO_NAME", "REPO_FULL_NAME",
+                                       "BRANCH_NAME", "TAG_NAME",     "REF_NAME",  "PROJECT_ID",
+                                       "BUILD_ID",    "TRIGGER_NAME", NULL};
+
+static const char *const RUN_FIELDS[] = {"id", "name", "pipeline", "experiment", "number", NULL};
+
+static bool is_word(const char *word, const char *const *words)
+{
+    for (; *words; words++) {
+        if (strcmp(word, *words) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void __attribute__((format(printf, 2, 3))) refuse(struct check *c, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    problem_vat(&c->f->problems, c->f->at.data, fmt, ap);
+    va_end(ap);
+    c->problems++;
+}
+
+/* "; did you mean X?" out of a fixed list. */
+static const char *hint(const char *word, const char *const *words, char out[FRONT_HINT])
+{
+    const char *near = text_nearest(word, words);
+    snprintf(out, FRONT_HINT, near ? "; did you mean %s?" : "", near ? near : "");
+    return out;
+}
+
+static void check_params(struct check *c, const struct cel_reference *ref)
+{
+    char near[FRONT_HINT];
+    if (ref->count > 1 && names_find(c->f->params, ref->names[1]) < 0)
+        refuse(c, "params.%s: there is no parameter of that name%s", ref->names[1],
+               front_hint(c->f, c->f->params, ref->names[1], near));
+}
+
+static void check_run(struct check *c, const struct cel_reference *ref)
+{
+    char near[FRONT_HINT];
+    const char *field = ref->count > 1 ? ref->names[1] : "";
+    if (!is_word(field, RUN_FIELDS))
+        refuse(c, "run.%s: a run has id, name, pipeline, experiment and number%s", field,
+               hint(field, RUN_FIELDS, near));
+    else if (c->scope->unnamed && (strcmp(field, "name") == 0 || strcmp(field, "experiment") == 0))
+        refuse(c, "run.%s: the run does not have it yet where %s is read", field, c->scope->where);
+}
+
+static void check_event(struct check *c, const struct cel_reference *ref)
+{
+    (void)c; /* what an event carries is only known when it comes */
+    (void)ref;
+}
+
+static void check_vars(struct check *c, const struct cel_reference *ref)
+{
+    char near[FRONT_HINT];
+    const char *name = ref->count > 1 ? ref->names[1] : NULL;
+    if (!name || is_word(name, GIT_VARS))
+        return;
+    if (*name != '_')
+        refuse(c, "vars.%s: no git variable has that name, and user variables begin with _%s", name,
+               hint(name, GIT_VARS, near));
+    else if (c->scope->git_vars_only)
+        refuse(c, "vars.%s: %s sees the git variables only", name, c->scope->where);
+    else if (names_find(c->f->user_vars, name) < 0)
+        refuse(c, "vars.%s: no trigger sets it under vars%s", name,
+               front_hint(c->f, c->f->user_vars, name, near));
+}
+
+/* steps.a-b reads as steps.a minus b. */
+static bool is_cut_at_dash(const struct front *f, const char *name)
+{
+    const size_t n = strlen(name);
+    for (size_t i = 0; i < f->step_count; i++) {
+        const struct front_step *step = &f->step[i];
+        if (step->source && strncmp(step->name, name, n) == 0 && step->name[n] == '-')
+            return true;
+    }
+    return false;
+}
+
+static void refuse_step(struct check *c, const char *name)
+{
+    char near[FRONT_HINT];
+    if (c->f->problems.count < IR_PROBLEMS_MAX && is_cut_at_dash(c->f, name))
+        refuse(c,
+               "steps.%s: there is no step of that name; a name with a dash is written "
+               "steps[\"%s-…\"]",
+               name, name);
+    else
+        refuse(c, "steps.%s: there is no step of that name%s", name,
+               front_hint(c->f, c->f->steps, name, near));
+}
+
+/* The output that a path steps.S.outputs.N names; NULL with a problem. */
+static const json_t *declared_output(struct check *c, const struct cel_reference *ref,
+                                     const struct front_step *step)
+{
+    const json_t *outputs = json_object_get(step->source, "outputs");
+    const json_t *output = ref->count > 3 ? json_object_get(outputs, ref->names[3]) : NULL;
+    if (ref->count < 4 || strcmp(ref->names[2], "outputs") != 0)
+        refuse(c, "steps.%s: write steps.%s.outputs.NAME", step->name, step->name);
+    else if (!output)
+        refuse(c, "steps.%s.outputs.%s: step %s declares no output of that name", step->name,
+               ref->names[3], step->name);
+    return output;
+}
+
+static void check_steps(struct check *c, const struct cel_reference *ref)
+{
+    if (ref->count < 2) {
+        refuse(c, "steps: name the step, as in steps.NAME.outputs.NAME");
+        return;
+    }
+    const int32_t index = names_find(c->f->steps, ref->names[1]);
+    if (index < 0) {
+        refuse_step(c, ref->names[1]);
+        return;
+    }
+    const struct front_step *step = &c->f->step[index];
+    const json_t *output = declared_output(c, ref, step);
+    if (!output)
+        return;
+    const char *type = json_get_string(output, "type", "artifact");
+    if (strcmp(type, "artifact") == 0)
+        refuse(c,
+               "steps.%s.outputs.%s is an artifact: take it as an input, or give the output a type",
+               step->name, ref->names[3]);
+    else if (ref->count > 4 && strcmp(type, "json") != 0)
+        refuse(c, "steps.%s.outputs.%s is of type %s and has no field %s", step->name,
+               ref->names[3], type, ref->names[4]);
+    else
+        front_need(c->f, (size_t)c->scope->step, index);
+}
+
+/* inputs.NAME.path and outputs.NAME.path. */
+static void check_own(struct check *c, const struct cel_reference *ref)
+{
+    const char *root = ref->names[0];
+    const struct front_step *step = &c->f->step[c->scope->step];
+    if (ref->count < 2)
+        refuse(c, "%s: write %s.NAME.path", root, root);
+    else if (!json_object_get(json_object_get(step->source, root), ref->names[1]))
+        refuse(c, "%s.%s: step %s declares no %.*s of that name", root, ref->names[1], step->name,
+               (int)strlen(root) - 1, root);
+    else if (ref->count != 3 || strcmp(ref->names[2], "path") != 0)
+        refuse(c, "%s.%s: write %s.%s.path", root, ref->names[1], root, ref->names[1]);
+}
+
+typedef void check_fn(struct check *c, const struct cel_reference *ref);
+static check_fn *const ROOT_CHECKS[] = {
+    [SCOPE_PARAMS_ROOT] = check_params, [SCOPE_RUN_ROOT] = check_run,
+    [SCOPE_EVENT_ROOT] = check_event,   [SCOPE_VARS_ROOT] = check_vars,
+    [SCOPE_STEPS_ROOT] = check_steps,   [SCOPE_INPUTS_ROOT] = check_own,
+    [SCOPE_OUTPUTS_ROOT] = check_own,
+};
+
+/* "params, run, event" */
+static void list_roots(unsigned roots, struct text *out)
+{
+    for (int i = 0; i < SCOPE_ROOT_COUNT; i++) {
+        if (roots & (1U << i))
+            text_printf(out, "%s%s", out->len ? ", " : "", ROOT_NAMES[i]);
+    }
+}
+
+static void check_reference(void *user, const struct cel_reference *ref)
+{
+    struct check *c = user;
+    for (int i = 0; i < SCOPE_ROOT_COUNT; i++) {
+        if (strcmp(ROOT_NAMES[i], ref->names[0]) == 0 && (c->scope->roots & (1U << i))) {
+            ROOT_CHECKS[i](c, ref);
+            return;
+        }
+    }
+    char near[FRONT_HINT];
+    cleanup_text struct text known = {0};
+    list_roots(c->scope->roots, &known);
+    const bool elsewhere = is_word(ref->names[0], ROOT_NAMES);
+    refuse(c, "%s: %s in %s; there is %s%s", ref->names[0],
+           elsewhere ? "cannot be used" : "is not known", c->scope->where, known.data,
+           elsewhere ? "" : hint(ref->names[0], ROOT_NAMES, near));
+}
+
+bool scope_template(struct front *f, const struct scope *scope, const char *source)
+{
+    struct err err = {0};
+    if (!front_spend(f, strlen(source)))
+        return false;
+    cleanup_template struct template *t = template_compile(source, &err);
+    if (!t) {
+        front_problem(f, "%s: text %s", scope->where, err.text);
+        return false;
+    }
+    struct check c = {.f = f, .scope = scope};
+    template_references(t, check_reference, &c);
+    return c.problems == 0;
+}
+
+bool scope_condition(struct front *f, const struct scope *scope, const char *source)
+{
+    struct err err = {0};
+    if (!front_spend(f, strlen(source)))
+        return false;
+    if (strstr(source, "${{")) {
+        front_problem(f, "%s is an expression already: write it without ${{ }}", scope->where);
+        return false;
+    }
+    cleanup_cel struct cel *cel = cel_compile(source, &err);
+    if (!cel) {
+        front_problem(f, "%s: expression %s", scope->where, err.text);
+        return false;
+    }
+    struct check c = {.f = f, .scope = scope};
+    cel_references(cel, check_reference, &c);
+    return c.problems == 0;
+}
+
+void scope_put_template(struct front *f, const struct scope *scope, const json_t *value,
+                        json_t *out, const char *key)
+{
+    if (value && scope_template(f, scope, json_string_value(value)))
+        json_object_set(out, key, (json_t *)value);
+}

@@ -1,0 +1,51 @@
+/* common/front/scope.h: what an expression of a pipeline file may refer to, by where it stands. */
+#pragma once
+#include <stdbool.h>
+#include "common/front/front.h"
+
+/*         bit      name       what follows it */
+#define SCOPE_ROOTS(R)                                                                             \
+    R(PARAMS, "params")                                                                            \
+    R(RUN, "run")                                                                                  \
+    R(EVENT, "event")                                                                              \
+    R(VARS, "vars")                                                                                \
+    R(STEPS, "steps")                                                                              \
+    R(INPUTS, "inputs")                                                                            \
+    R(OUTPUTS, "outputs")
+
+enum scope_root {
+#define R(id, name) SCOPE_##id##_ROOT,
+    SCOPE_ROOTS(R)
+#undef R
+        SCOPE_ROOT_COUNT,
+};
+
+#define SCOPE_PARAMS  (1U << SCOPE_PARAMS_ROOT)
+#define SCOPE_RUN     (1U << SCOPE_RUN_ROOT)
+#define SCOPE_EVENT   (1U << SCOPE_EVENT_ROOT)
+#define SCOPE_VARS    (1U << SCOPE_VARS_ROOT)
+#define SCOPE_STEPS   (1U << SCOPE_STEPS_ROOT)
+#define SCOPE_INPUTS  (1U << SCOPE_INPUTS_ROOT)
+#define SCOPE_OUTPUTS (1U << SCOPE_OUTPUTS_ROOT)
+
+/* The sets that there are; docs/pipelines.md has the table. */
+#define SCOPE_OF_RUN  (SCOPE_PARAMS | SCOPE_RUN | SCOPE_EVENT | SCOPE_VARS)
+#define SCOPE_OF_STEP (SCOPE_OF_RUN | SCOPE_STEPS)
+#define SCOPE_OF_ARGV (SCOPE_OF_STEP | SCOPE_INPUTS | SCOPE_OUTPUTS)
+#define SCOPE_OF_TICK (SCOPE_EVENT | SCOPE_VARS)
+
+struct scope {
+    unsigned roots;
+    const char *where;  /* "run_name", for messages */
+    int32_t step;       /* index of the step that it belongs to, -1 = none */
+    bool git_vars_only; /* the trigger's own _NAMEs are not known yet */
+    bool unnamed;       /* the run has no name and no experiment yet */
+};
+
+/* Compiles what stands at front->at and checks every reference in it; references to steps become
+ * needs of scope->step. False when there was a problem, which is noted. */
+bool scope_template(struct front *f, const struct scope *scope, const char *source);
+bool scope_condition(struct front *f, const struct scope *scope, const char *source);
+/* The same for an optional value: puts it into `out` under `key` when it is there and good. */
+void scope_put_template(struct front *f, const struct scope *scope, const json_t *value,
+                        json_t *out, const char *key);

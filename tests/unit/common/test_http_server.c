@@ -1,0 +1,803 @@
+/* The server over real sockets: the client's side runs on a thread of the pool, blocking. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "common/http/server.h"
+
+static struct loop *loop;
+static struct http_server *server;
+static int port;
+static char trace[512];
+static struct http_request *pending;
+static struct loop_timer later;
+
+static void note(const char *what)
+{
+    snprintf(trace + strlen(trace), sizeof trace - strlen(trace), "%s;", what);
+}
+
+/* ---- handlers ------------------------------------------------------------------------------- */
+
+static void echo(struct http_request *req, void *arg)
+{
+    size_t len;
+    const char *body = http_body(req, &len);
+    (void)arg;
+    note(http_path(req));
+    http_answer(req, 200, NULL, body, len);
+}
+
+/* Everything that a handler can read, as text. */
+static void show(struct http_request *req, void *arg)
+{
+    (void)arg;
+    struct text out = {0};
+    const char *key, *value, *name = http_param(req, "name"), *rest = http_param(req, "rest");
+    const char *test = http_header(req, "X-TEST"), *none = http_header(req, "x-none");
+    text_printf(&out, "%s %s route=%s name=%s rest=%s test=%s none=%s q=%s", http_method(req),
+                http_path(req), http_route_pattern(req), name ? name : "-", rest ? rest : "-",
+                test ? test : "-", none ? none : "-",
+                http_query(req, "q") ? http_query(req, "q") : "-");
+    for (size_t i = 0; http_query_at(req, i, &key, &value); i++)
+        text_printf(&out, " [%s=%s]", key, value);
+    assert_true(strncmp(http_peer(req), "127.0.0.1:", 10) == 0);
+    assert_true(clock_monotonic_us() - http_received_us(req) < US_PER_S);
+    const size_t len = out.len;
+    http_answer_take(req, 200, "text/plain", text_take(&out), len);
+}
+
+static void answer_later(void *arg)
+{
+    const struct http_header headers[] = {{"X-Late", "yes"}, {NULL, NULL}};
+    http_answer(arg, 201, headers, "late", 4);
+}
+
+static void slow(struct http_request *req, void *arg)
+{
+    (void)arg;
+    loop_timer_start(loop, &later, 20000, 0, answer_later, req);
+}
+
+static void on_gone(void *arg)
+{
+    note("gone");
+    assert_ptr_equal(arg, pending);
+    if (!http_is_gone(pending))
+        note("notice");
+    http_answer(pending, 200, NULL, "x", 1);
+    pending = NULL;
+    loop_stop(loop);
+}
+
+static void hold(struct http_request *req, void *arg)
+{
+    (void)arg;
+    pending = req;
+    http_on_gone(req, on_gone, req);
+}
+
+static void failing(struct http_request *req, void *arg)
+{
+    struct err err = {0};
+    (void)arg;
+    err_set(&err, LEAT_EUNREACHABLE, "no \"bus\"\n\xff here");
+    http_answer_err(req, &err);
+}
+
+static void file(struct http_request *req, void *arg)
+{
+    (void)arg;
+    char path[] = "/tmp/leat-test-http-XXXXXX";
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    unlink(path);
+    assert_int_equal(write(fd, "file content", 12), 12);
+    http_answer_fd(req, 200, NULL, fd, 12);
+}
+
+static int written;
+static void write_more(void *arg)
+{
+    if (written++ < 3) {
+        http_stream_write(arg, "more.", 5);
+        return;
+    }
+    http_stream_end(arg);
+}
+
+static void write_later(void *arg)
+{
+    http_stream_write(arg, "first.", 6);
+}
+
+/* One piece after a while, then one each time the last has gone out. */
+static void stream(struct http_request *req, void *arg)
+{
+    (void)arg;
+    const struct http_header headers[] = {{"Content-Type", "text/event-stream"}, {NULL, NULL}};
+    written = 0;
+    http_stream_start(req, 200, headers, write_more, req);
+    loop_timer_start(loop, &later, 20000, 0, write_later, req);
+}
+
+static void stream_gone(void *arg)
+{
+    note("stream gone");
+    assert_ptr_equal(arg, pending);
+    http_stream_write(pending, "x", 1);
+    http_stream_end(pending);
+    pending = NULL;
+    loop_stop(loop);
+}
+
+static void stream_hold(struct http_request *req, void *arg)
+{
+    (void)arg;
+    pending = req;
+    http_on_gone(req, stream_gone, req);
+    http_stream_start(req, 200, NULL, NULL, NULL);
+    http_stream_write(req, "hello", 5);
+}
+
+static size_t uploaded, pieces;
+static void resume_upload(void *arg)
+{
+    note("resume");
+    http_resume(arg);
+}
+
+static void upload_begin(struct http_request *req, void *arg)
+{
+    (void)arg;
+    struct err err = {0};
+    uploaded = pieces = 0;
+    http_set_context(req, &uploaded);
+    if (http_query(req, "refuse")) {
+        err_set(&err, LEAT_EAUTH, "no token");
+        http_answer_err(req, &err);
+    }
+}
+
+static void upload_piece(struct http_request *req, void *arg, const void *data, size_t len)
+{
+    (void)arg, (void)data;
+    struct err err = {0};
+    assert_ptr_equal(http_context(req), &uploaded);
+    assert_false(loop_timer_armed(&later)); /* paused means paused */
+    uploaded += len;
+    if (http_query(req, "full") && uploaded > 100000) {
+        err_set(&err, LEAT_EFULL, "no space");
+        http_answer_err(req, &err);
+    } else if (http_query(req, "pause") && ++pieces < 4) {
+        http_pause(req);
+        loop_timer_start(loop, &later, 5000, 0, resume_upload, req);
+    }
+}
+
+static void upload_end(struct http_request *req, void *arg)
+{
+    (void)arg;
+    char text[64];
+    assert_false(loop_timer_armed(&later));
+    snprintf(text, sizeof text, "%zu of %lld", uploaded, (long long)http_body_announced(req));
+    http_answer(req, 201, NULL, text, strlen(text));
+}
+
+static void upload_gone(struct http_request *req, void *arg)
+{
+    (void)arg;
+    note("upload gone");
+    loop_timer_stop(&later);
+    if (http_is_gone(req))
+        loop_stop(loop);
+}
+
+static const struct http_upload upload = {upload_begin, upload_piece, upload_end, upload_gone};
+
+static const struct http_route routes[] = {
+    {.method = "POST", .pattern = "/echo", .handle = echo, .max_body = 1000},
+    {.method = "POST", .pattern = "/big", .handle = echo, .max_body = 1 << 20},
+    {.method = "GET", .pattern = "/echo", .handle = echo},
+    {.method = "GET", .pattern = "/show/:name/x", .handle = show},
+    {.method = "GET", .pattern = "/show/*rest", .handle = show},
+    {.method = "GET", .pattern = "/slow", .handle = slow},
+    {.method = "GET", .pattern = "/hold", .handle = hold},
+    {.method = "GET", .pattern = "/fail", .handle = failing},
+    {.method = "GET", .pattern = "/file", .handle = file},
+    {.method = "GET", .pattern = "/stream", .handle = stream},
+    {.method = "GET", .pattern = "/stream/hold", .handle = stream_hold},
+    {.method = "PUT", .pattern = "/up/:name", .upload = &upload, .max_body = 4 << 20},
+    {.method = NULL},
+};
+
+static int setup(void **state)
+{
+    static const struct http_options options = {.max_connections = 8,
+                                                .idle_us = 60 * US_PER_S,
+                                                .header_us = 200 * US_PER_MS,
+                                                .body_us = 200 * US_PER_MS,
+                                                .server = "leat"};
+    (void)state;
+    trace[0] = '\0';
+    loop = loop_new();
+    port = http_server_start(loop, "127.0.0.1:0", routes, NULL, &options, &server, NULL);
+    return port > 0 ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    loop_timer_stop(&later);
+    http_server_stop(server);
+    loop_free(loop);
+    return 0;
+}
+
+/* ---- a client ------------------------------------------------------------------------------- */
+
+struct talk {
+    const char *send;
+    size_t len;
+    int slice;       /* bytes a write; 0 = all */
+    int slice_us;    /* between two slices */
+    bool hang_up;    /* close without reading */
+    bool half_close; /* after sending */
+    struct text got;
+};
+
+static int dial(void)
+{
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const struct timeval wait = {5, 0};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
+        abort();
+    return fd;
+}
+
+static void send_slices(const struct talk *t, int fd)
+{
+    const size_t slice = t->slice ? (size_t)t->slice : t->len;
+    for (size_t done = 0; done < t->len;) {
+        const size_t n = t->len - done < slice ? t->len - done : slice;
+        const ssize_t sent = send(fd, t->send + done, n, MSG_NOSIGNAL);
+        if (sent <= 0)
+            return;
+        done += (size_t)sent;
+        if (t->slice_us)
+            usleep((useconds_t)t->slice_us);
+    }
+}
+
+static void talk(void *arg)
+{
+    struct talk *t = arg;
+    char buf[16384];
+    const int fd = dial();
+    send_slices(t, fd);
+    if (t->hang_up)
+        usleep(30000);
+    if (t->half_close)
+        shutdown(fd, SHUT_WR);
+    for (ssize_t n = 1; n > 0 && !t->hang_up;) {
+        n = recv(fd, buf, sizeof buf, 0);
+        if (n > 0)
+            text_append(&t->got, buf, (size_t)n);
+    }
+    close(fd);
+}
+
+static void talked(void *arg)
+{
+    const struct talk *t = arg;
+    if (!t->hang_up)
+        loop_stop(loop);
+}
+
+/* Sends, reads until the server closes; to be freed by the caller. */
+static char *exchange_slowly(const char *request, size_t len, int slice, int slice_us)
+{
+    struct talk t = {.send = request, .len = len, .slice = slice, .slice_us = slice_us};
+    loop_work(loop, talk, talked, &t);
+    loop_run(loop);
+    return text_take(&t.got);
+}
+
+static char *exchange(const char *request)
+{
+    return exchange_slowly(request, strlen(request), 0, 0);
+}
+
+static void hang_up(const char *request, struct talk *t)
+{
+    *t = (struct talk){.send = request, .len = strlen(request), .hang_up = true};
+    loop_work(loop, talk, talked, t);
+    loop_run(loop);
+}
+
+#define CLOSE     "Host: x\r\nConnection: close\r\n\r\n"
+#define GET(path) "GET " path " HTTP/1.1\r\n" CLOSE
+#define expect(got, what)                                                                          \
+    do {                                                                                           \
+        if (!strstr(got, what))                                                                    \
+            fail_msg("no '%s' in:\n%s", what, got);                                                \
+    } while (0)
+
+static int count_of(const char *in, const char *what)
+{
+    int n = 0;
+    for (const char *p = strstr(in, what); p; p = strstr(p + 1, what))
+        n++;
+    return n;
+}
+
+/* ---- tests ---------------------------------------------------------------------------------- */
+
+static void test_get_and_headers(void **state)
+{
+    (void)state;
+    cleanup_free char *got = exchange("GET /show/a%20b/x?q=1%2B1&empty=&flag&q=2&p=a+b%zz&s=a+b "
+                                      "HTTP/1.1\r\nx-test: yes\r\n" CLOSE);
+    expect(got, "HTTP/1.1 200 OK\r\n");
+    expect(got, "Content-Type: text/plain\r\n");
+    expect(got, "Server: leat\r\n");
+    expect(got, "GET /show/a%20b/x route=/show/:name/x name=a b rest=- test=yes none=- q=1+1 "
+                "[q=1+1] [empty=] [flag=] [q=2] [s=a b]");
+}
+
+static void test_rest_parameter_is_decoded_but_not_resolved(void **state)
+{
+    (void)state;
+    cleanup_free char *got = exchange(GET("/show/a/../%2e%2e/b%2Fc"));
+    expect(got, "rest=a/../../b/c test");
+    cleanup_free char *empty = exchange(GET("/show/"));
+    expect(empty, "rest= test");
+    cleanup_free char *absolute = exchange(GET("http://host:1/show/y"));
+    expect(absolute, "GET /show/y route");
+}
+
+static void test_broken_escapes_are_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {GET("/show/%zz"), GET("/show/%4"), GET("/show/a%00b"),
+                                      GET("/show/%")};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        cleanup_free char *got = exchange(bad[i]);
+        expect(got, "HTTP/1.1 400");
+        expect(got, "\"code\":\"bad_input\"");
+    }
+}
+
+static void test_unknown_path_and_method(void **state)
+{
+    (void)state;
+    cleanup_free char *path = exchange(GET("/nothing"));
+    expect(path, "HTTP/1.1 404");
+    expect(path, "Content-Type: application/problem+json\r\n");
+    expect(path, "\"type\":\"urn:leat:error:not_found\",\"title\":\"Not Found\",\"status\":404");
+    cleanup_free char *method = exchange("DELETE /echo HTTP/1.1\r\n" CLOSE);
+    expect(method, "HTTP/1.1 405");
+    expect(method, "Allow: POST, GET, HEAD\r\n");
+    cleanup_free char *empty_name = exchange(GET("/show//x"));
+    expect(empty_name, "rest=/x");
+    cleanup_free char *more = exchange(GET("/echo/"));
+    expect(more, "HTTP/1.1 404");
+}
+
+static void test_problem_answer(void **state)
+{
+    (void)state;
+    cleanup_free char *got = exchange(GET("/fail"));
+    expect(got, "HTTP/1.1 503");
+    expect(got, "Retry-After: 1\r\n");
+    expect(got, "\"detail\":\"no \\\"bus\\\"\\n\\ufffd here\",\"code\":\"unreachable\"}");
+}
+
+static void test_head_has_the_length_and_no_body(void **state)
+{
+    (void)state;
+    cleanup_free char *got = exchange("HEAD /file HTTP/1.1\r\n" CLOSE);
+    expect(got, "HTTP/1.1 200");
+    expect(got, "Content-Length: 12\r\n");
+    assert_null(strstr(got, "file content"));
+    cleanup_free char *streamed = exchange("HEAD /stream HTTP/1.1\r\n" CLOSE);
+    expect(streamed, "HTTP/1.1 200");
+    assert_null(strstr(streamed, "first"));
+    loop_timer_stop(&later); /* the handler would go on */
+    assert_true(http_is_gone(later.arg));
+    assert_int_equal(http_stream_write(later.arg, "x", 1), 0);
+    http_stream_end(later.arg);
+}
+
+static void test_file_answer(void **state)
+{
+    (void)state;
+    cleanup_free char *got = exchange(GET("/file"));
+    expect(got, "\r\n\r\nfile content");
+}
+
+static char *post(const char *path, size_t len, const char *more)
+{
+    struct text t = {0};
+    text_printf(&t, "POST %s HTTP/1.1\r\nContent-Length: %zu\r\n%s" CLOSE, path, len, more);
+    for (size_t i = 0; i < len; i++)
+        text_append(&t, "abcdefghij" + i % 10, 1);
+    return text_take(&t);
+}
+
+static void test_body_at_the_limit_and_over(void **state)
+{
+    (void)state;
+    cleanup_free char *at = post("/echo", 1000, "");
+    cleanup_free char *got = exchange(at);
+    expect(got, "HTTP/1.1 200");
+    expect(got, strstr(at, "abcdefghij"));
+    cleanup_free char *over = post("/echo", 1001, "");
+    cleanup_free char *refused = exchange(over);
+    expect(refused, "HTTP/1.1 413");
+    expect(refused, "the body is over 1000 bytes");
+    cleanup_free char *none = exchange("GET /echo HTTP/1.1\r\nContent-Length: 1\r\n" CLOSE "x");
+    expect(none, "HTTP/1.1 413");
+    assert_string_equal(trace, "/echo;");
+}
+
+/* The answer must come although the body, of many megabytes, is being sent all the while. */
+static void test_far_too_large_body_is_answered_at_once(void **state)
+{
+    (void)state;
+    cleanup_free char *request = post("/big", 6 << 20, "");
+    cleanup_free char *got = exchange(request);
+    expect(got, "HTTP/1.1 413");
+    expect(got, "Connection: close\r\n");
+    assert_int_equal(count_of(got, "HTTP/1.1"), 1);
+}
+
+/* "Expect: 100-continue": refused before a byte of the body is sent. */
+static void test_expect_continue(void **state)
+{
+    (void)state;
+    cleanup_free char *got = exchange(
+        "POST /big HTTP/1.1\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n" CLOSE);
+    expect(got, "HTTP/1.1 413");
+    assert_null(strstr(got, "100 Continue"));
+    cleanup_free char *small =
+        exchange("POST /echo HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n" CLOSE "ok");
+    expect(small, "HTTP/1.1 100 Continue");
+    expect(small, "\r\n\r\nok");
+}
+
+static void test_chunked_body(void **state)
+{
+    (void)state;
+    cleanup_free char *got = exchange("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" CLOSE
+                                      "3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\n\r\n");
+    expect(got, "\r\n\r\nabcdefg");
+    cleanup_text struct text over = {0};
+    text_puts(&over, "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" CLOSE);
+    for (int i = 0; i < 11; i++)
+        text_printf(&over, "64\r\n%0100d\r\n", 0);
+    text_puts(&over, "0\r\n\r\n");
+    cleanup_free char *refused = exchange(over.data);
+    expect(refused, "HTTP/1.1 413");
+    cleanup_free char *broken = exchange(
+        "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" CLOSE "zz\r\nabc\r\n0\r\n\r\n");
+    expect(broken, "HTTP/1.1 400");
+}
+
+static void test_endless_chunked_body_is_refused(void **state)
+{
+    (void)state;
+    cleanup_text struct text t = {0};
+    text_puts(&t, "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" CLOSE);
+    for (int i = 0; i < 3000; i++)
+        text_printf(&t, "3e8\r\n%01000d\r\n", 0);
+    cleanup_free char *got = exchange_slowly(t.data, t.len, 0, 0);
+    expect(got, "HTTP/1.1 413");
+}
+
+static void test_header_at_the_limit_and_over(void **state)
+{
+    (void)state;
+    const char *start = "GET /echo HTTP/1.1\r\nX: ";
+    const char *end = "\r\n" CLOSE;
+    const size_t fill = 32768 - strlen(start) - strlen(end);
+    for (size_t extra = 0; extra < 2; extra++) {
+        cleanup_text struct text t = {0};
+        text_puts(&t, start);
+        for (size_t i = 0; i < fill + extra; i++)
+            text_puts(&t, "x");
+        text_puts(&t, end);
+        assert_int_equal(t.len, 32768 + extra);
+        cleanup_free char *got = exchange(t.data);
+        expect(got, extra ? "HTTP/1.1 431" : "HTTP/1.1 200");
+    }
+    cleanup_text struct text huge = {0};
+    text_puts(&huge, start);
+    for (size_t i = 0; i < 300000; i++)
+        text_puts(&huge, "x");
+    text_puts(&huge, end);
+    cleanup_free char *got = exchange(huge.data);
+    assert_true(!*got || strstr(got, "HTTP/1.1 431"));
+}
+
+static void test_malformed_requests(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"\x16\x03\x01\r\n\r\n", "GET\r\n\r\n",
+                                      "GET / HTTP/1.1\r\n\r\n", /* no Host */
+                                      "GET / HTTP/9.9\r\n" CLOSE};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct talk t = {.send = bad[i], .len = strlen(bad[i]), .half_close = true};
+        loop_work(loop, talk, talked, &t);
+        loop_run(loop);
+        assert_null(t.got.data ? strstr(t.got.data, " 200") : NULL);
+        text_free(&t.got);
+    }
+    cleanup_free char *got = exchange(GET("/echo")); /* still serving */
+    expect(got, "HTTP/1.1 200");
+}
+
+static void test_pipelined_requests_are_answered_in_order(void **state)
+{
+    (void)state;
+    cleanup_free char *got =
+        exchange("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
+                 "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nABC"
+                 "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
+                 "POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nXYZ"
+                 "GET /file HTTP/1.1\r\n" CLOSE);
+    assert_int_equal(count_of(got, "HTTP/1.1 "), 5);
+    const char *late = strstr(got, "late"), *abc = strstr(got, "ABC"),
+               *last = strstr(got, "file c");
+    assert_true(late && abc && last && late < abc && abc < last);
+    assert_int_equal(count_of(got, " 404 "), 2);
+    expect(got, "X-Late: yes\r\n");
+}
+
+static void test_body_byte_by_byte(void **state)
+{
+    (void)state;
+    cleanup_free char *request = post("/echo", 30, "");
+    cleanup_free char *got = exchange_slowly(request, strlen(request), 1, 100);
+    expect(got, "\r\n\r\nabcdefghij");
+}
+
+static void test_slow_clients_are_cut_off(void **state)
+{
+    (void)state;
+    cleanup_free char *header = exchange("GET /echo HTTP/1.1\r\nHost: x\r\nX-Half");
+    assert_null(strstr(header, " 200"));
+    const int64_t start = clock_monotonic_us();
+    cleanup_free char *body =
+        exchange("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc");
+    expect(body, "HTTP/1.1 408");
+    const int64_t took = clock_monotonic_us() - start;
+    assert_true(took >= 200 * US_PER_MS && took < 4 * US_PER_S);
+    assert_string_equal(trace, "");
+    assert_int_equal(http_server_connections(server), 0);
+}
+
+static void test_client_hangs_up_while_pending(void **state)
+{
+    (void)state;
+    struct talk t;
+    hang_up("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n", &t);
+    assert_string_equal(trace, "gone;notice;");
+    cleanup_free char *got = exchange(GET("/echo"));
+    expect(got, "HTTP/1.1 200");
+    assert_int_equal(http_server_connections(server), 0);
+}
+
+/* A handler that did not ask for the notice answers into the void. */
+static void test_answer_after_the_client_has_gone(void **state)
+{
+    (void)state;
+    struct talk t = {.send = "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n", .hang_up = true};
+    t.len = strlen(t.send);
+    loop_work(loop, talk, talked, &t);
+    struct loop_timer end = {0};
+    loop_timer_start(loop, &end, 100000, 0, (loop_fn *)loop_stop, loop);
+    loop_run(loop);
+    assert_int_equal(http_server_connections(server), 0);
+}
+
+static void test_stream(void **state)
+{
+    (void)state;
+    cleanup_free char *got = exchange(GET("/stream"));
+    expect(got, "Content-Type: text/event-stream\r\n");
+    expect(got, "Transfer-Encoding: chunked\r\n");
+    expect(got, "6\r\nfirst.\r\n5\r\nmore.\r\n5\r\nmore.\r\n5\r\nmore.\r\n0\r\n\r\n");
+}
+
+static void test_client_hangs_up_during_stream(void **state)
+{
+    (void)state;
+    struct talk t;
+    hang_up("GET /stream/hold HTTP/1.1\r\nHost: x\r\n\r\n", &t);
+    assert_string_equal(trace, "stream gone;");
+}
+
+static char *put(const char *path, size_t len)
+{
+    cleanup_free char *as_post = post(path, len, "");
+    return mem_printf("PUT%s", as_post + strlen("POST"));
+}
+
+static void test_upload(void **state)
+{
+    (void)state;
+    cleanup_free char *request = put("/up/a", 3 << 20);
+    cleanup_free char *got = exchange(request);
+    expect(got, "HTTP/1.1 201");
+    expect(got, "\r\n\r\n3145728 of 3145728");
+    cleanup_free char *empty = put("/up/a", 0);
+    cleanup_free char *got_empty = exchange(empty);
+    expect(got_empty, "0 of 0");
+}
+
+static void test_upload_can_be_paused(void **state)
+{
+    (void)state;
+    cleanup_free char *request = put("/up/a?pause", 1 << 20);
+    cleanup_free char *got = exchange(request);
+    expect(got, "1048576 of 1048576");
+    assert_string_equal(trace, "resume;resume;resume;");
+    trace[0] = '\0';
+    cleanup_free char *last = put("/up/a?pause", 10); /* paused in the last piece */
+    cleanup_free char *got_last = exchange(last);
+    expect(got_last, "10 of 10");
+    assert_string_equal(trace, "resume;");
+    cleanup_free char *chunked =
+        exchange("PUT /up/a?pause HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" CLOSE
+                 "3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n");
+    expect(chunked, "7 of -1");
+}
+
+static void test_upload_refused_at_the_start_or_in_the_middle(void **state)
+{
+    (void)state;
+    cleanup_free char *request = put("/up/a?refuse", 3 << 20);
+    cleanup_free char *got = exchange(request);
+    expect(got, "HTTP/1.1 401");
+    expect(got, "WWW-Authenticate: Bearer\r\n");
+    cleanup_free char *small = put("/up/a?refuse", 10);
+    cleanup_free char *got_small = exchange(small);
+    expect(got_small, "HTTP/1.1 401");
+    cleanup_free char *full = put("/up/a?full", 3 << 20);
+    cleanup_free char *got_full = exchange(full);
+    expect(got_full, "HTTP/1.1 503");
+    assert_string_equal(trace, "");
+}
+
+static void test_upload_over_its_limit(void **state)
+{
+    (void)state;
+    cleanup_free char *request = put("/up/a", (4 << 20) + 1);
+    cleanup_free char *got = exchange(request);
+    expect(got, "HTTP/1.1 413");
+    cleanup_text struct text t = {0};
+    text_puts(&t, "PUT /up/a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" CLOSE);
+    for (int i = 0; i < 5 << 10; i++)
+        text_printf(&t, "400\r\n%01024d\r\n", 0);
+    text_puts(&t, "0\r\n\r\n");
+    cleanup_free char *chunked = exchange_slowly(t.data, t.len, 0, 0);
+    expect(chunked, "HTTP/1.1 413");
+    assert_string_equal(trace, "upload gone;");
+}
+
+static void test_upload_broken_off(void **state)
+{
+    (void)state;
+    struct talk t;
+    hang_up("PUT /up/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc", &t);
+    assert_string_equal(trace, "upload gone;");
+}
+
+static void test_too_many_connections(void **state)
+{
+    (void)state;
+    int fds[8];
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        fds[i] = dial();
+    for (int i = 0; i < 1000 && http_server_connections(server) < 8; i++)
+        loop_step(loop, false);
+    assert_int_equal(http_server_connections(server), 8);
+    cleanup_free char *got = exchange("GET /echo HTTP/1.1\r\nHost: x\r\n\r\n"); /* closed by us */
+    expect(got, "HTTP/1.1 503");
+    expect(got, "too many connections");
+    close(fds[0]);
+    for (int i = 0; i < 1000 && http_server_connections(server) > 7; i++)
+        loop_step(loop, false);
+    cleanup_free char *again = exchange(GET("/echo"));
+    expect(again, "HTTP/1.1 200");
+    for (size_t i = 1; i < ARRAY_LEN(fds); i++)
+        close(fds[i]);
+}
+
+static void test_stop_with_everything_open(void **state)
+{
+    (void)state;
+    const int idle = dial(), half = dial(), held = dial();
+    assert_int_equal(
+        write(half, "PUT /up/a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc", 53), 53);
+    assert_int_equal(write(held, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n", 31), 31);
+    for (int i = 0; i < 1000 && !pending; i++)
+        loop_step(loop, false);
+    assert_non_null(pending);
+    http_server_stop(server); /* upload gone; the held one is told and answers */
+    server = NULL;
+    assert_null(pending);
+    assert_non_null(strstr(trace, "upload gone;"));
+    assert_non_null(strstr(trace, "gone;"));
+    close(idle);
+    close(half);
+    close(held);
+}
+
+static void test_address_in_use(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct http_server *other = NULL;
+    cleanup_free char *taken = mem_printf("127.0.0.1:%d", port);
+    assert_int_equal(http_server_start(loop, taken, routes, NULL, NULL, &other, &err), LEAT_EIO);
+    expect(err.text, taken);
+    assert_null(other);
+    assert_int_equal(http_server_start(loop, "nonsense", routes, NULL, NULL, &other, &err),
+                     LEAT_EINPUT);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_get_and_headers),
+        T(test_rest_parameter_is_decoded_but_not_resolved),
+        T(test_broken_escapes_are_refused),
+        T(test_unknown_path_and_method),
+        T(test_problem_answer),
+        T(test_head_has_the_length_and_no_body),
+        T(test_file_answer),
+        T(test_body_at_the_limit_and_over),
+        T(test_far_too_large_body_is_answered_at_once),
+        T(test_expect_continue),
+        T(test_chunked_body),
+        T(test_endless_chunked_body_is_refused),
+        T(test_header_at_the_limit_and_over),
+        T(test_malformed_requests),
+        T(test_pipelined_requests_are_answered_in_order),
+        T(test_body_byte_by_byte),
+        T(test_slow_clients_are_cut_off),
+        T(test_client_hangs_up_while_pending),
+        T(test_answer_after_the_client_has_gone),
+        T(test_stream),
+        T(test_client_hangs_up_during_stream),
+        T(test_upload),
+        T(test_upload_can_be_paused),
+        T(test_upload_refused_at_the_start_or_in_the_middle),
+        T(test_upload_over_its_limit),
+        T(test_upload_broken_off),
+        T(test_too_many_connections),
+        T(test_stop_with_everything_open),
+        T(test_address_in_use),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
