@@ -1,10 +1,13 @@
 """install and mlflow-server, as a user calls them."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import conftest
 from conftest import EXAMPLE, server
@@ -16,6 +19,31 @@ def test_a_second_start_keeps_the_server(mlflow):
     assert f"runs already at {mlflow.uri}" in again.stdout
     status = server("status", mlflow.folder)
     assert (status.returncode, f"answers at {mlflow.uri}" in status.stdout) == (0, True)
+
+
+@pytest.fixture
+def killed(tmp_path):
+    """The port of a server in tmp_path whose first process was killed; its worker lives on."""
+    port = str(conftest.free_port())
+    started = server("start", tmp_path, "--port", port, "--venv", sys.prefix)
+    assert started.returncode == 0, started.stderr
+    os.kill(int((tmp_path / "server").read_text().split()[0]), signal.SIGKILL)
+    yield port
+    server("stop", tmp_path)
+
+
+def test_a_killed_server_is_started_again(tmp_path, killed):
+    assert server("status", tmp_path).returncode == 1
+    again = server("start", tmp_path, "--port", killed, "--venv", sys.prefix)
+    assert again.returncode == 0, again.stderr
+    assert "ending what is left of a killed MLflow" in again.stdout
+    assert server("status", tmp_path).returncode == 0
+
+
+def test_stop_ends_what_a_killed_server_left(tmp_path, killed):
+    assert server("stop", tmp_path).returncode == 0
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(killed))) != 0, "the port is free again"
 
 
 def test_nothing_there_is_said(tmp_path):
