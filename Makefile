@@ -41,7 +41,7 @@ triggers_SRCS  := $(filter-out triggers/main.c,$(wildcard triggers/*.c triggers/
 api_SRCS       := $(filter-out api/main.c,$(wildcard api/*.c api/*/*.c))
 cli_SRCS       := $(filter-out cli/main.c,$(wildcard cli/*.c cli/*/*.c))
 keeper_SRCS    := $(wildcard worker/keeper/*.c)
-sim_SRCS       := $(wildcard tests/sim/*.c tests/sim/*/*.c)
+sim_SRCS       := $(wildcard tests/sim/*.c tests/sim/*/*.c tests/support/bus_memory*.c)
 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
 archive = $(B)/lib$(1).a
