@@ -36,7 +36,7 @@ MODULES := common scheduler worker triggers api cli
 GENERATED_C := $(wildcard schema/gen/*.c)
 common_SRCS    := $(wildcard common/*/*.c) $(GENERATED_C)
 scheduler_SRCS := $(filter-out scheduler/main.c,$(wildcard scheduler/*.c scheduler/*/*.c))
-worker_SRCS    := $(filter-out worker/main.c,$(wildcard worker/*.c worker/executor/*.c worker/attempt/*.c))
+worker_SRCS    := $(filter-out worker/main.c worker/keeper/main.c,$(wildcard worker/*.c worker/*/*.c))
 triggers_SRCS  := $(filter-out triggers/main.c,$(wildcard triggers/*.c triggers/*/*.c))
 api_SRCS       := $(filter-out api/main.c,$(wildcard api/*.c api/*/*.c))
 cli_SRCS       := $(filter-out cli/main.c,$(wildcard cli/*.c cli/*/*.c))
@@ -74,10 +74,10 @@ $(B)/bin/leat: $(B)/obj/cli/main.o $(call archive,cli) $(call archive,common)
 	@mkdir -p $(@D)
 	@echo "  LD   $@"; $(COMPILER) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-# The keeper stays small: of common it takes base/ only.
-$(B)/bin/leat-keeper: $(call objects,$(keeper_SRCS)) $(call objects,$(filter common/base/%,$(common_SRCS)))
+# The keeper stays small: of common it takes what it uses of base/, of the libraries libcrypto.
+$(B)/bin/leat-keeper: $(call objects,$(keeper_SRCS)) $(call archive,common)
 	@mkdir -p $(@D)
-	@echo "  LD   $@"; $(COMPILER) $(LDFLAGS) -o $@ $^ $(LIBS)
+	@echo "  LD   $@"; $(COMPILER) $(LDFLAGS) -o $@ $^ -Wl,--as-needed -lcrypto
 
 # ---- tests: tests/unit/AREA/test_X.c links the module of that area -------------------------
 UNIT_SRCS := $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c)
