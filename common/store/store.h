@@ -29,9 +29,9 @@ int store_open(struct loop *loop, const char *where, const struct store_options 
 void store_close(struct store *store);
 const char *store_where(const struct store *store);
 
-/* 1 to STORE_NAME_MAX bytes of segments joined by '/': no empty, "." or ".." segment, no leading
- * or trailing '/', no control character or backslash, no segment over 255 bytes or that begins
- * with ".tmp". */
+/* 1 to STORE_NAME_MAX bytes of UTF-8: segments joined by '/', no empty, "." or ".." segment, no
+ * leading or trailing '/', no control character or backslash, no segment over 255 bytes. (Named
+ * objects may besides not begin with "objects/" or "tmp/", the store's own.) */
 bool store_name_ok(const char *name);
 bool store_hash_ok(const char *hash);
 

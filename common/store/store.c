@@ -1,0 +1,326 @@
+#include "common/store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "common/store/store_internal.h"
+
+/* ---- names ---------------------------------------------------------------------------------- */
+
+static bool segment_ok(const char *segment, size_t len)
+{
+    if (len == 0 || len > 255 || (len == 1 && segment[0] == '.'))
+        return false;
+    if (len == 2 && segment[0] == '.' && segment[1] == '.')
+        return false;
+    for (size_t i = 0; i < len; i += text_utf8_length(segment + i))
+        if ((unsigned char)segment[i] < 0x20 || segment[i] == 0x7f || segment[i] == '\\' ||
+            text_utf8_length(segment + i) == 0)
+            return false;
+    return true;
+}
+
+bool store_name_ok(const char *name)
+{
+    const size_t total = strnlen(name, STORE_NAME_MAX + 1);
+    if (total == 0 || total > STORE_NAME_MAX)
+        return false;
+    for (const char *p = name;; p++) {
+        const size_t len = strcspn(p, "/");
+        if (!segment_ok(p, len))
+            return false;
+        p += len;
+        if (!*p)
+            return true;
+    }
+}
+
+/* The store's own folders are no names. */
+static bool is_reserved(const char *name)
+{
+    return text_starts_with(name, "objects/") || text_starts_with(name, "tmp/") ||
+           strcmp(name, "objects") == 0 || strcmp(name, "tmp") == 0;
+}
+
+bool store_hash_ok(const char *hash)
+{
+    return strlen(hash) == SHA256_HEX - 1 && strspn(hash, "0123456789abcdef") == SHA256_HEX - 1;
+}
+
+static int check_hash(const char *hash, struct err *err)
+{
+    if (store_hash_ok(hash))
+        return 0;
+    return err_set(err, LEAT_EINPUT, "'%.80s' is not the hash of an object", hash);
+}
+
+static int check_name(const char *name, struct err *err)
+{
+    if (store_name_ok(name) && !is_reserved(name))
+        return 0;
+    return err_set(err, LEAT_EINPUT, "'%.200s' cannot name an object", name);
+}
+
+static int check_key(const char *key, struct err *err)
+{
+    return store_hash_ok(key) ? 0 : check_name(key, err);
+}
+
+/* ---- open and close ------------------------------------------------------------------------- */
+
+int store_open(struct loop *loop, const char *where, const struct store_options *options,
+               struct store **out, struct err *err)
+{
+    void *self = NULL;
+    if (strstr(where, "://"))
+        return err_set(err, LEAT_EINPUT, "store %s: only a directory can be a store", where);
+    const int rc = directory_open(where, options, &self, err);
+    if (rc != 0)
+        return rc;
+    struct store *store = mem_alloc(sizeof *store);
+    *store = (struct store){loop, mem_string(where), &STORE_DIRECTORY, self};
+    *out = store;
+    return 0;
+}
+
+void store_close(struct store *store)
+{
+    if (!store)
+        return;
+    store->backend->close(store->self);
+    free(store->where);
+    free(store);
+}
+
+const char *store_where(const struct store *store)
+{
+    return store->where;
+}
+
+int source_open(int at, const char *name, const char *shown, struct err *err)
+{
+    struct stat st;
+    cleanup_close int fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 && (errno == ELOOP || errno == ENXIO))
+        return err_set(err, LEAT_EINPUT, "%s is a symbolic link or a special file", shown);
+    if (fd < 0 && errno == ENOENT)
+        return err_set(err, LEAT_ENOTFOUND, "%s does not exist", shown);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return err_errno(err, errno, "%s", shown);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, LEAT_EINPUT, "%s is not a regular file", shown);
+    const int taken = fd;
+    fd = -1;
+    return taken;
+}
+
+/* ---- jobs ------------------------------------------------------------------------------------ */
+
+/* One operation on its way to a thread and back. */
+struct store_job {
+    struct store *store;
+    int (*run)(struct store_job *job);
+    char *key;  /* hash or name */
+    char *path; /* of a file outside the store */
+    char *data;
+    size_t len; /* of data; read: at most */
+    int64_t offset;
+    int flags;
+    int rc;
+    struct store_object object;
+    struct err err;
+    store_done_fn *done;
+    void *arg;
+};
+
+static void run_job(void *arg)
+{
+    struct store_job *job = arg;
+    job->rc = job->run(job);
+}
+
+static void end_job(void *arg)
+{
+    struct store_job *job = arg;
+    job->done(job->arg, &job->object, job->rc == 0 ? NULL : &job->err);
+    free(job->object.data);
+    free(job->key);
+    free(job->path);
+    free(job->data);
+    free(job);
+}
+
+static void start(struct store *store, int (*run)(struct store_job *), struct store_job with,
+                  store_done_fn *done, void *arg)
+{
+    struct store_job *job = mem_alloc(sizeof *job);
+    *job = with;
+    job->store = store;
+    job->run = run;
+    job->object.files = 1;
+    job->done = done;
+    job->arg = arg;
+    loop_work(store->loop, run_job, end_job, job);
+}
+
+static int run_put_file(struct store_job *job)
+{
+    const struct store *store = job->store;
+    cleanup_close int fd = source_open(AT_FDCWD, job->path, job->path, &job->err);
+    if (fd < 0)
+        return fd;
+    const char *move = job->flags & STORE_MOVE ? job->path : NULL;
+    return store->backend->put_fd(store->self, fd, move, &job->object, &job->err);
+}
+
+void store_put_file(struct store *store, const char *path, int flags, store_done_fn *done,
+                    void *arg)
+{
+    start(store, run_put_file, (struct store_job){.path = mem_string(path), .flags = flags}, done,
+          arg);
+}
+
+static int run_put_bytes(struct store_job *job)
+{
+    return job->store->backend->put_bytes(job->store->self, job->data, job->len, &job->object,
+                                          &job->err);
+}
+
+void store_put_bytes(struct store *store, const void *data, size_t len, store_done_fn *done,
+                     void *arg)
+{
+    start(store, run_put_bytes, (struct store_job){.data = mem_bytes(data, len), .len = len}, done,
+          arg);
+}
+
+static int run_put_folder(struct store_job *job)
+{
+    return folder_put(job->store, job->path, &job->object, &job->err);
+}
+
+void store_put_folder(struct store *store, const char *path, store_done_fn *done, void *arg)
+{
+    start(store, run_put_folder, (struct store_job){.path = mem_string(path)}, done, arg);
+}
+
+static int run_get_file(struct store_job *job)
+{
+    const struct store *store = job->store;
+    const int rc = check_hash(job->key, &job->err);
+    return rc ? rc
+              : store->backend->get_file(store->self, job->key, job->path,
+                                         job->flags & STORE_EXEC ? 0755 : 0644, &job->object,
+                                         &job->err);
+}
+
+void store_get_file(struct store *store, const char *hash, const char *path, int flags,
+                    store_done_fn *done, void *arg)
+{
+    start(store, run_get_file,
+          (struct store_job){.key = mem_string(hash), .path = mem_string(path), .flags = flags},
+          done, arg);
+}
+
+static int run_get_folder(struct store_job *job)
+{
+    const int rc = check_hash(job->key, &job->err);
+    return rc ? rc : folder_get(job->store, job->key, job->path, &job->object, &job->err);
+}
+
+void store_get_folder(struct store *store, const char *hash, const char *path, store_done_fn *done,
+                      void *arg)
+{
+    start(store, run_get_folder,
+          (struct store_job){.key = mem_string(hash), .path = mem_string(path)}, done, arg);
+}
+
+static int run_put_named(struct store_job *job)
+{
+    const struct store *store = job->store;
+    job->object.size = (int64_t)job->len;
+    const int rc = check_name(job->key, &job->err);
+    return rc ? rc
+              : store->backend->put_named(store->self, job->key, job->data, job->len, job->flags,
+                                          &job->err);
+}
+
+void store_put_named(struct store *store, const char *name, const void *data, size_t len, int flags,
+                     store_done_fn *done, void *arg)
+{
+    start(store, run_put_named,
+          (struct store_job){
+              .key = mem_string(name), .data = mem_bytes(data, len), .len = len, .flags = flags},
+          done, arg);
+}
+
+static int run_put_named_file(struct store_job *job)
+{
+    const struct store *store = job->store;
+    const int rc = check_name(job->key, &job->err);
+    if (rc != 0)
+        return rc;
+    cleanup_close int fd = source_open(AT_FDCWD, job->path, job->path, &job->err);
+    if (fd < 0)
+        return fd;
+    const char *move = job->flags & STORE_MOVE ? job->path : NULL;
+    return store->backend->put_named_fd(store->self, job->key, fd, move, job->flags,
+                                        &job->object.size, &job->err);
+}
+
+void store_put_named_file(struct store *store, const char *name, const char *path, int flags,
+                          store_done_fn *done, void *arg)
+{
+    start(store, run_put_named_file,
+          (struct store_job){.key = mem_string(name), .path = mem_string(path), .flags = flags},
+          done, arg);
+}
+
+static int run_read(struct store_job *job)
+{
+    const int rc = check_key(job->key, &job->err);
+    return rc ? rc
+              : job->store->backend->read(job->store->self, job->key, job->offset, job->len,
+                                          &job->object, &job->err);
+}
+
+void store_read(struct store *store, const char *key, int64_t offset, size_t max,
+                store_done_fn *done, void *arg)
+{
+    start(store, run_read, (struct store_job){.key = mem_string(key), .offset = offset, .len = max},
+          done, arg);
+}
+
+static int run_exists(struct store_job *job)
+{
+    const int rc = check_key(job->key, &job->err);
+    return rc ? rc
+              : job->store->backend->exists(job->store->self, job->key, &job->object, &job->err);
+}
+
+void store_exists(struct store *store, const char *key, store_done_fn *done, void *arg)
+{
+    start(store, run_exists, (struct store_job){.key = mem_string(key)}, done, arg);
+}
+
+static int run_remove(struct store_job *job)
+{
+    const int rc = check_key(job->key, &job->err);
+    return rc ? rc : job->store->backend->remove(job->store->self, job->key, &job->err);
+}
+
+void store_remove(struct store *store, const char *key, store_done_fn *done, void *arg)
+{
+    start(store, run_remove, (struct store_job){.key = mem_string(key)}, done, arg);
+}
+
+int store_open_fd(struct store *store, const char *key, int64_t *size, struct err *err)
+{
+    const int rc = check_key(key, err);
+    return rc ? rc : store->backend->open_fd(store->self, key, size, err);
+}
