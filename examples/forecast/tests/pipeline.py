@@ -1,4 +1,4 @@
-"""Runs the steps of pipeline.yaml as Leat's process executor would, one after the other.
+"""Runs the steps of pipeline.yaml as Leat's process executor would, side by side where nothing forbids it.
 
 It knows as much of the file as the example needs: parameters, substitution in args, object sets, artifacts
 as paths, typed outputs, `when` of one comparison. Leat itself runs the same file in Leat's own tests.
@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,6 +48,13 @@ def definition():
     return document
 
 
+def needs(spec):
+    """The steps that a step names, in `needs` or by reference."""
+    named = set(spec.get("needs", []))
+    named |= {value.split(".")[0] for value in spec["inputs"].values() if isinstance(value, str)}
+    return named | set(re.findall(r"steps\.([a-z-]+)\.", " ".join([spec.get("when", ""), *spec["args"]])))
+
+
 def pin(folder, bucket, files):
     """The folder in which an object set arrives: files/KEY and manifest.json, sorted by key."""
     (folder / "files").mkdir(parents=True)
@@ -74,9 +82,12 @@ class Runner:
         self.result = Result(run_id)
 
     def run(self):
-        for name, spec in self._pipeline["steps"].items():
-            if "when" not in spec or self._holds(spec["when"]):
-                self.run_step(name)
+        waiting = dict(self._pipeline["steps"])
+        with ThreadPoolExecutor() as pool:
+            while waiting:
+                ready = [name for name, spec in waiting.items() if not needs(spec) & set(waiting)]
+                chosen = [name for name in ready if self._holds(waiting.pop(name))]
+                list(pool.map(self.run_step, chosen))
         return self.result
 
     def run_step(self, name):
@@ -117,8 +128,10 @@ class Runner:
         assert (steps, outputs) == ("steps", "outputs"), reference
         return self.result.outputs[step][name]
 
-    def _holds(self, when):
-        left, sign, right = COMPARISON.fullmatch(when).groups()
+    def _holds(self, spec):
+        if "when" not in spec:
+            return True
+        left, sign, right = COMPARISON.fullmatch(spec["when"]).groups()
         return {"<=": operator.le, "<": operator.lt}[sign](self._value(left), self._value(right))
 
     def _spawn(self, name, place, argv):
@@ -149,6 +162,9 @@ class Runner:
         assert path.exists(), f"{step} did not write {path.name}"
         if "type" not in spec:
             return path
-        value = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8").removesuffix("\n")
+        if spec["type"] == "string":
+            return text
+        value = json.loads(text)
         assert isinstance(value, TYPES[spec["type"]]), f"{step}.{path.name} is no {spec['type']}: {value!r}"
         return value

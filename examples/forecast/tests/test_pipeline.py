@@ -72,6 +72,7 @@ def test_the_lower_rmse_becomes_production_and_another_setting_turns_it(example,
     assert rmse[FOREST] < rmse[SGD]
     assert rmse == {SGD: first.outputs["sgd"]["rmse"], FOREST: first.outputs["forest"]["rmse"]}
     assert example.production() == [(FOREST, "1")]
+    assert first.outputs["promote-forest"] == {"model": example.prefix + FOREST, "version": 1}
     assert "promote-sgd" not in first.outputs
 
     second = example.upload(data / "gb+1_day.csv").run()

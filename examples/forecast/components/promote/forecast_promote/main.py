@@ -20,7 +20,8 @@ def parse(argv):
         args.add_argument(f"--{model}-rmse", required=True, type=float, help="on the last part in time")
         args.add_argument(f"--{model}-reference-rmse", required=True, type=float, help=REFERENCE[model])
     args.add_argument("--manifest", required=True, help="which objects were trained on")
-    args.add_argument("--version", required=True, help="output: the version that is Production now")
+    args.add_argument("--model", required=True, help="output: the registered model that is Production now")
+    args.add_argument("--version", required=True, help="output: its version")
     args.add_argument("--model-prefix", default="", help="in front of the registered models' names")
     args.add_argument("--mlflow-uri", required=True)
     return args.parse_args(argv)
@@ -80,6 +81,7 @@ def step(argv):
     for name, number in registry.promote(winner, version["version"], others):
         print(f"Archived: {name} version {number}")
     print(f"Production: {winner} version {version['version']}")
+    write_value(args.model, winner)
     write_value(args.version, int(version["version"]))
 
 

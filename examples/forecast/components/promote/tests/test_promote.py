@@ -17,7 +17,8 @@ def write_manifest(path, count):
 
 
 def args(tmp_path, *more):
-    return ["--winner=forest", *SCORES, f"--manifest={tmp_path / 'manifest'}", f"--version={tmp_path / 'version'}", *more]
+    files = [f"--{name}={tmp_path / name}" for name in ("manifest", "model", "version")]
+    return ["--winner=forest", *SCORES, *files, *more]
 
 
 def test_the_table_has_all_four_numbers(tmp_path):
