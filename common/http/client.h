@@ -37,9 +37,9 @@ struct http_incoming {
 const char *http_incoming_header(const struct http_incoming *answer, const char *name);
 
 /* Exactly one call for each http_send that was not cancelled. `err` is NULL when an answer came;
- * else LEAT_EUNREACHABLE (connect, time, broken connection), LEAT_EUNKNOWN (the request went out
- * whole, no answer came back), LEAT_ELIMIT, LEAT_EINPUT (bad URL). `answer` is good during the
- * call. */
+ * else LEAT_EUNREACHABLE (connect, time, broken connection), LEAT_EUNKNOWN (a request other than
+ * GET or HEAD went out whole, no answer came back), LEAT_ELIMIT, LEAT_EINPUT (bad URL). `answer` is
+ * good during the call. */
 typedef void http_done_fn(void *arg, const struct http_incoming *answer, const struct err *err);
 
 /* Pieces of the body as they arrive (streams); `status` is that of the answer. Return false to end

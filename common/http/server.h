@@ -20,7 +20,7 @@ struct http_request;
 
 struct http_header {
     const char *name;
-    const char *value; /* left out (and logged) when it holds a line break */
+    const char *value; /* left out when empty, and (logged) when it holds a line break */
 };
 
 typedef void http_handler(struct http_request *req, void *arg);

@@ -32,7 +32,7 @@ void request_resume(struct http_request *req)
 
 static void add_header(struct MHD_Response *response, const char *name, const char *value)
 {
-    if (MHD_add_response_header(response, name, value) != MHD_YES)
+    if (*value && MHD_add_response_header(response, name, value) != MHD_YES)
         log_error("defect: a header cannot be sent", LOG_S("header", name));
 }
 
