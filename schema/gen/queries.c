@@ -100,7 +100,16 @@ const struct query QUERIES[] = {
     "    DELETE FROM bus_record r USING raised a\n"
     "    WHERE r.topic = a.topic AND r.partition = a.partition AND r.off < a.first\n"
     ")\n"
-    "SELECT first FROM raised",
+    "SELECT first FROM raised;\n"
+    "\n"
+    "-- Is what was cut off in? The end of the partition and the record that stands where it would.",
+    3},
+    {"bus_record_at",
+    "SELECT p.next, r.value\n"
+    "FROM bus_topic t\n"
+    "JOIN bus_partition p ON p.topic = t.id\n"
+    "LEFT JOIN bus_record r ON r.topic = p.topic AND r.partition = p.partition AND r.off = $3::bigint\n"
+    "WHERE t.name = $1::text AND p.producer = $2::text",
     3},
     {"migrations_applied",
     "SELECT number, name, sha256 FROM leat_migration ORDER BY number",

@@ -15,6 +15,7 @@ enum query_id {
     QUERY_BUS_LOOK, /* bus.sql */
     QUERY_BUS_READ, /* bus.sql */
     QUERY_BUS_TRIM, /* bus.sql */
+    QUERY_BUS_RECORD_AT, /* bus.sql */
     QUERY_MIGRATIONS_APPLIED, /* pg.sql */
     QUERY_MIGRATION_RECORD, /* pg.sql */
     QUERY_CATALOG_LISTEN, /* pg.sql */

@@ -95,3 +95,11 @@ WITH raised AS (
     WHERE r.topic = a.topic AND r.partition = a.partition AND r.off < a.first
 )
 SELECT first FROM raised;
+
+-- Is what was cut off in? The end of the partition and the record that stands where it would.
+-- name: bus_record_at
+SELECT p.next, r.value
+FROM bus_topic t
+JOIN bus_partition p ON p.topic = t.id
+LEFT JOIN bus_record r ON r.topic = p.topic AND r.partition = p.partition AND r.off = $3::bigint
+WHERE t.name = $1::text AND p.producer = $2::text;
