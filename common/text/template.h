@@ -8,6 +8,7 @@
 #include "common/text/cel.h"
 
 #define TEMPLATE_SOURCE_MAX (64 * 1024)
+#define TEMPLATE_PARTS_MAX  256         /* expressions in one text */
 #define TEMPLATE_RESULT_MAX (64 * 1024) /* bytes of the text that comes out */
 
 struct template;
@@ -26,7 +27,8 @@ bool template_is_literal(const struct template *t);    /* no expression in it */
 bool template_is_expression(const struct template *t); /* one ${{ }} and nothing around it */
 
 /* The text, malloc'd. Strings go in as they are, ints and bools as in JSON, doubles in the shortest
- * form ("2" for 2.0), lists and maps as compact JSON, timestamps and durations as CEL's string().
+ * form ("2" for 2.0), lists and maps as compact JSON, timestamps and durations as CEL's string(),
+ * bytes in base64.
  * A null is LEAT_EINPUT (write default(x, "")), over TEMPLATE_RESULT_MAX is LEAT_ELIMIT, the rest
  * as cel_eval. NULL on error. */
 char *template_eval(const struct template *t, const struct cel_vars *vars, struct err *err);
