@@ -1,0 +1,167 @@
+#include "worker/attempt/prepare.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/text/json.h"
+#include "worker/attempt/attempt.h"
+#include "worker/attempt/environment.h"
+#include "worker/attempt/event.h"
+#include "worker/attempt/files.h"
+#include "worker/attempt/inputs.h"
+#include "worker/attempt/secrets.h"
+#include "worker/worker.h"
+
+#define LOG_DEFAULT (64LL << 20)
+
+bool prepare_needed(const struct attempt *a)
+{
+    const struct order_start *start = a->order.start;
+    return start->executor != ORDER_START_EXECUTOR_NOOP || start->inputs_count > 0 ||
+           start->outputs_count > 0;
+}
+
+/* ---- one thing after the other
+ * ------------------------------------------------------------------- */
+
+struct prepare {
+    struct attempt *attempt;
+    size_t input; /* next to put */
+    bool event_done, secrets_done;
+};
+
+static void go_on(struct prepare *p);
+
+static void end(struct prepare *p, const struct err *err)
+{
+    struct attempt *a = p->attempt;
+    free(p);
+    attempt_prepared(a, err);
+}
+
+static void part_done(void *arg, const struct err *err)
+{
+    struct prepare *p = arg;
+    if (err || p->attempt->asked)
+        end(p, err);
+    else
+        go_on(p);
+}
+
+static void go_on(struct prepare *p)
+{
+    struct attempt *a = p->attempt;
+    const struct order_start *start = a->order.start;
+    if (p->input < start->inputs_count) {
+        inputs_put(a, &start->inputs[p->input++], part_done, p);
+    } else if (!p->event_done && start->event && attempt_is_process(a)) {
+        p->event_done = true;
+        event_put(a, part_done, p);
+    } else if (!p->secrets_done && start->secrets_count > 0) {
+        p->secrets_done = true;
+        secrets_fetch(a, part_done, p);
+    } else {
+        end(p, NULL);
+    }
+}
+
+static int make_folder(const struct attempt *a, const char *name, struct err *err)
+{
+    cleanup_free char *path = attempt_path(a, name);
+    return folder_make(path, 0755, err);
+}
+
+static int make_workspace(const struct attempt *a, struct err *err)
+{
+    const struct order_start *start = a->order.start;
+    if (make_folder(a, NULL, err) != 0 ||
+        (start->inputs_count > 0 && make_folder(a, "in", err) != 0))
+        return err->code;
+    if (start->outputs_count > 0 || start->executor == ORDER_START_EXECUTOR_OBJECTS)
+        return make_folder(a, "out", err);
+    return 0;
+}
+
+void prepare_start(struct attempt *a)
+{
+    struct prepare *p = mem_alloc(sizeof *p);
+    struct err err = {0};
+    p->attempt = a;
+    if (make_workspace(a, &err) != 0)
+        end(p, &err);
+    else
+        go_on(p);
+}
+
+/* ---- the specification
+ * --------------------------------------------------------------------------- */
+
+/* As written; a relative one is below the workspace, which is also the default. */
+static char *workdir_of(const struct attempt *a)
+{
+    const char *given = a->order.start->workdir;
+    if (given && given[0] == '/')
+        return mem_string(given);
+    return attempt_path(a, given && given[0] ? given : NULL);
+}
+
+static int launch_process(struct attempt *a, struct executor_spec *spec, struct err *err)
+{
+    const struct order_start *start = a->order.start;
+    cleanup_free const char **argv = mem_array(start->argv_count + 1, sizeof *argv);
+    cleanup_free char *workdir = workdir_of(a);
+    cleanup_free char *log = attempt_log_path(a);
+    for (size_t i = 0; i < start->argv_count; i++)
+        argv[i] = start->argv[i];
+    char **env = environment_make(a, err);
+    if (!env)
+        return err->code;
+    spec->argv = argv;
+    spec->env = (const char *const *)env;
+    spec->workdir = workdir;
+    spec->log_path = log;
+    const int rc = a->executor->ops->start(a->executor, spec, err);
+    environment_free(env);
+    return rc;
+}
+
+static int launch_objects(struct attempt *a, struct executor_spec *spec, struct err *err)
+{
+    const struct order_start *start = a->order.start;
+    cleanup_free char *manifest = attempt_path(a, "out/manifest");
+    const struct executor_objects objects = {
+        .bucket = start->bucket ? start->bucket : "",
+        .prefix = start->prefix ? start->prefix : "",
+        .suffix = start->suffix ? start->suffix : "",
+        .key = start->key && start->key[0] ? start->key : NULL,
+        .version = start->version && start->version[0] ? start->version : NULL,
+        .manifest_path = manifest,
+    };
+    spec->objects = &objects;
+    return a->executor->ops->start(a->executor, spec, err);
+}
+
+int prepare_launch(struct attempt *a, struct err *err)
+{
+    const struct order_start *start = a->order.start;
+    const int64_t lost_after =
+        start->lost_after_us > 0 ? start->lost_after_us : a->worker->config->lost_after_us;
+    struct executor_spec spec = {
+        .attempt = a->id,
+        .image = start->image,
+        .log_limit = start->log_limit > 0 ? start->log_limit : LOG_DEFAULT,
+        .timeout_us = start->timeout_us,
+        .grace_us = a->grace_us,
+        .fuse_slack_us = lease_fuse_slack(lost_after, a->grace_us),
+    };
+    switch (start->executor) {
+    case ORDER_START_EXECUTOR_PROCESS:
+        return launch_process(a, &spec, err);
+    case ORDER_START_EXECUTOR_OBJECTS:
+        return launch_objects(a, &spec, err);
+    default:
+        return a->executor->ops->start(a->executor, &spec, err);
+    }
+}

@@ -1,0 +1,16 @@
+/* worker/attempt/secrets.h: secrets of an attempt: asked of the API just before it starts, given as
+ * files of mode 0400 in a folder in memory, gone when it has ended. The workspace has a link
+ * `secrets` to that folder; `.token` in it is the run's own token where the API gives one. */
+#pragma once
+#include "common/base/err.h"
+
+struct attempt;
+struct worker;
+
+typedef void secrets_done(void *arg, const struct err *err); /* NULL: they are there */
+
+/* Asks again while the API cannot be reached, for half a minute. Calls done once, later. */
+void secrets_fetch(struct attempt *a, secrets_done *done, void *arg);
+void secrets_remove(struct attempt *a); /* also when there are none */
+/* Makes the worker's folder of secrets. */
+int secrets_open(struct worker *w, struct err *err);

@@ -1,0 +1,135 @@
+#include "worker/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+
+#define NAME_MAX_BYTES 64
+#define PATH_DEFAULT   "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+#define KEY(field, name, kind) CONFIG_KEY(struct worker_config, field, name, kind)
+static const struct config_key keys[] = {
+    {KEY(name, "name", CONFIG_STRING),
+     .help = "id of this worker, kept with its data folder (default: the host's name)"},
+    {KEY(data, "data", CONFIG_PATH), .fallback = "/var/lib/leat/worker",
+     .help = "folder of its journal, keeper, logs and workspaces"},
+    {KEY(bus, "bus", CONFIG_STRING), .fallback = "embedded", .help = "queue: embedded"},
+    {KEY(database, "database", CONFIG_STRING), .secret = true,
+     .help = "Postgres of the embedded queue, as URL or conninfo"},
+    {KEY(doorbells, "doorbells", CONFIG_PATH),
+     .help = "folder of the sockets that wake readers of the embedded queue"},
+    {KEY(store, "store", CONFIG_PATH), .required = true, .help = "folder of artifacts and logs"},
+    {KEY(buckets, "buckets", CONFIG_PATH), .help = "folder whose folders are the buckets"},
+    {KEY(slots, "slots", CONFIG_INT), .fallback = "0", .least = 0, .most = 10000,
+     .help = "steps at once; 0 = one a processor"},
+    {KEY(pool, "pool", CONFIG_STRING), .fallback = "default", .help = "pool that it works for"},
+    {KEY(path, "path", CONFIG_STRING), .fallback = PATH_DEFAULT, .help = "PATH of process steps"},
+    {KEY(home, "home", CONFIG_PATH),
+     .help = "HOME of process steps (default: the workspace of each)"},
+    {KEY(api, "api", CONFIG_STRING), .fallback = "http://127.0.0.1:8080",
+     .help = "URL of leat-api: secrets, large events, LEAT_URL of steps"},
+    {KEY(token_file, "token-file", CONFIG_PATH),
+     .help = "file with the token that this worker shows to the API"},
+    {KEY(keeper, "keeper", CONFIG_PATH),
+     .help = "the leat-keeper program (default: beside leat-worker)"},
+    {KEY(secrets, "secrets", CONFIG_PATH),
+     .help = "folder in memory for secrets of running steps (default: XDG_RUNTIME_DIR or "
+             "/dev/shm)"},
+    {KEY(lost_after_us, "lost-after", CONFIG_DURATION), .fallback = "90s", .least = 10000000,
+     .most = 86400000000,
+     .help = "fuse of steps whose order names none: ended when the leader is silent this long"},
+    {KEY(listen, "listen", CONFIG_ADDRESS), .help = "serves /healthz and /metrics there"},
+    {KEY(log_level, "log-level", CONFIG_STRING), .fallback = "info",
+     .help = "debug, info, warn or error"},
+    {KEY(log_format, "log-format", CONFIG_STRING), .fallback = "logfmt", .help = "logfmt or json"},
+    {0},
+};
+
+const struct config_program WORKER_PROGRAM = {
+    .name = "leat-worker",
+    .summary = "runs the steps that the scheduler orders and reports what became of them",
+    .keys = keys,
+};
+
+/* As part of a topic's name: the host names that exist, and what text_is_name takes. */
+static bool name_ok(const char *name)
+{
+    const size_t len = strlen(name);
+    if (len == 0 || len > NAME_MAX_BYTES || !isalnum((unsigned char)name[0]))
+        return false;
+    for (const char *c = name; *c; c++)
+        if (!isalnum((unsigned char)*c) && !strchr("-_.", *c))
+            return false;
+    return true;
+}
+
+static int default_name(struct worker_config *config, struct err *err)
+{
+    char host[HOST_NAME_MAX + 1];
+    if (config->name)
+        return 0;
+    if (gethostname(host, sizeof host) != 0)
+        return err_errno(err, errno, "gethostname");
+    host[HOST_NAME_MAX] = '\0';
+    config->name = mem_string(host);
+    return 0;
+}
+
+/* The folder is made when it is not there; steps get paths below it, so it has to be absolute. */
+static int make_absolute(char **path, mode_t mode, struct err *err)
+{
+    if (!*path)
+        return 0;
+    if (mkdir(*path, mode) != 0 && errno != EEXIST)
+        return err_errno(err, errno, "%s", *path);
+    char *full = realpath(*path, NULL);
+    if (!full)
+        return err_errno(err, errno, "%s", *path);
+    free(*path);
+    *path = full;
+    return 0;
+}
+
+static int beside(const char *program, char **out, struct err *err)
+{
+    char self[PATH_MAX];
+    const ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n < 0)
+        return err_errno(err, errno, "/proc/self/exe");
+    self[n] = '\0';
+    char *slash = strrchr(self, '/');
+    *out = mem_printf("%.*s/%s", (int)(slash - self), self, program);
+    return 0;
+}
+
+static void default_secrets(struct worker_config *config)
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    if (!config->secrets)
+        config->secrets = mem_string(runtime && runtime[0] == '/' ? runtime : "/dev/shm");
+}
+
+int worker_config_complete(struct worker_config *config, struct err *err)
+{
+    if (default_name(config, err) != 0)
+        return LEAT_EIO;
+    if (!name_ok(config->name))
+        return err_set(err, LEAT_EINPUT,
+                       "name: '%s' is not 1 to %d letters, digits, '-', '_' or '.'", config->name,
+                       NAME_MAX_BYTES);
+    if (make_absolute(&config->data, 0700, err) != 0 ||
+        make_absolute(&config->buckets, 0755, err) != 0)
+        return LEAT_EIO;
+    if (!config->keeper && beside("leat-keeper", &config->keeper, err) != 0)
+        return LEAT_EIO;
+    if (config->slots == 0)
+        config->slots = sysconf(_SC_NPROCESSORS_ONLN);
+    default_secrets(config);
+    return 0;
+}

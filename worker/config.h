@@ -1,0 +1,31 @@
+/* worker/config.h: settings of leat-worker. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/base/config.h"
+
+struct worker_config {
+    char *name;     /* id of the worker, born with its data folder */
+    char *data;     /* absolute folder: journal, keeper, logs, workspaces */
+    char *bus;      /* "embedded" */
+    char *database; /* conninfo of the embedded bus */
+    char *doorbells;
+    char *store;
+    char *buckets; /* folder of the directory buckets; NULL = none */
+    char *pool;
+    char *path; /* PATH of process steps */
+    char *home; /* their HOME; NULL = the workspace of each */
+    char *api;  /* URL of leat-api */
+    char *token_file;
+    char *keeper;  /* program; NULL = leat-keeper beside this one */
+    char *secrets; /* folder for tmpfs files; NULL = $XDG_RUNTIME_DIR or /dev/shm */
+    char *listen;  /* health and metrics; NULL = none */
+    int64_t slots; /* 0 = one a processor */
+    int64_t lost_after_us;
+    char *log_level, *log_format;
+};
+
+extern const struct config_program WORKER_PROGRAM;
+
+/* Fills in what depends on the machine and checks what the table cannot: name, absolute paths. */
+int worker_config_complete(struct worker_config *config, struct err *err);

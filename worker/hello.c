@@ -1,0 +1,78 @@
+#include <stdlib.h>
+#include <sys/sysinfo.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "worker/attempt/attempt.h"
+#include "worker/worker.h"
+
+#define BEATS_UNANSWERED 8 /* then the leader is away: a beat in five is enough to be found again  \
+                            */
+#define BEAT_SLOW_US (10 * US_PER_S)
+
+void hello_beat(struct worker *w)
+{
+    /* A heartbeat is named by its report's number, which never comes again. */
+    struct report report = {.kind = REPORT_KIND_HEARTBEAT, .heartbeat = w->reports.next_n};
+    w->beat_us = clock_monotonic_us();
+    lease_sent(&w->lease, report.heartbeat, clock_boottime_us());
+    reports_push(&w->reports, &report, NULL);
+}
+
+static void beat(void *arg)
+{
+    struct worker *w = arg;
+    const int64_t now = clock_monotonic_us();
+    const bool away = reports_heartbeats(&w->reports) >= BEATS_UNANSWERED;
+    if (!away || now - w->beat_us >= BEAT_SLOW_US)
+        hello_beat(w);
+    reports_look(&w->reports, now);
+}
+
+static size_t list_held(struct worker *w, struct held_attempt *held)
+{
+    size_t n = 0;
+    for (const struct attempt *a = w->attempts; a; a = a->hh.next)
+        held[n++] = (struct held_attempt){a->id, a->nonce};
+    return n;
+}
+
+static void say(struct worker *w)
+{
+    static const char *executors[] = {"process", "noop", "objects"};
+    cleanup_free struct held_attempt *held = mem_array(HASH_COUNT(w->attempts), sizeof *held);
+    struct sysinfo machine = {0};
+    sysinfo(&machine);
+    struct report_hello hello = {
+        .boot = w->boot,
+        .slots = w->config->slots,
+        .pool = w->config->pool,
+        .cpu = get_nprocs(),
+        .memory = (int64_t)machine.totalram * machine.mem_unit,
+        .executors = executors,
+        .executors_count = ARRAY_LEN(executors),
+        .workspace = w->workspaces,
+        .held = held,
+        .held_count = list_held(w, held),
+        .orders = w->orders_next,
+        .epoch = w->epoch,
+        .version = LEAT_VERSION,
+    };
+    struct report report = {.kind = REPORT_KIND_HELLO, .hello = &hello};
+    reports_push(&w->reports, &report, NULL);
+    log_info("hello", LOG_S("worker", w->id), LOG_I("slots", hello.slots),
+             LOG_I("held", hello.held_count), LOG_I("orders", hello.orders));
+}
+
+void hello_say(struct worker *w)
+{
+    say(w);
+    lease_begin(&w->lease, clock_boottime_us());
+    for (struct attempt *a = w->attempts; a; a = a->hh.next)
+        if (a->state == WORK_FINISHED)
+            attempt_resend(a);
+    w->settled = true;
+    hello_beat(w);
+    loop_timer_start(w->loop, &w->beat, LEASE_BEAT, LEASE_BEAT, beat, w);
+}
