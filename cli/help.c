@@ -1,0 +1,36 @@
+#include "cli/help.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+
+void help_all(struct text *out)
+{
+    text_puts(out, "Leat: events in, pipelines run.\n\nusage: leat VERB [ARGUMENTS] [OPTIONS]\n\n");
+    for (const struct verb *const *v = VERBS; *v; v++) {
+        cleanup_free char *usage = mem_printf("%s %s", (*v)->name, (*v)->arguments);
+        text_printf(out, "  %-44s %s\n", usage, (*v)->summary);
+    }
+    text_puts(out,
+              "\nleat VERB --help tells more. Settings, in order: the option, the environment\n"
+              "(LEAT_URL, LEAT_TOKEN), the context file (see leat context).\n"
+              "Exit status: 0 done, 1 it failed, 2 wrong usage, 3 not found, 4 refused,\n"
+              "5 cannot reach Leat.\n");
+}
+
+void help_verb(const struct verb *verb, struct text *out)
+{
+    text_printf(out, "usage: leat %s%s%s%s\n\n%s.\n", verb->name, *verb->arguments ? " " : "",
+                verb->arguments, verb->options ? " [OPTIONS]" : "", verb->summary);
+    if (verb->details)
+        text_printf(out, "\n%s\n", verb->details);
+    if (verb->options)
+        text_puts(out, "\noptions:\n");
+    for (const struct option *o = verb->options; o && o->name; o++) {
+        cleanup_free char *letter = o->letter ? mem_printf("-%c, ", o->letter) : mem_string("    ");
+        cleanup_free char *name = mem_printf("%s--%s%s%s", letter, o->name, o->value ? " " : "",
+                                             o->value ? o->value : "");
+        text_printf(out, "  %-30s %s%s\n", name, o->help, o->repeated ? " (may be repeated)" : "");
+    }
+}

@@ -1,0 +1,175 @@
+#include "cli/up/children.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/up/postgres.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/base/text.h"
+
+#define ARGS_MAX 40
+
+struct args {
+    char *list[ARGS_MAX];
+    size_t count;
+};
+
+static void add(struct args *a, const char *key, const char *value)
+{
+    if (!value || a->count + 3 > ARGS_MAX)
+        return;
+    a->list[a->count++] = mem_printf("--%s", key);
+    a->list[a->count++] = mem_string(value);
+}
+
+static void add_in(struct args *a, const char *key, const char *folder, const char *name)
+{
+    cleanup_free char *path = mem_printf("%s/%s", folder, name);
+    add(a, key, path);
+}
+
+static const char *store_of(const struct up_settings *s)
+{
+    return s->store_at ? s->store_at : s->store;
+}
+
+static void add_common(struct args *a, const struct up_settings *s)
+{
+    add(a, "database", s->conninfo);
+    add(a, "bus", s->bus);
+    add(a, "doorbells", s->doorbells);
+}
+
+static void scheduler_args(struct args *a, const struct up_settings *s)
+{
+    (void)s;
+    add(a, "node", "local");
+}
+
+static void triggers_args(struct args *a, const struct up_settings *s)
+{
+    add(a, "hooks", s->hooks);
+    add(a, "buckets", s->buckets);
+    add(a, "store", store_of(s));
+    add_in(a, "key-file", s->data, "secret.key");
+    add_in(a, "token-file", s->data, "token");
+}
+
+static void api_args(struct args *a, const struct up_settings *s)
+{
+    add(a, "listen", s->listen);
+    add(a, "store", store_of(s));
+    add_in(a, "key-file", s->data, "secret.key");
+    add_in(a, "token-file", s->data, "token");
+}
+
+static void worker_args(struct args *a, const struct up_settings *s)
+{
+    cleanup_free char *api = mem_printf("http://%s", s->listen);
+    add(a, "name", "local");
+    add(a, "data", s->worker);
+    add(a, "store", store_of(s));
+    add(a, "buckets", s->buckets);
+    add(a, "api", api);
+    add_in(a, "token-file", s->data, "token");
+    add(a, "slots", s->slots);
+    add(a, "path", s->path);
+}
+
+static const struct {
+    const char *name;
+    void (*args)(struct args *a, const struct up_settings *s);
+    bool may_listen; /* takes --insecure */
+} daemons[] = {
+    {"scheduler", scheduler_args, false},
+    {"triggers", triggers_args, true},
+    {"api", api_args, true},
+    {"worker", worker_args, false},
+};
+
+static struct up_child make_daemon(const struct up_settings *s, size_t which)
+{
+    struct args a = {.count = 1};
+    a.list[0] = mem_printf("%s/leat-%s", s->bin, daemons[which].name);
+    add_common(&a, s);
+    daemons[which].args(&a, s);
+    if (s->insecure && daemons[which].may_listen)
+        add(&a, "insecure", "true");
+    struct up_child c = {.name = daemons[which].name, .stop_signal = SIGTERM};
+    c.argv = mem_array(a.count + 1, sizeof *c.argv);
+    memcpy(c.argv, a.list, a.count * sizeof *c.argv);
+    c.log = mem_printf("%s/%s.log", s->log, c.name);
+    return c;
+}
+
+int up_children_make(const struct up_settings *settings, struct up_child **out, size_t *count,
+                     struct err *err)
+{
+    struct up_child *children = mem_array(ARRAY_LEN(daemons) + 1, sizeof *children);
+    size_t n = 0;
+    if (!settings->database) {
+        cleanup_free char *programs = up_postgres_programs(err);
+        if (!programs || up_postgres_init(settings, programs, err) < 0) {
+            free(children);
+            return err ? err->code : LEAT_EIO;
+        }
+        children[n++] = (struct up_child){
+            .name = "postgres",
+            .argv = up_postgres_argv(settings, programs),
+            .log = mem_printf("%s/postgres.log", settings->log),
+            .stop_signal = SIGINT, /* fast shutdown */
+        };
+    }
+    for (size_t i = 0; i < ARRAY_LEN(daemons); i++)
+        children[n++] = make_daemon(settings, i);
+    *out = children;
+    *count = n;
+    return 0;
+}
+
+void up_children_free(struct up_child *children, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        up_argv_free(children[i].argv);
+        free(children[i].log);
+    }
+    free(children);
+}
+
+static pid_t keeper_pid(const struct up_settings *s)
+{
+    cleanup_free char *path = mem_printf("%s/keeper.pid", s->worker);
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char text[32] = "";
+    long long pid = 0;
+    if (fd < 0 || read(fd, text, sizeof text - 1) <= 0)
+        return 0;
+    text[strcspn(text, "\n ")] = '\0';
+    return text_to_int(text, 2, 1 << 30, &pid) ? (pid_t)pid : 0;
+}
+
+/* The pid may be old: only a process that is a keeper is ended. */
+static bool is_keeper(pid_t pid)
+{
+    cleanup_free char *path = mem_printf("/proc/%d/comm", pid);
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char name[32] = "";
+    return fd >= 0 && read(fd, name, sizeof name - 1) > 0 && text_starts_with(name, "leat-keeper");
+}
+
+void up_keeper_stop(const struct up_settings *settings)
+{
+    const pid_t pid = keeper_pid(settings);
+    if (pid == 0 || !is_keeper(pid))
+        return;
+    kill(pid, SIGTERM);
+    const int64_t until = clock_monotonic_us() + 5 * US_PER_S;
+    while (is_keeper(pid) && clock_monotonic_us() < until)
+        usleep(10000);
+    if (is_keeper(pid))
+        kill(pid, SIGKILL);
+}

@@ -1,0 +1,42 @@
+/* cli/up/settings.h: what one `leat up` runs, and where. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include "cli/verb.h"
+#include "common/base/err.h"
+
+/* Folders below the data folder; their names are part of docs/operate.md. */
+#define UP_FOLDERS(F)                                                                              \
+    F(bin, "bin")                                                                                  \
+    F(postgres, "postgres")                                                                        \
+    F(run, "run")                                                                                  \
+    F(doorbells, "run/doorbells")                                                                  \
+    F(store, "store")                                                                              \
+    F(buckets, "buckets")                                                                          \
+    F(worker, "worker")                                                                            \
+    F(log, "log")
+
+struct up_settings {
+    char *data; /* absolute */
+#define F(field, name) char *field;
+    UP_FOLDERS(F)
+#undef F
+    const char *user;     /* who runs everything when we are root */
+    const char *listen;   /* of the API */
+    const char *hooks;    /* of the triggers */
+    const char *database; /* NULL = a private cluster in the data folder */
+    const char *store_at; /* NULL = the folder */
+    const char *bus;
+    const char *executor;
+    const char *slots; /* NULL = the worker's default */
+    const char *path;  /* of process steps; NULL = the worker's default */
+    char *conninfo;    /* what the daemons get */
+    bool detach;
+    bool insecure;
+};
+
+/* Reads the options; relative folders become absolute. LEAT_EUSAGE for what this build cannot. */
+int up_settings_read(const struct given *given, struct up_settings *out, struct err *err);
+void up_settings_free(struct up_settings *settings);
+/* DATA of --data, or the default: /var/lib/leat as root, else $XDG_DATA_HOME/leat. malloc'd. */
+char *up_data_folder(const struct given *given, struct err *err);
