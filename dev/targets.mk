@@ -22,6 +22,14 @@ lint: ## every gate: formatting, include rule, banned functions, sizes, generate
 generated: ## make every generated file anew
 	python3 schema/gen.py
 
+.PHONY: quickstart quickstart-stop clean-data
+quickstart: ## install what is missing, build, start everything here, run the main job on real data
+	@dev/quickstart
+quickstart-stop: ## end what quickstart started
+	@dev/quickstart stop
+clean-data: ## end it and remove its data
+	@dev/quickstart clean
+
 install: all ## into DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin/

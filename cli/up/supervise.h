@@ -2,6 +2,7 @@
  * together. Crash-only: a supervisor that is killed takes its children with it (PDEATHSIG), and
  * the next `leat up` starts from what Postgres and the journals say. */
 #pragma once
+#include <sys/types.h>
 #include "cli/up/settings.h"
 
 /* Blocks until SIGTERM or SIGINT, then stops everything in the reverse order of starting.

@@ -75,6 +75,22 @@ static void parse_environment(void)
     free(copy);
 }
 
+/* With a log a point acts once over all processes and their restarts. */
+static bool acted_before(enum failpoint point)
+{
+    const char *path = getenv("LEAT_FAILPOINT_LOG");
+    FILE *log = path ? fopen(path, "re") : NULL;
+    char line[64];
+    bool found = false;
+    while (log && !found && fgets(line, sizeof line, log)) {
+        line[strcspn(line, "\n")] = '\0';
+        found = strcmp(line, points[point].name) == 0;
+    }
+    if (log)
+        fclose(log);
+    return found;
+}
+
 static void record(enum failpoint point)
 {
     const char *path = getenv("LEAT_FAILPOINT_LOG");
@@ -90,6 +106,8 @@ bool failpoint_hit(enum failpoint point)
     if (!parsed)
         parse_environment();
     if (armed[point].at == 0 || ++armed[point].passes != armed[point].at)
+        return false;
+    if (acted_before(point))
         return false;
     record(point);
     if (armed[point].act == ACT_KILL)
