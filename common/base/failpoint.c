@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct {
@@ -35,7 +36,6 @@ static struct {
     enum act act;
     long passes;
 } armed[FAILPOINT_COUNT];
-static bool parsed;
 
 static enum act act_of(const char *word)
 {
@@ -63,16 +63,44 @@ static void arm(char *spec)
     exit(2);
 }
 
-static void parse_environment(void)
+static void arm_all(const char *text)
 {
-    parsed = true;
-    const char *text = getenv("LEAT_FAILPOINT");
-    char *copy = text && *text ? strdup(text) : NULL;
+    char *copy = strdup(text);
     char *save = NULL;
-    for (char *one = copy ? strtok_r(copy, ",", &save) : NULL; one;
-         one = strtok_r(NULL, ",", &save))
+    for (char *one = copy ? strtok_r(copy, ",\n", &save) : NULL; one;
+         one = strtok_r(NULL, ",\n", &save))
         arm(one);
     free(copy);
+}
+
+/* LEAT_FAILPOINT=@FILE: what the file says now. */
+static void read_file(const char *path)
+{
+    static struct timespec read_at;
+    struct stat st;
+    if (stat(path, &st) != 0 ||
+        (st.st_mtim.tv_sec == read_at.tv_sec && st.st_mtim.tv_nsec == read_at.tv_nsec))
+        return;
+    read_at = st.st_mtim;
+    memset(armed, 0, sizeof armed);
+    char text[1024] = "";
+    FILE *file = fopen(path, "re");
+    const size_t n = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    text[n] = '\0';
+    if (file)
+        fclose(file);
+    arm_all(text);
+}
+
+static void parse_environment(void)
+{
+    static bool parsed;
+    const char *text = getenv("LEAT_FAILPOINT");
+    if (text && text[0] == '@')
+        read_file(text + 1);
+    else if (text && !parsed)
+        arm_all(text);
+    parsed = true;
 }
 
 /* With a log a point acts once over all processes and their restarts. */
@@ -103,8 +131,7 @@ static void record(enum failpoint point)
 
 bool failpoint_hit(enum failpoint point)
 {
-    if (!parsed)
-        parse_environment();
+    parse_environment();
     if (armed[point].at == 0 || ++armed[point].passes != armed[point].at)
         return false;
     if (acted_before(point))

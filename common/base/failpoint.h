@@ -2,6 +2,8 @@
  * LEAT_FAILPOINT=name:n[:kill|stop|error|delay][,…] acts at the n-th pass through the point
  * (1 = first), delay sleeps 300 ms. Compiled in only with -DLEAT_FAILPOINTS (the test builds);
  * in a release build failpoint_hit is the constant 0.
+ * LEAT_FAILPOINT=@FILE takes them from a file, read again whenever it changes: a test arms a point
+ * at the moment that it wants struck.
  * LEAT_FAILPOINT_LOG=FILE appends the name of each point that acted, and a point named there does
  * not act again: a daemon that is started again with the same environment goes on. A test that
  * armed a point that was never reached fails by that file. */
