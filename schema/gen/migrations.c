@@ -113,6 +113,13 @@ const struct migration MIGRATIONS[] = {
     "    last     timestamptz NOT NULL,          -- the last slot published or passed over\n"
     "    PRIMARY KEY (pipeline, trigger)\n"
     ");\n"
+    "CREATE TABLE bucket_object (                -- directory buckets: what has been announced\n"
+    "    bucket  text NOT NULL,\n"
+    "    key     text NOT NULL,\n"
+    "    version text NOT NULL,                  -- mtime_ns-inode-size\n"
+    "    size    bigint NOT NULL,\n"
+    "    PRIMARY KEY (bucket, key)\n"
+    ");\n"
     "\n"
     "-- ---- what was seen: one row removes every later duplicate ------------------------------------\n"
     "CREATE TABLE inbox (\n"
@@ -248,7 +255,7 @@ const struct migration MIGRATIONS[] = {
     "    SELECT *, NULL::timestamptz AS finished FROM run_live\n"
     "    UNION ALL\n"
     "    SELECT * FROM run_done;\n",
-    "ca4d71ca6e3c5c328649e262694f6821e9d449096237266531223c9539c02fa4"},
+    "75f30a01f4aefc2ea5b869e87604c3a4dba38c90fcdb01e2208166cb5e41252c"},
     {2, "states",
     "-- Made by schema/gen.py from common/base/states.h; do not edit.\n"
     "-- The states that a column may hold, and the moves that a row may make.\n"

@@ -107,6 +107,13 @@ CREATE TABLE cron_slot (
     last     timestamptz NOT NULL,          -- the last slot published or passed over
     PRIMARY KEY (pipeline, trigger)
 );
+CREATE TABLE bucket_object (                -- directory buckets: what has been announced
+    bucket  text NOT NULL,
+    key     text NOT NULL,
+    version text NOT NULL,                  -- mtime_ns-inode-size
+    size    bigint NOT NULL,
+    PRIMARY KEY (bucket, key)
+);
 
 -- ---- what was seen: one row removes every later duplicate ------------------------------------
 CREATE TABLE inbox (
