@@ -122,5 +122,32 @@ const struct query QUERIES[] = {
     {"catalog_listen",
     "LISTEN leat_catalog",
     0},
+    {"triggers_sources",
+    "SELECT s.name, s.provider, s.config::text, s.secret, x.sealed\n"
+    "FROM source s LEFT JOIN secret x ON x.name = s.secret\n"
+    "ORDER BY s.name",
+    0},
+    {"triggers_crons",
+    "SELECT p.name, t->>'name', t->>'schedule', t->>'timezone', t->>'missed', c.last\n"
+    "FROM pipeline p\n"
+    "JOIN pipeline_version v ON v.pipeline = p.name AND v.hash = p.version\n"
+    "CROSS JOIN LATERAL jsonb_array_elements(v.ir->'triggers') AS t\n"
+    "LEFT JOIN cron_slot c ON c.pipeline = p.name AND c.trigger = t->>'name'\n"
+    "WHERE NOT p.paused AND NOT p.deleted AND t->>'kind' = 'cron'",
+    0},
+    {"triggers_cron_done",
+    "INSERT INTO cron_slot (pipeline, trigger, last) VALUES ($1::text, $2::text, $3::timestamptz)\n"
+    "ON CONFLICT (pipeline, trigger) DO UPDATE SET last = greatest(cron_slot.last, excluded.last)",
+    3},
+    {"triggers_objects",
+    "SELECT key, version, size FROM bucket_object WHERE bucket = $1::text",
+    1},
+    {"triggers_object_announced",
+    "INSERT INTO bucket_object (bucket, key, version, size) VALUES ($1::text, $2::text, $3::text, $4::bigint)\n"
+    "ON CONFLICT (bucket, key) DO UPDATE SET version = excluded.version, size = excluded.size",
+    4},
+    {"triggers_object_gone",
+    "DELETE FROM bucket_object WHERE bucket = $1::text AND key = $2::text AND version = $3::text",
+    3},
     {0, 0, 0}
 };

@@ -19,6 +19,12 @@ enum query_id {
     QUERY_MIGRATIONS_APPLIED, /* pg.sql */
     QUERY_MIGRATION_RECORD, /* pg.sql */
     QUERY_CATALOG_LISTEN, /* pg.sql */
+    QUERY_TRIGGERS_SOURCES, /* triggers.sql */
+    QUERY_TRIGGERS_CRONS, /* triggers.sql */
+    QUERY_TRIGGERS_CRON_DONE, /* triggers.sql */
+    QUERY_TRIGGERS_OBJECTS, /* triggers.sql */
+    QUERY_TRIGGERS_OBJECT_ANNOUNCED, /* triggers.sql */
+    QUERY_TRIGGERS_OBJECT_GONE, /* triggers.sql */
     QUERY_COUNT
 };
 
