@@ -5,25 +5,23 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/http/server.h"
+#include "tests/support/http_talk.h"
 
 static struct loop *loop;
 static struct http_server *server;
 static int port;
 static char trace[512];
-static struct http_request *pending;
 static struct loop_timer later;
 
 static void note(const char *what)
@@ -73,24 +71,6 @@ static void slow(struct http_request *req, void *arg)
     loop_timer_start(loop, &later, 20000, 0, answer_later, req);
 }
 
-static void on_gone(void *arg)
-{
-    note("gone");
-    assert_ptr_equal(arg, pending);
-    if (!http_is_gone(pending))
-        note("notice");
-    http_answer(pending, 200, NULL, "x", 1);
-    pending = NULL;
-    loop_stop(loop);
-}
-
-static void hold(struct http_request *req, void *arg)
-{
-    (void)arg;
-    pending = req;
-    http_on_gone(req, on_gone, req);
-}
-
 static void failing(struct http_request *req, void *arg)
 {
     struct err err = {0};
@@ -110,105 +90,6 @@ static void file(struct http_request *req, void *arg)
     http_answer_fd(req, 200, NULL, fd, 12);
 }
 
-static int written;
-static void write_more(void *arg)
-{
-    if (written++ < 3) {
-        http_stream_write(arg, "more.", 5);
-        return;
-    }
-    http_stream_end(arg);
-}
-
-static void write_later(void *arg)
-{
-    http_stream_write(arg, "first.", 6);
-}
-
-/* One piece after a while, then one each time the last has gone out. */
-static void stream(struct http_request *req, void *arg)
-{
-    (void)arg;
-    const struct http_header headers[] = {{"Content-Type", "text/event-stream"}, {NULL, NULL}};
-    written = 0;
-    http_stream_start(req, 200, headers, write_more, req);
-    loop_timer_start(loop, &later, 20000, 0, write_later, req);
-}
-
-static void stream_gone(void *arg)
-{
-    note("stream gone");
-    assert_ptr_equal(arg, pending);
-    http_stream_write(pending, "x", 1);
-    http_stream_end(pending);
-    pending = NULL;
-    loop_stop(loop);
-}
-
-static void stream_hold(struct http_request *req, void *arg)
-{
-    (void)arg;
-    pending = req;
-    http_on_gone(req, stream_gone, req);
-    http_stream_start(req, 200, NULL, NULL, NULL);
-    http_stream_write(req, "hello", 5);
-}
-
-static size_t uploaded, pieces;
-static void resume_upload(void *arg)
-{
-    note("resume");
-    http_resume(arg);
-}
-
-static void upload_begin(struct http_request *req, void *arg)
-{
-    (void)arg;
-    struct err err = {0};
-    uploaded = pieces = 0;
-    http_set_context(req, &uploaded);
-    if (http_query(req, "refuse")) {
-        err_set(&err, LEAT_EAUTH, "no token");
-        http_answer_err(req, &err);
-    }
-}
-
-static void upload_piece(struct http_request *req, void *arg, const void *data, size_t len)
-{
-    (void)arg, (void)data;
-    struct err err = {0};
-    assert_ptr_equal(http_context(req), &uploaded);
-    assert_false(loop_timer_armed(&later)); /* paused means paused */
-    uploaded += len;
-    if (http_query(req, "full") && uploaded > 100000) {
-        err_set(&err, LEAT_EFULL, "no space");
-        http_answer_err(req, &err);
-    } else if (http_query(req, "pause") && ++pieces < 4) {
-        http_pause(req);
-        loop_timer_start(loop, &later, 5000, 0, resume_upload, req);
-    }
-}
-
-static void upload_end(struct http_request *req, void *arg)
-{
-    (void)arg;
-    char text[64];
-    assert_false(loop_timer_armed(&later));
-    snprintf(text, sizeof text, "%zu of %lld", uploaded, (long long)http_body_announced(req));
-    http_answer(req, 201, NULL, text, strlen(text));
-}
-
-static void upload_gone(struct http_request *req, void *arg)
-{
-    (void)arg;
-    note("upload gone");
-    loop_timer_stop(&later);
-    if (http_is_gone(req))
-        loop_stop(loop);
-}
-
-static const struct http_upload upload = {upload_begin, upload_piece, upload_end, upload_gone};
-
 static const struct http_route routes[] = {
     {.method = "POST", .pattern = "/echo", .handle = echo, .max_body = 1000},
     {.method = "POST", .pattern = "/big", .handle = echo, .max_body = 1 << 20},
@@ -216,12 +97,8 @@ static const struct http_route routes[] = {
     {.method = "GET", .pattern = "/show/:name/x", .handle = show},
     {.method = "GET", .pattern = "/show/*rest", .handle = show},
     {.method = "GET", .pattern = "/slow", .handle = slow},
-    {.method = "GET", .pattern = "/hold", .handle = hold},
     {.method = "GET", .pattern = "/fail", .handle = failing},
     {.method = "GET", .pattern = "/file", .handle = file},
-    {.method = "GET", .pattern = "/stream", .handle = stream},
-    {.method = "GET", .pattern = "/stream/hold", .handle = stream_hold},
-    {.method = "PUT", .pattern = "/up/:name", .upload = &upload, .max_body = 4 << 20},
     {.method = NULL},
 };
 
@@ -236,6 +113,7 @@ static int setup(void **state)
     trace[0] = '\0';
     loop = loop_new();
     port = http_server_start(loop, "127.0.0.1:0", routes, NULL, &options, &server, NULL);
+    talk_to(loop, port);
     return port > 0 ? 0 : -1;
 }
 
@@ -246,106 +124,6 @@ static int teardown(void **state)
     http_server_stop(server);
     loop_free(loop);
     return 0;
-}
-
-/* ---- a client ------------------------------------------------------------------------------- */
-
-struct talk {
-    const char *send;
-    size_t len;
-    int slice;       /* bytes a write; 0 = all */
-    int slice_us;    /* between two slices */
-    bool hang_up;    /* close without reading */
-    bool half_close; /* after sending */
-    struct text got;
-};
-
-static int dial(void)
-{
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const struct timeval wait = {5, 0};
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
-        abort();
-    return fd;
-}
-
-static void send_slices(const struct talk *t, int fd)
-{
-    const size_t slice = t->slice ? (size_t)t->slice : t->len;
-    for (size_t done = 0; done < t->len;) {
-        const size_t n = t->len - done < slice ? t->len - done : slice;
-        const ssize_t sent = send(fd, t->send + done, n, MSG_NOSIGNAL);
-        if (sent <= 0)
-            return;
-        done += (size_t)sent;
-        if (t->slice_us)
-            usleep((useconds_t)t->slice_us);
-    }
-}
-
-static void talk(void *arg)
-{
-    struct talk *t = arg;
-    char buf[16384];
-    const int fd = dial();
-    send_slices(t, fd);
-    if (t->hang_up)
-        usleep(30000);
-    if (t->half_close)
-        shutdown(fd, SHUT_WR);
-    for (ssize_t n = 1; n > 0 && !t->hang_up;) {
-        n = recv(fd, buf, sizeof buf, 0);
-        if (n > 0)
-            text_append(&t->got, buf, (size_t)n);
-    }
-    close(fd);
-}
-
-static void talked(void *arg)
-{
-    const struct talk *t = arg;
-    if (!t->hang_up)
-        loop_stop(loop);
-}
-
-/* Sends, reads until the server closes; to be freed by the caller. */
-static char *exchange_slowly(const char *request, size_t len, int slice, int slice_us)
-{
-    struct talk t = {.send = request, .len = len, .slice = slice, .slice_us = slice_us};
-    loop_work(loop, talk, talked, &t);
-    loop_run(loop);
-    return text_take(&t.got);
-}
-
-static char *exchange(const char *request)
-{
-    return exchange_slowly(request, strlen(request), 0, 0);
-}
-
-static void hang_up(const char *request, struct talk *t)
-{
-    *t = (struct talk){.send = request, .len = strlen(request), .hang_up = true};
-    loop_work(loop, talk, talked, t);
-    loop_run(loop);
-}
-
-#define CLOSE     "Host: x\r\nConnection: close\r\n\r\n"
-#define GET(path) "GET " path " HTTP/1.1\r\n" CLOSE
-#define expect(got, what)                                                                          \
-    do {                                                                                           \
-        if (!strstr(got, what))                                                                    \
-            fail_msg("no '%s' in:\n%s", what, got);                                                \
-    } while (0)
-
-static int count_of(const char *in, const char *what)
-{
-    int n = 0;
-    for (const char *p = strstr(in, what); p; p = strstr(p + 1, what))
-        n++;
-    return n;
 }
 
 /* ---- tests ---------------------------------------------------------------------------------- */
@@ -417,13 +195,6 @@ static void test_head_has_the_length_and_no_body(void **state)
     expect(got, "HTTP/1.1 200");
     expect(got, "Content-Length: 12\r\n");
     assert_null(strstr(got, "file content"));
-    cleanup_free char *streamed = exchange("HEAD /stream HTTP/1.1\r\n" CLOSE);
-    expect(streamed, "HTTP/1.1 200");
-    assert_null(strstr(streamed, "first"));
-    loop_timer_stop(&later); /* the handler would go on */
-    assert_true(http_is_gone(later.arg));
-    assert_int_equal(http_stream_write(later.arg, "x", 1), 0);
-    http_stream_end(later.arg);
 }
 
 static void test_file_answer(void **state)
@@ -431,15 +202,6 @@ static void test_file_answer(void **state)
     (void)state;
     cleanup_free char *got = exchange(GET("/file"));
     expect(got, "\r\n\r\nfile content");
-}
-
-static char *post(const char *path, size_t len, const char *more)
-{
-    struct text t = {0};
-    text_printf(&t, "POST %s HTTP/1.1\r\nContent-Length: %zu\r\n%s" CLOSE, path, len, more);
-    for (size_t i = 0; i < len; i++)
-        text_append(&t, "abcdefghij" + i % 10, 1);
-    return text_take(&t);
 }
 
 static void test_body_at_the_limit_and_over(void **state)
@@ -594,123 +356,6 @@ static void test_slow_clients_are_cut_off(void **state)
     assert_int_equal(http_server_connections(server), 0);
 }
 
-static void test_client_hangs_up_while_pending(void **state)
-{
-    (void)state;
-    struct talk t;
-    hang_up("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n", &t);
-    assert_string_equal(trace, "gone;notice;");
-    cleanup_free char *got = exchange(GET("/echo"));
-    expect(got, "HTTP/1.1 200");
-    assert_int_equal(http_server_connections(server), 0);
-}
-
-/* A handler that did not ask for the notice answers into the void. */
-static void test_answer_after_the_client_has_gone(void **state)
-{
-    (void)state;
-    struct talk t = {.send = "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n", .hang_up = true};
-    t.len = strlen(t.send);
-    loop_work(loop, talk, talked, &t);
-    struct loop_timer end = {0};
-    loop_timer_start(loop, &end, 100000, 0, (loop_fn *)loop_stop, loop);
-    loop_run(loop);
-    assert_int_equal(http_server_connections(server), 0);
-}
-
-static void test_stream(void **state)
-{
-    (void)state;
-    cleanup_free char *got = exchange(GET("/stream"));
-    expect(got, "Content-Type: text/event-stream\r\n");
-    expect(got, "Transfer-Encoding: chunked\r\n");
-    expect(got, "6\r\nfirst.\r\n5\r\nmore.\r\n5\r\nmore.\r\n5\r\nmore.\r\n0\r\n\r\n");
-}
-
-static void test_client_hangs_up_during_stream(void **state)
-{
-    (void)state;
-    struct talk t;
-    hang_up("GET /stream/hold HTTP/1.1\r\nHost: x\r\n\r\n", &t);
-    assert_string_equal(trace, "stream gone;");
-}
-
-static char *put(const char *path, size_t len)
-{
-    cleanup_free char *as_post = post(path, len, "");
-    return mem_printf("PUT%s", as_post + strlen("POST"));
-}
-
-static void test_upload(void **state)
-{
-    (void)state;
-    cleanup_free char *request = put("/up/a", 3 << 20);
-    cleanup_free char *got = exchange(request);
-    expect(got, "HTTP/1.1 201");
-    expect(got, "\r\n\r\n3145728 of 3145728");
-    cleanup_free char *empty = put("/up/a", 0);
-    cleanup_free char *got_empty = exchange(empty);
-    expect(got_empty, "0 of 0");
-}
-
-static void test_upload_can_be_paused(void **state)
-{
-    (void)state;
-    cleanup_free char *request = put("/up/a?pause", 1 << 20);
-    cleanup_free char *got = exchange(request);
-    expect(got, "1048576 of 1048576");
-    assert_string_equal(trace, "resume;resume;resume;");
-    trace[0] = '\0';
-    cleanup_free char *last = put("/up/a?pause", 10); /* paused in the last piece */
-    cleanup_free char *got_last = exchange(last);
-    expect(got_last, "10 of 10");
-    assert_string_equal(trace, "resume;");
-    cleanup_free char *chunked =
-        exchange("PUT /up/a?pause HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" CLOSE
-                 "3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n");
-    expect(chunked, "7 of -1");
-}
-
-static void test_upload_refused_at_the_start_or_in_the_middle(void **state)
-{
-    (void)state;
-    cleanup_free char *request = put("/up/a?refuse", 3 << 20);
-    cleanup_free char *got = exchange(request);
-    expect(got, "HTTP/1.1 401");
-    expect(got, "WWW-Authenticate: Bearer\r\n");
-    cleanup_free char *small = put("/up/a?refuse", 10);
-    cleanup_free char *got_small = exchange(small);
-    expect(got_small, "HTTP/1.1 401");
-    cleanup_free char *full = put("/up/a?full", 3 << 20);
-    cleanup_free char *got_full = exchange(full);
-    expect(got_full, "HTTP/1.1 503");
-    assert_string_equal(trace, "");
-}
-
-static void test_upload_over_its_limit(void **state)
-{
-    (void)state;
-    cleanup_free char *request = put("/up/a", (4 << 20) + 1);
-    cleanup_free char *got = exchange(request);
-    expect(got, "HTTP/1.1 413");
-    cleanup_text struct text t = {0};
-    text_puts(&t, "PUT /up/a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" CLOSE);
-    for (int i = 0; i < 5 << 10; i++)
-        text_printf(&t, "400\r\n%01024d\r\n", 0);
-    text_puts(&t, "0\r\n\r\n");
-    cleanup_free char *chunked = exchange_slowly(t.data, t.len, 0, 0);
-    expect(chunked, "HTTP/1.1 413");
-    assert_string_equal(trace, "upload gone;");
-}
-
-static void test_upload_broken_off(void **state)
-{
-    (void)state;
-    struct talk t;
-    hang_up("PUT /up/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc", &t);
-    assert_string_equal(trace, "upload gone;");
-}
-
 static void test_too_many_connections(void **state)
 {
     (void)state;
@@ -730,26 +375,6 @@ static void test_too_many_connections(void **state)
     expect(again, "HTTP/1.1 200");
     for (size_t i = 1; i < ARRAY_LEN(fds); i++)
         close(fds[i]);
-}
-
-static void test_stop_with_everything_open(void **state)
-{
-    (void)state;
-    const int idle = dial(), half = dial(), held = dial();
-    assert_int_equal(
-        write(half, "PUT /up/a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc", 53), 53);
-    assert_int_equal(write(held, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n", 31), 31);
-    for (int i = 0; i < 1000 && !pending; i++)
-        loop_step(loop, false);
-    assert_non_null(pending);
-    http_server_stop(server); /* upload gone; the held one is told and answers */
-    server = NULL;
-    assert_null(pending);
-    assert_non_null(strstr(trace, "upload gone;"));
-    assert_non_null(strstr(trace, "gone;"));
-    close(idle);
-    close(half);
-    close(held);
 }
 
 static void test_address_in_use(void **state)
@@ -786,17 +411,7 @@ int main(void)
         T(test_pipelined_requests_are_answered_in_order),
         T(test_body_byte_by_byte),
         T(test_slow_clients_are_cut_off),
-        T(test_client_hangs_up_while_pending),
-        T(test_answer_after_the_client_has_gone),
-        T(test_stream),
-        T(test_client_hangs_up_during_stream),
-        T(test_upload),
-        T(test_upload_can_be_paused),
-        T(test_upload_refused_at_the_start_or_in_the_middle),
-        T(test_upload_over_its_limit),
-        T(test_upload_broken_off),
         T(test_too_many_connections),
-        T(test_stop_with_everything_open),
         T(test_address_in_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
