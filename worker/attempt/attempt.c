@@ -154,6 +154,7 @@ void attempt_finish(struct attempt *a, struct attempt_result *result)
     secrets_remove(a);
     spool_free(TAKE(a->spool));
     order_clear(&a->order);
+    a->order = (struct order){0};
 }
 
 void attempt_resend(struct attempt *a)
