@@ -345,6 +345,15 @@ def sql_list(words):
     return ", ".join(f"'{w}'" for w in words)
 
 
+def reachable(machine):
+    """A batch writes only the last of several moves: every state that can be reached may follow."""
+    after = {name: list(to) for name, to in machine}
+    for name, found in after.items():
+        for step in found:  # grows while it is walked
+            found += [t for t in after[step] if t not in found and t != name]
+    return [(name, t) for name, _ in machine for t, _ in machine if t in after[name]]
+
+
 def make_states(out):
     machines = dict(read_machines())
     sql = ["-- Made by schema/gen.py from common/base/states.h; do not edit.",
@@ -360,7 +369,7 @@ def make_states(out):
                     f"CREATE TRIGGER {table}_is_final BEFORE UPDATE ON {table}",
                     f"    FOR EACH ROW EXECUTE FUNCTION {table}_is_final();"]
             continue
-        moves = [f"('{n}', '{t}')" for n, to in machines[machine] for t in to]
+        moves = [f"('{n}', '{t}')" for n, t in reachable(machines[machine])]
         sql += [f"CREATE FUNCTION {table}_moves() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN",
                 "    IF (OLD.state, NEW.state) NOT IN (",
                 "        " + ",\n        ".join(", ".join(moves[i:i + 3]) for i in range(0, len(moves), 3)) + ") THEN",

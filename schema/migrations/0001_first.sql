@@ -249,3 +249,62 @@ CREATE VIEW run AS
     SELECT *, NULL::timestamptz AS finished FROM run_live
     UNION ALL
     SELECT * FROM run_done;
+
+-- The fence of the leader's transaction: raises (and so takes the transaction back) when another
+-- epoch leads or another batch is in. Its new tx_seq answers "is it in?" after a lost COMMIT.
+CREATE FUNCTION leat_fence(my_epoch bigint, my_seq bigint) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+    UPDATE leader SET tx_seq = tx_seq + 1 WHERE epoch = my_epoch AND tx_seq = my_seq;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'another leader has taken over' USING ERRCODE = 'LE001';
+    END IF;
+END $$;
+
+-- Makes the partitions of the week of `at` and of the two after it. Rows of a week that came before
+-- its partition stay in the default one.
+CREATE FUNCTION leat_partitions_make(at timestamptz) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    week timestamptz;
+    parent text;
+    child text;
+    made integer := 0;
+BEGIN
+    FOR i IN 0..2 LOOP
+        week := (date_trunc('week', at AT TIME ZONE 'UTC') + i * interval '7 days') AT TIME ZONE 'UTC';
+        FOREACH parent IN ARRAY ARRAY['run_done', 'step_result', 'attempt_done', 'event'] LOOP
+            child := parent || to_char(week AT TIME ZONE 'UTC', '_YYYYMMDD');
+            CONTINUE WHEN to_regclass(child) IS NOT NULL;
+            BEGIN
+                IF parent = 'event' THEN
+                    EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
+                                   child, parent, week, week + interval '7 days');
+                ELSE
+                    EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
+                                   child, parent, uuid_at(week), uuid_at(week + interval '7 days'));
+                END IF;
+                made := made + 1;
+            EXCEPTION WHEN check_violation THEN
+                NULL;
+            END;
+        END LOOP;
+    END LOOP;
+    RETURN made;
+END $$;
+
+-- Drops the partitions of events that ended before `before`.
+CREATE FUNCTION leat_events_drop(before timestamptz) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    child text;
+    gone integer := 0;
+BEGIN
+    FOR child IN
+        SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent = 'event'::regclass AND c.relname ~ '^event_[0-9]{8}$'
+          AND to_date(substr(c.relname, 7), 'YYYYMMDD') + 7 <= (before AT TIME ZONE 'UTC')::date
+    LOOP
+        EXECUTE format('DROP TABLE %I', child);
+        gone := gone + 1;
+    END LOOP;
+    RETURN gone;
+END $$;
+
+SELECT leat_partitions_make(now());

@@ -10,11 +10,13 @@ ALTER TABLE worker ADD CONSTRAINT worker_state CHECK (state IN ('active', 'unrea
 
 CREATE FUNCTION run_live_moves() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF (OLD.state, NEW.state) NOT IN (
-        ('pending', 'queued'), ('pending', 'running'), ('pending', 'failed'),
-        ('pending', 'cancelled'), ('pending', 'skipped'), ('queued', 'running'),
-        ('queued', 'failed'), ('queued', 'cancelled'), ('queued', 'skipped'),
-        ('running', 'cancelling'), ('running', 'succeeded'), ('running', 'failed'),
-        ('running', 'cancelled'), ('cancelling', 'cancelled'), ('cancelling', 'failed')) THEN
+        ('pending', 'queued'), ('pending', 'running'), ('pending', 'cancelling'),
+        ('pending', 'succeeded'), ('pending', 'failed'), ('pending', 'cancelled'),
+        ('pending', 'skipped'), ('queued', 'running'), ('queued', 'cancelling'),
+        ('queued', 'succeeded'), ('queued', 'failed'), ('queued', 'cancelled'),
+        ('queued', 'skipped'), ('running', 'cancelling'), ('running', 'succeeded'),
+        ('running', 'failed'), ('running', 'cancelled'), ('cancelling', 'failed'),
+        ('cancelling', 'cancelled')) THEN
         RAISE EXCEPTION 'run: % does not follow %', NEW.state, OLD.state;
     END IF;
     RETURN NEW;
@@ -28,17 +30,20 @@ CREATE TRIGGER run_done_is_final BEFORE UPDATE ON run_done
     FOR EACH ROW EXECUTE FUNCTION run_done_is_final();
 CREATE FUNCTION step_live_moves() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF (OLD.state, NEW.state) NOT IN (
-        ('pending', 'ready'), ('pending', 'waiting'), ('pending', 'skipped'),
-        ('pending', 'cancelled'), ('pending', 'upstream_failed'), ('pending', 'failed'),
-        ('pending', 'succeeded'), ('waiting', 'ready'), ('waiting', 'cancelled'),
-        ('waiting', 'failed'), ('waiting', 'succeeded'), ('ready', 'placed'),
-        ('ready', 'waiting'), ('ready', 'cancelled'), ('ready', 'failed'),
-        ('placed', 'running'), ('placed', 'ready'), ('placed', 'waiting'),
+        ('pending', 'waiting'), ('pending', 'ready'), ('pending', 'placed'),
+        ('pending', 'running'), ('pending', 'cancelling'), ('pending', 'succeeded'),
+        ('pending', 'failed'), ('pending', 'skipped'), ('pending', 'cancelled'),
+        ('pending', 'upstream_failed'), ('waiting', 'ready'), ('waiting', 'placed'),
+        ('waiting', 'running'), ('waiting', 'cancelling'), ('waiting', 'succeeded'),
+        ('waiting', 'failed'), ('waiting', 'cancelled'), ('ready', 'waiting'),
+        ('ready', 'placed'), ('ready', 'running'), ('ready', 'cancelling'),
+        ('ready', 'succeeded'), ('ready', 'failed'), ('ready', 'cancelled'),
+        ('placed', 'waiting'), ('placed', 'ready'), ('placed', 'running'),
         ('placed', 'cancelling'), ('placed', 'succeeded'), ('placed', 'failed'),
-        ('placed', 'cancelled'), ('running', 'ready'), ('running', 'waiting'),
-        ('running', 'cancelling'), ('running', 'succeeded'), ('running', 'failed'),
-        ('running', 'cancelled'), ('cancelling', 'succeeded'), ('cancelling', 'failed'),
-        ('cancelling', 'cancelled')) THEN
+        ('placed', 'cancelled'), ('running', 'waiting'), ('running', 'ready'),
+        ('running', 'placed'), ('running', 'cancelling'), ('running', 'succeeded'),
+        ('running', 'failed'), ('running', 'cancelled'), ('cancelling', 'succeeded'),
+        ('cancelling', 'failed'), ('cancelling', 'cancelled')) THEN
         RAISE EXCEPTION 'step: % does not follow %', NEW.state, OLD.state;
     END IF;
     RETURN NEW;
@@ -60,7 +65,7 @@ CREATE FUNCTION worker_moves() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         ('active', 'unreachable'), ('active', 'draining'), ('active', 'gone'),
         ('unreachable', 'active'), ('unreachable', 'draining'), ('unreachable', 'gone'),
         ('draining', 'active'), ('draining', 'unreachable'), ('draining', 'gone'),
-        ('gone', 'active')) THEN
+        ('gone', 'active'), ('gone', 'unreachable'), ('gone', 'draining')) THEN
         RAISE EXCEPTION 'worker: % does not follow %', NEW.state, OLD.state;
     END IF;
     RETURN NEW;

@@ -1,0 +1,258 @@
+-- The scheduler's shell (scheduler/shell/db_pg*.c).
+
+-- ---- who leads
+
+-- name: leader_look
+SELECT l.epoch, l.tx_seq, b.beat, coalesce(l.backend_pid, 0) FROM leader l, leader_beat b;
+
+-- name: leader_terminate
+SELECT pg_terminate_backend(a.pid, 5000)
+FROM leader l
+JOIN pg_stat_activity a ON a.pid = l.backend_pid AND a.backend_start = l.backend_start
+WHERE l.epoch = $1::bigint AND a.pid <> pg_backend_pid();
+
+-- name: leader_take
+WITH taken AS (
+    UPDATE leader
+    SET epoch = greatest(epoch + 1, $2::bigint), holder = $3::text, backend_pid = pg_backend_pid(),
+        backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
+    WHERE epoch = $1::bigint
+    RETURNING epoch, tx_seq
+), beat AS (
+    UPDATE leader_beat b SET epoch = t.epoch, beat = b.beat + 1 FROM taken t RETURNING b.beat
+)
+SELECT t.epoch, t.tx_seq, b.beat FROM taken t, beat b;
+
+-- The leader's connection was made again.
+-- name: leader_backend
+UPDATE leader
+SET backend_pid = pg_backend_pid(),
+    backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
+WHERE epoch = $1::bigint;
+
+-- name: leader_beat
+UPDATE leader_beat SET beat = beat + 1 WHERE epoch = $1::bigint RETURNING beat;
+
+-- name: lock_timeout_none
+SELECT set_config('lock_timeout', '0', true);
+
+-- name: leader_probe
+SELECT epoch, tx_seq FROM leader FOR UPDATE;
+
+-- ---- the one transaction: the fence, then one statement for each array of the batch
+
+-- name: batch_fence
+SELECT leat_fence($1::bigint, $2::bigint);
+
+-- name: batch_inbox
+INSERT INTO inbox (id, received) SELECT * FROM unnest($1::uuid[], $2::timestamptz[]);
+
+-- name: batch_events
+INSERT INTO event (id, received, source, type, envelope, verdicts)
+SELECT e.id, e.received, e.source, e.type, e.envelope::jsonb, e.verdicts::jsonb
+FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[])
+    AS e (id, received, source, type, envelope, verdicts);
+
+-- name: batch_runs
+INSERT INTO run_live (id, pipeline, version, name, number, experiment, state, reason, trigger,
+                      event, params, vars, retry_of, created, started)
+SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,
+       r.event, r.params::jsonb, r.vars::jsonb, r.retry_of, r.created, r.started
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],
+            $8::text[], $9::text[], $10::uuid[], $11::text[], $12::text[], $13::uuid[],
+            $14::timestamptz[], $15::timestamptz[])
+    AS r (id, pipeline, version, name, number, experiment, state, reason, trigger, event, params,
+          vars, retry_of, created, started);
+
+-- name: batch_run_moves
+UPDATE run_live r
+SET state = m.state, reason = m.reason, started = coalesce(m.started, r.started),
+    cancelled = coalesce(m.cancelled, r.cancelled)
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])
+    AS m (id, state, reason, started, cancelled)
+WHERE r.id = m.id;
+
+-- name: batch_run_ends
+WITH gone AS (
+    DELETE FROM run_live r
+    USING unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[],
+                 $6::timestamptz[]) AS m (id, state, reason, started, cancelled, finished)
+    WHERE r.id = m.id
+    RETURNING r.id, r.pipeline, r.version, r.name, r.number, r.experiment, m.state, m.reason,
+              r.trigger, r.event, r.params, r.vars, r.retry_of, r.created,
+              coalesce(m.started, r.started) AS started,
+              coalesce(m.cancelled, r.cancelled) AS cancelled, m.finished
+)
+INSERT INTO run_done (id, pipeline, version, name, number, experiment, state, reason, trigger,
+                      event, params, vars, retry_of, created, started, cancelled, finished)
+SELECT * FROM gone;
+
+-- name: batch_steps
+INSERT INTO step_live AS s (run, step, iteration, state, attempt, attempt_id, nonce, worker,
+                            incarnation, since, started, due, lost, reason)
+SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::uuid[],
+                     $7::bigint[], $8::text[], $9::uuid[], $10::timestamptz[], $11::timestamptz[],
+                     $12::bigint[], $13::int[], $14::text[])
+ON CONFLICT (run, step, iteration) DO UPDATE
+SET state = excluded.state, attempt = excluded.attempt, attempt_id = excluded.attempt_id,
+    nonce = excluded.nonce, worker = excluded.worker, incarnation = excluded.incarnation,
+    since = excluded.since, started = excluded.started, due = excluded.due, lost = excluded.lost,
+    reason = excluded.reason;
+
+-- name: batch_results
+WITH gone AS (
+    DELETE FROM step_live s
+    USING unnest($1::uuid[], $2::int[], $3::int[]) AS r (run, step, iteration)
+    WHERE s.run = r.run AND s.step = r.step AND s.iteration = r.iteration
+)
+INSERT INTO step_result (run, step, iteration, state, attempt, attempt_id, worker, exit_code,
+                         reason, outputs, metrics, log, started, finished)
+SELECT r.run, r.step, r.iteration, r.state, r.attempt, r.attempt_id, r.worker, r.exit_code,
+       r.reason, r.outputs::jsonb, r.metrics::jsonb, r.log::jsonb, r.started, r.finished
+FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::uuid[], $7::text[],
+            $8::int[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],
+            $14::timestamptz[])
+    AS r (run, step, iteration, state, attempt, attempt_id, worker, exit_code, reason, outputs,
+          metrics, log, started, finished);
+
+-- name: batch_attempts
+INSERT INTO attempt_done (run, step, iteration, attempt, attempt_id, state, worker, exit_code,
+                          reason, log, started, finished)
+SELECT a.run, a.step, a.iteration, a.attempt, a.attempt_id, a.state, a.worker, a.exit_code,
+       a.reason, a.log::jsonb, a.started, a.finished
+FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::uuid[], $6::text[], $7::text[],
+            $8::int[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[])
+    AS a (run, step, iteration, attempt, attempt_id, state, worker, exit_code, reason, log, started,
+          finished);
+
+-- Without its hello's info a worker is only updated: it is there.
+-- name: batch_workers
+INSERT INTO worker AS w (id, incarnation, boot, state, report_n, info, heard)
+SELECT n.id, n.incarnation, n.boot, n.state, n.report_n, coalesce(n.info, '{}')::jsonb, n.heard
+FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[],
+            $7::timestamptz[])
+    AS n (id, incarnation, boot, state, report_n, info, heard)
+ON CONFLICT (id) DO UPDATE
+SET incarnation = excluded.incarnation, boot = excluded.boot, state = excluded.state,
+    report_n = excluded.report_n, heard = excluded.heard,
+    info = CASE WHEN excluded.info = '{}'::jsonb THEN w.info ELSE excluded.info END;
+
+-- name: batch_commands
+INSERT INTO command_done (id, kind, status, detail, at)
+SELECT c.id, c.kind, CASE WHEN c.accepted THEN 'accepted' ELSE 'refused' END, c.detail, c.at
+FROM unnest($1::uuid[], $2::text[], $3::bool[], $4::text[], $5::timestamptz[])
+    AS c (id, kind, accepted, detail, at);
+
+-- name: batch_numbers
+UPDATE pipeline p SET next_number = n.next
+FROM unnest($1::text[], $2::bigint[]) AS n (pipeline, next)
+WHERE p.name = n.pipeline;
+
+-- name: batch_tombstones
+INSERT INTO run_tombstone (run, at) SELECT * FROM unnest($1::uuid[], $2::timestamptz[])
+ON CONFLICT (run) DO NOTHING;
+
+-- name: batch_offsets
+INSERT INTO read_offset (bus, topic, partition, next)
+SELECT $1::uuid, o.topic, o.partition, o.next
+FROM unnest($2::text[], $3::int[], $4::bigint[]) AS o (topic, partition, next)
+ON CONFLICT (bus, topic, partition) DO UPDATE SET next = excluded.next;
+
+-- ---- what is committed, for a leader that begins
+
+-- name: load_leader
+SELECT l.epoch, l.tx_seq, c.gen, now() FROM leader l, catalog c;
+
+-- name: load_versions
+SELECT v.pipeline, v.hash, v.ir::text
+FROM pipeline_version v
+WHERE (v.pipeline, v.hash) IN (SELECT p.name, p.version FROM pipeline p
+                               UNION SELECT r.pipeline, r.version FROM run_live r);
+
+-- name: load_pipelines
+SELECT name, version, paused, deleted, next_number, gen FROM pipeline WHERE gen > $1::bigint;
+
+-- name: load_runs
+SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,
+       r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled,
+       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1)
+FROM run_live r
+ORDER BY r.created, r.id;
+
+-- name: load_steps
+SELECT run, step, iteration, state, attempt, attempt_id, nonce, worker, incarnation, since, started,
+       due, lost, reason
+FROM step_live;
+
+-- name: load_results
+SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text, NULL::text,
+       NULL::text, s.reason
+FROM run_live r JOIN step_result s ON s.run = r.id;
+
+-- name: load_workers
+SELECT id, incarnation, boot, state, report_n, info::text, heard FROM worker;
+
+-- name: load_offsets
+SELECT topic, partition, next FROM read_offset WHERE bus = $1::uuid;
+
+-- ---- what a batch needs to know first
+
+-- name: fetch_seen
+SELECT i.id IS NOT NULL, t.run IS NOT NULL
+FROM unnest($1::uuid[]) WITH ORDINALITY AS u (id, place)
+LEFT JOIN inbox i ON i.id = u.id
+LEFT JOIN run_tombstone t ON t.run = u.id
+ORDER BY u.place;
+
+-- name: fetch_catalog_gen
+SELECT gen FROM catalog;
+
+-- Of pipelines that are newer than $1, of the finished runs $2, and those named by $3 and $4.
+-- name: fetch_versions
+SELECT v.pipeline, v.hash, v.ir::text
+FROM pipeline_version v
+WHERE (v.pipeline, v.hash) IN (
+    SELECT p.name, p.version FROM pipeline p WHERE p.gen > $1::bigint
+    UNION SELECT r.pipeline, r.version FROM run_done r WHERE r.id = ANY ($2::uuid[])
+    UNION SELECT n.pipeline, n.hash FROM unnest($3::text[], $4::text[]) AS n (pipeline, hash));
+
+-- name: fetch_runs
+SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,
+       r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled,
+       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1)
+FROM run_done r
+WHERE r.id = ANY ($1::uuid[]);
+
+-- name: fetch_results
+SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text,
+       s.metrics::text, s.log::text, s.reason
+FROM step_result s
+WHERE s.run = ANY ($1::uuid[]) AND EXISTS (SELECT FROM run_done r WHERE r.id = s.run);
+
+-- ---- housekeeping: bounded work a call
+
+-- name: keep_partitions
+SELECT leat_partitions_make($1::timestamptz);
+
+-- name: keep_events_drop
+SELECT leat_events_drop($1::timestamptz);
+
+-- name: keep_events
+DELETE FROM event_rest WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM event_rest WHERE received < $1::timestamptz LIMIT 2000));
+
+-- name: keep_inbox
+DELETE FROM inbox WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM inbox WHERE received < $1::timestamptz LIMIT 2000));
+
+-- name: keep_tombstones
+DELETE FROM run_tombstone WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM run_tombstone WHERE at < $1::timestamptz LIMIT 2000));
+
+-- name: keep_idempotency
+DELETE FROM idempotency WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM idempotency WHERE at < $1::timestamptz LIMIT 2000));
+
+-- name: keep_commands
+DELETE FROM command_done WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM command_done WHERE at < $1::timestamptz LIMIT 2000));
