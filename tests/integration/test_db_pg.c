@@ -1,0 +1,324 @@
+/* The scheduler's database on a real server: the common script, what breaks around COMMIT, and what
+ * a batch costs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "common/base/mem.h"
+#include "scheduler/shell/db_pg.h"
+#include "tests/support/db_script.h"
+#include "tests/support/postgres.h"
+#include "tests/support/waiting.h"
+
+struct fixture {
+    struct test_database db;
+    const char *conninfo;
+    struct loop *loop;
+    struct db_world world;
+};
+
+static void on_look(void *arg, const struct err *err, const struct db_leadership *now)
+{
+    (void)now;
+    *(int *)arg = err ? 1 : 2;
+}
+
+static struct db *open_db(void *arg)
+{
+    struct fixture *f = arg;
+    const struct db_pg_options options = {.conninfo = f->conninfo, .name = "test-db"};
+    struct db *db = db_pg_open(f->loop, &options);
+    int answer = 1;
+    for (int i = 0; i < 100 && answer != 2; i++) {
+        answer = 0;
+        db->ops->look(db, on_look, &answer);
+        assert_true(wait_for_count(f->loop, &answer, 1, 5000));
+        wait_ms(f->loop, 20);
+    }
+    assert_int_equal(answer, 2);
+    return db;
+}
+
+static void prepare(void *arg)
+{
+    const struct fixture *f = arg;
+    test_sql(f->conninfo, "INSERT INTO bus_topic (name) VALUES ('leat.changes'), "
+                          "('leat.orders.w1'), ('leat.events') ON CONFLICT DO NOTHING;"
+                          "INSERT INTO pipeline VALUES ('p', 'h1', false, false, 1, 1);"
+                          "INSERT INTO pipeline_version VALUES ('p', 'h1', 1, '', '{}');"
+                          "UPDATE catalog SET gen = 1");
+}
+
+static bool until(void *arg, const int *count, int least)
+{
+    return wait_for_count(((struct fixture *)arg)->loop, count, least, 20000);
+}
+
+static int set_up(void **state)
+{
+    static struct fixture f;
+    f = (struct fixture){.loop = loop_new()};
+    f.world = (struct db_world){open_db, prepare, until, &f};
+    test_database_make(&f.db);
+    f.conninfo = f.db.conninfo;
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    loop_free(f->loop);
+    test_database_drop(&f->db);
+    return 0;
+}
+
+static void script(void **state)
+{
+    struct fixture *f = *state;
+    db_script(&f->world);
+    /* 2 orders and a change, a change, a change; nothing of what was refused */
+    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM bus_record"), 5);
+    assert_int_equal(test_sql(f->conninfo, "SELECT sum(next) FROM bus_partition"), 5);
+    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM attempt_done"), 1);
+    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM command_done"), 1);
+    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM run"), 2);
+}
+
+/* One that leads, on a prepared database. */
+static struct db_step lead(struct fixture *f)
+{
+    struct db_leadership now;
+    const struct db_step s = {&f->world, open_db(f)};
+    assert_int_equal(db_step_take_over(&s, 0, 0, &now), 0);
+    assert_int_equal(db_step_migrate(&s), 0);
+    prepare(f);
+    return s;
+}
+
+static struct uuid run_of(int n)
+{
+    struct uuid id = uuid_v7_now(clock_wall_us() / 1000);
+    id.b[6] = 0x70;
+    id.b[12] = (uint8_t)n;
+    id.b[13] = id.b[14] = id.b[15] = 0;
+    return id;
+}
+
+/* ---- around COMMIT -------------------------------------------------------------------------- */
+
+struct outcome {
+    int count;
+    enum db_outcome outcome;
+};
+
+static void on_committed(void *arg, enum db_outcome outcome, const struct err *err)
+{
+    struct outcome *o = arg;
+    (void)err;
+    o->count++;
+    o->outcome = outcome;
+}
+
+/* The backend is ended while the batch waits in it: the answer must agree with the probe, and the
+ * probe with the rows. */
+static void backend_ended_in_the_batch(void **state)
+{
+    struct fixture *f = *state;
+    struct db_step s = lead(f);
+    struct batch *b = batch_new();
+    const struct uuid run = run_of(1);
+    struct outcome o = {0};
+    struct db_leadership now = {0};
+    PGconn *blocker = test_connect(f->conninfo);
+    PQclear(PQexec(blocker, "BEGIN; LOCK TABLE step_live"));
+    b->epoch = 1;
+    db_step_place(b, &run, 3);
+    s.db->ops->commit(s.db, &DB_STEP_BUS, b, on_committed, &o);
+    wait_ms(f->loop, 100);
+    test_sql(f->conninfo, "SELECT pg_terminate_backend(backend_pid) FROM leader");
+    assert_true(until(f, &o.count, 1));
+    PQfinish(blocker);
+    assert_int_equal(o.outcome, DB_NOT_IN); /* ended by a statement: certain */
+    int code = -1;
+    for (int i = 0; i < 50 && code; i++) {
+        code = db_step_probe(&s, 1, &now);
+        wait_ms(f->loop, 20);
+    }
+    assert_int_equal(code, 0);
+    assert_int_equal(now.tx_seq, 0);
+    assert_int_equal(db_step_commit(&s, b), DB_COMMITTED);
+    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM step_live"), 3);
+    /* the new connection is the one that a standby would end */
+    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM leader l JOIN pg_stat_activity a "
+                                           "ON a.pid = l.backend_pid AND a.backend_start = "
+                                           "l.backend_start"),
+                     1);
+    batch_free(b);
+    s.db->ops->close(s.db);
+}
+
+/* Postgres crashes again and again while batches go in; whatever each outcome was, what the probe
+ * says is what the tables hold. */
+static void server_crashes_around_commits(void **state)
+{
+    struct fixture *f = *state;
+    struct test_cluster own;
+    test_cluster_start(&own);
+    f->conninfo = own.conninfo;
+    struct db_step s = lead(f);
+    struct batch *b = batch_new();
+    int64_t tx_seq = 0, committed = 0;
+    for (int round = 0; round < 4; round++) {
+        for (int n = 0; n < 20; n++) {
+            struct outcome o = {0};
+            const struct uuid run = run_of(round * 20 + n);
+            batch_clear(b);
+            b->epoch = 1;
+            b->tx_seq = tx_seq;
+            db_step_place(b, &run, 50);
+            s.db->ops->commit(s.db, &DB_STEP_BUS, b, on_committed, &o);
+            if (n == 19) {
+                loop_step(f->loop, false);
+                test_cluster_crash(&own);
+            }
+            assert_true(until(f, &o.count, 1));
+            if (n == 19)
+                break;
+            assert_int_equal(o.outcome, DB_COMMITTED);
+            tx_seq++;
+            committed++;
+        }
+        test_cluster_again(&own);
+        struct db_leadership now = {0};
+        int code = -1;
+        for (int i = 0; i < 200 && code; i++) {
+            code = db_step_probe(&s, 1, &now);
+            wait_ms(f->loop, 20);
+        }
+        assert_int_equal(code, 0);
+        assert_in_range(now.tx_seq, tx_seq, tx_seq + 1);
+        committed += now.tx_seq - tx_seq;
+        tx_seq = now.tx_seq;
+        assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM run_live"), committed);
+        assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM step_live"), committed * 50);
+        assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM bus_record"), committed * 51);
+    }
+    batch_free(b);
+    s.db->ops->close(s.db);
+    test_cluster_remove(&own);
+}
+
+/* ---- housekeeping --------------------------------------------------------------------------- */
+
+static void on_done(void *arg, const struct err *err)
+{
+    assert_null(err);
+    ++*(int *)arg;
+}
+
+static void over_age_is_deleted_and_weeks_are_made(void **state)
+{
+    struct fixture *f = *state;
+    struct db_step s = lead(f);
+    int done = 0;
+    test_sql(f->conninfo,
+             "INSERT INTO inbox SELECT gen_random_uuid(), now() - interval '31 days' FROM "
+             "generate_series(1, 5000);"
+             "INSERT INTO inbox SELECT gen_random_uuid(), now() - interval '29 days' FROM "
+             "generate_series(1, 7);"
+             "SELECT leat_partitions_make(now() - interval '42 days');"
+             "INSERT INTO event SELECT gen_random_uuid(), now() - d * interval '1 day', 's', 't', "
+             "'{}', '[]' FROM generate_series(0, 60) AS d");
+    const long long partitions =
+        test_sql(f->conninfo, "SELECT count(*) FROM pg_inherits WHERE inhparent = "
+                              "'step_result'::regclass");
+    for (int i = 1; i <= 3; i++) {
+        s.db->ops->housekeep(s.db, clock_wall_us() + 7LL * 86400 * US_PER_S, on_done, &done);
+        assert_true(until(f, &done, i));
+    }
+    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM inbox"), 0); /* a week later */
+    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM event WHERE received < now() - "
+                                           "interval '22 days'"),
+                     0);
+    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM event WHERE received > now() - "
+                                           "interval '7 days'"),
+                     7);
+    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM pg_inherits WHERE inhparent = "
+                                           "'step_result'::regclass"),
+                     partitions + 1);
+    s.db->ops->close(s.db);
+}
+
+/* ---- what a batch costs --------------------------------------------------------------------- */
+
+static int compare_int64(const void *a, const void *b)
+{
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void measure(struct fixture *f, const struct db_step *s, int steps, int64_t *tx_seq)
+{
+    enum { TIMES = 40 };
+    int64_t placed[TIMES], finished[TIMES];
+    struct batch *b = batch_new();
+    const int times = steps >= 1000 ? 10 : TIMES;
+    for (int i = 0; i < times; i++) {
+        const struct uuid run = run_of(i);
+        for (int finish = 0; finish < 2; finish++) {
+            batch_clear(b);
+            b->epoch = 1;
+            b->tx_seq = (*tx_seq)++;
+            if (finish)
+                db_step_finish(b, &run, steps);
+            else
+                db_step_place(b, &run, steps);
+            struct outcome o = {0};
+            const int64_t began = clock_monotonic_us();
+            s->db->ops->commit(s->db, &DB_STEP_BUS, b, on_committed, &o);
+            while (o.count == 0)
+                loop_step(f->loop, true);
+            (finish ? finished : placed)[i] = clock_monotonic_us() - began;
+            assert_int_equal(o.outcome, DB_COMMITTED);
+        }
+    }
+    batch_free(b);
+    qsort(placed, (size_t)times, sizeof placed[0], compare_int64);
+    qsort(finished, (size_t)times, sizeof finished[0], compare_int64);
+    const int64_t both = placed[times / 2] + finished[times / 2];
+    print_message("commit of %d steps, p50: placed %lld us, finished %lld us, %.0f steps/s\n",
+                  steps, (long long)placed[times / 2], (long long)finished[times / 2],
+                  steps * 1e6 / (double)both);
+}
+
+static void cost_of_a_batch(void **state)
+{
+    struct fixture *f = *state;
+    struct db_step s = lead(f);
+    int64_t tx_seq = 0;
+    measure(f, &s, 1, &tx_seq);
+    measure(f, &s, 100, &tx_seq);
+    measure(f, &s, 1000, &tx_seq);
+    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM step_live"), 0);
+    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM step_result"),
+                     40 + 40 * 100 + 10 * 1000);
+    s.db->ops->close(s.db);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(script),
+        TEST(backend_ended_in_the_batch),
+        TEST(server_crashes_around_commits),
+        TEST(over_age_is_deleted_and_weeks_are_made),
+        TEST(cost_of_a_batch),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
