@@ -122,6 +122,264 @@ const struct query QUERIES[] = {
     {"catalog_listen",
     "LISTEN leat_catalog",
     0},
+    {"leader_look",
+    "SELECT l.epoch, l.tx_seq, b.beat, coalesce(l.backend_pid, 0) FROM leader l, leader_beat b",
+    0},
+    {"leader_terminate",
+    "SELECT pg_terminate_backend(a.pid, 5000)\n"
+    "FROM leader l\n"
+    "JOIN pg_stat_activity a ON a.pid = l.backend_pid AND a.backend_start = l.backend_start\n"
+    "WHERE l.epoch = $1::bigint AND a.pid <> pg_backend_pid()",
+    1},
+    {"leader_take",
+    "WITH taken AS (\n"
+    "    UPDATE leader\n"
+    "    SET epoch = greatest(epoch + 1, $2::bigint), holder = $3::text, backend_pid = pg_backend_pid(),\n"
+    "        backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())\n"
+    "    WHERE epoch = $1::bigint\n"
+    "    RETURNING epoch, tx_seq\n"
+    "), beat AS (\n"
+    "    UPDATE leader_beat b SET epoch = t.epoch, beat = b.beat + 1 FROM taken t RETURNING b.beat\n"
+    ")\n"
+    "SELECT t.epoch, t.tx_seq, b.beat FROM taken t, beat b;\n"
+    "\n"
+    "-- The leader's connection was made again.",
+    3},
+    {"leader_backend",
+    "UPDATE leader\n"
+    "SET backend_pid = pg_backend_pid(),\n"
+    "    backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())\n"
+    "WHERE epoch = $1::bigint",
+    1},
+    {"leader_beat",
+    "UPDATE leader_beat SET beat = beat + 1 WHERE epoch = $1::bigint RETURNING beat",
+    1},
+    {"lock_timeout_none",
+    "SELECT set_config('lock_timeout', '0', true)",
+    0},
+    {"leader_probe",
+    "SELECT epoch, tx_seq FROM leader FOR UPDATE;\n"
+    "\n"
+    "-- ---- the one transaction: the fence, then one statement for each array of the batch",
+    0},
+    {"batch_fence",
+    "SELECT leat_fence($1::bigint, $2::bigint)",
+    2},
+    {"batch_inbox",
+    "INSERT INTO inbox (id, received) SELECT * FROM unnest($1::uuid[], $2::timestamptz[])",
+    2},
+    {"batch_events",
+    "INSERT INTO event (id, received, source, type, envelope, verdicts)\n"
+    "SELECT e.id, e.received, e.source, e.type, e.envelope::jsonb, e.verdicts::jsonb\n"
+    "FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[])\n"
+    "    AS e (id, received, source, type, envelope, verdicts)",
+    6},
+    {"batch_runs",
+    "INSERT INTO run_live (id, pipeline, version, name, number, experiment, state, reason, trigger,\n"
+    "                      event, params, vars, retry_of, created, started)\n"
+    "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
+    "       r.event, r.params::jsonb, r.vars::jsonb, r.retry_of, r.created, r.started\n"
+    "FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],\n"
+    "            $8::text[], $9::text[], $10::uuid[], $11::text[], $12::text[], $13::uuid[],\n"
+    "            $14::timestamptz[], $15::timestamptz[])\n"
+    "    AS r (id, pipeline, version, name, number, experiment, state, reason, trigger, event, params,\n"
+    "          vars, retry_of, created, started)",
+    15},
+    {"batch_run_moves",
+    "UPDATE run_live r\n"
+    "SET state = m.state, reason = m.reason, started = coalesce(m.started, r.started),\n"
+    "    cancelled = coalesce(m.cancelled, r.cancelled)\n"
+    "FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])\n"
+    "    AS m (id, state, reason, started, cancelled)\n"
+    "WHERE r.id = m.id",
+    5},
+    {"batch_run_ends",
+    "WITH gone AS (\n"
+    "    DELETE FROM run_live r\n"
+    "    USING unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[],\n"
+    "                 $6::timestamptz[]) AS m (id, state, reason, started, cancelled, finished)\n"
+    "    WHERE r.id = m.id\n"
+    "    RETURNING r.id, r.pipeline, r.version, r.name, r.number, r.experiment, m.state, m.reason,\n"
+    "              r.trigger, r.event, r.params, r.vars, r.retry_of, r.created,\n"
+    "              coalesce(m.started, r.started) AS started,\n"
+    "              coalesce(m.cancelled, r.cancelled) AS cancelled, m.finished\n"
+    ")\n"
+    "INSERT INTO run_done (id, pipeline, version, name, number, experiment, state, reason, trigger,\n"
+    "                      event, params, vars, retry_of, created, started, cancelled, finished)\n"
+    "SELECT * FROM gone",
+    6},
+    {"batch_steps",
+    "INSERT INTO step_live AS s (run, step, iteration, state, attempt, attempt_id, nonce, worker,\n"
+    "                            incarnation, since, started, due, lost, reason)\n"
+    "SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::uuid[],\n"
+    "                     $7::bigint[], $8::text[], $9::uuid[], $10::timestamptz[], $11::timestamptz[],\n"
+    "                     $12::bigint[], $13::int[], $14::text[])\n"
+    "ON CONFLICT (run, step, iteration) DO UPDATE\n"
+    "SET state = excluded.state, attempt = excluded.attempt, attempt_id = excluded.attempt_id,\n"
+    "    nonce = excluded.nonce, worker = excluded.worker, incarnation = excluded.incarnation,\n"
+    "    since = excluded.since, started = excluded.started, due = excluded.due, lost = excluded.lost,\n"
+    "    reason = excluded.reason",
+    14},
+    {"batch_results",
+    "WITH gone AS (\n"
+    "    DELETE FROM step_live s\n"
+    "    USING unnest($1::uuid[], $2::int[], $3::int[]) AS r (run, step, iteration)\n"
+    "    WHERE s.run = r.run AND s.step = r.step AND s.iteration = r.iteration\n"
+    ")\n"
+    "INSERT INTO step_result (run, step, iteration, state, attempt, attempt_id, worker, exit_code,\n"
+    "                         reason, outputs, metrics, log, started, finished)\n"
+    "SELECT r.run, r.step, r.iteration, r.state, r.attempt, r.attempt_id, r.worker, r.exit_code,\n"
+    "       r.reason, r.outputs::jsonb, r.metrics::jsonb, r.log::jsonb, r.started, r.finished\n"
+    "FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::uuid[], $7::text[],\n"
+    "            $8::int[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],\n"
+    "            $14::timestamptz[])\n"
+    "    AS r (run, step, iteration, state, attempt, attempt_id, worker, exit_code, reason, outputs,\n"
+    "          metrics, log, started, finished)",
+    14},
+    {"batch_attempts",
+    "INSERT INTO attempt_done (run, step, iteration, attempt, attempt_id, state, worker, exit_code,\n"
+    "                          reason, log, started, finished)\n"
+    "SELECT a.run, a.step, a.iteration, a.attempt, a.attempt_id, a.state, a.worker, a.exit_code,\n"
+    "       a.reason, a.log::jsonb, a.started, a.finished\n"
+    "FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::uuid[], $6::text[], $7::text[],\n"
+    "            $8::int[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[])\n"
+    "    AS a (run, step, iteration, attempt, attempt_id, state, worker, exit_code, reason, log, started,\n"
+    "          finished);\n"
+    "\n"
+    "-- Without its hello's info a worker is only updated: it is there.",
+    12},
+    {"batch_workers",
+    "INSERT INTO worker AS w (id, incarnation, boot, state, report_n, info, heard)\n"
+    "SELECT n.id, n.incarnation, n.boot, n.state, n.report_n, coalesce(n.info, '{}')::jsonb, n.heard\n"
+    "FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[],\n"
+    "            $7::timestamptz[])\n"
+    "    AS n (id, incarnation, boot, state, report_n, info, heard)\n"
+    "ON CONFLICT (id) DO UPDATE\n"
+    "SET incarnation = excluded.incarnation, boot = excluded.boot, state = excluded.state,\n"
+    "    report_n = excluded.report_n, heard = excluded.heard,\n"
+    "    info = CASE WHEN excluded.info = '{}'::jsonb THEN w.info ELSE excluded.info END",
+    7},
+    {"batch_commands",
+    "INSERT INTO command_done (id, kind, status, detail, at)\n"
+    "SELECT c.id, c.kind, CASE WHEN c.accepted THEN 'accepted' ELSE 'refused' END, c.detail, c.at\n"
+    "FROM unnest($1::uuid[], $2::text[], $3::bool[], $4::text[], $5::timestamptz[])\n"
+    "    AS c (id, kind, accepted, detail, at)",
+    5},
+    {"batch_numbers",
+    "UPDATE pipeline p SET next_number = n.next\n"
+    "FROM unnest($1::text[], $2::bigint[]) AS n (pipeline, next)\n"
+    "WHERE p.name = n.pipeline",
+    2},
+    {"batch_tombstones",
+    "INSERT INTO run_tombstone (run, at) SELECT * FROM unnest($1::uuid[], $2::timestamptz[])\n"
+    "ON CONFLICT (run) DO NOTHING",
+    2},
+    {"batch_offsets",
+    "INSERT INTO read_offset (bus, topic, partition, next)\n"
+    "SELECT $1::uuid, o.topic, o.partition, o.next\n"
+    "FROM unnest($2::text[], $3::int[], $4::bigint[]) AS o (topic, partition, next)\n"
+    "ON CONFLICT (bus, topic, partition) DO UPDATE SET next = excluded.next;\n"
+    "\n"
+    "-- ---- what is committed, for a leader that begins",
+    4},
+    {"load_leader",
+    "SELECT l.epoch, l.tx_seq, c.gen, now() FROM leader l, catalog c",
+    0},
+    {"load_versions",
+    "SELECT v.pipeline, v.hash, v.ir::text\n"
+    "FROM pipeline_version v\n"
+    "WHERE (v.pipeline, v.hash) IN (SELECT p.name, p.version FROM pipeline p\n"
+    "                               UNION SELECT r.pipeline, r.version FROM run_live r)",
+    0},
+    {"load_pipelines",
+    "SELECT name, version, paused, deleted, next_number, gen FROM pipeline WHERE gen > $1::bigint",
+    1},
+    {"load_runs",
+    "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
+    "       r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled,\n"
+    "       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1)\n"
+    "FROM run_live r\n"
+    "ORDER BY r.created, r.id",
+    0},
+    {"load_steps",
+    "SELECT run, step, iteration, state, attempt, attempt_id, nonce, worker, incarnation, since, started,\n"
+    "       due, lost, reason\n"
+    "FROM step_live",
+    0},
+    {"load_results",
+    "SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text, NULL::text,\n"
+    "       NULL::text, s.reason\n"
+    "FROM run_live r JOIN step_result s ON s.run = r.id",
+    0},
+    {"load_workers",
+    "SELECT id, incarnation, boot, state, report_n, info::text, heard FROM worker",
+    0},
+    {"load_offsets",
+    "SELECT topic, partition, next FROM read_offset WHERE bus = $1::uuid;\n"
+    "\n"
+    "-- ---- what a batch needs to know first",
+    1},
+    {"fetch_seen",
+    "SELECT i.id IS NOT NULL, t.run IS NOT NULL\n"
+    "FROM unnest($1::uuid[]) WITH ORDINALITY AS u (id, place)\n"
+    "LEFT JOIN inbox i ON i.id = u.id\n"
+    "LEFT JOIN run_tombstone t ON t.run = u.id\n"
+    "ORDER BY u.place",
+    1},
+    {"fetch_catalog_gen",
+    "SELECT gen FROM catalog;\n"
+    "\n"
+    "-- Of pipelines that are newer than $1, of the finished runs $2, and those named by $3 and $4.",
+    0},
+    {"fetch_versions",
+    "SELECT v.pipeline, v.hash, v.ir::text\n"
+    "FROM pipeline_version v\n"
+    "WHERE (v.pipeline, v.hash) IN (\n"
+    "    SELECT p.name, p.version FROM pipeline p WHERE p.gen > $1::bigint\n"
+    "    UNION SELECT r.pipeline, r.version FROM run_done r WHERE r.id = ANY ($2::uuid[])\n"
+    "    UNION SELECT n.pipeline, n.hash FROM unnest($3::text[], $4::text[]) AS n (pipeline, hash))",
+    4},
+    {"fetch_runs",
+    "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
+    "       r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled,\n"
+    "       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1)\n"
+    "FROM run_done r\n"
+    "WHERE r.id = ANY ($1::uuid[])",
+    1},
+    {"fetch_results",
+    "SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text,\n"
+    "       s.metrics::text, s.log::text, s.reason\n"
+    "FROM step_result s\n"
+    "WHERE s.run = ANY ($1::uuid[]) AND EXISTS (SELECT FROM run_done r WHERE r.id = s.run);\n"
+    "\n"
+    "-- ---- housekeeping: bounded work a call",
+    1},
+    {"keep_partitions",
+    "SELECT leat_partitions_make($1::timestamptz)",
+    1},
+    {"keep_events_drop",
+    "SELECT leat_events_drop($1::timestamptz)",
+    1},
+    {"keep_events",
+    "DELETE FROM event_rest WHERE ctid = ANY (ARRAY(\n"
+    "    SELECT ctid FROM event_rest WHERE received < $1::timestamptz LIMIT 2000))",
+    1},
+    {"keep_inbox",
+    "DELETE FROM inbox WHERE ctid = ANY (ARRAY(\n"
+    "    SELECT ctid FROM inbox WHERE received < $1::timestamptz LIMIT 2000))",
+    1},
+    {"keep_tombstones",
+    "DELETE FROM run_tombstone WHERE ctid = ANY (ARRAY(\n"
+    "    SELECT ctid FROM run_tombstone WHERE at < $1::timestamptz LIMIT 2000))",
+    1},
+    {"keep_idempotency",
+    "DELETE FROM idempotency WHERE ctid = ANY (ARRAY(\n"
+    "    SELECT ctid FROM idempotency WHERE at < $1::timestamptz LIMIT 2000))",
+    1},
+    {"keep_commands",
+    "DELETE FROM command_done WHERE ctid = ANY (ARRAY(\n"
+    "    SELECT ctid FROM command_done WHERE at < $1::timestamptz LIMIT 2000))",
+    1},
     {"triggers_sources",
     "SELECT s.name, s.provider, s.config::text, s.secret, x.sealed\n"
     "FROM source s LEFT JOIN secret x ON x.name = s.secret\n"

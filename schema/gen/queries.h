@@ -19,6 +19,47 @@ enum query_id {
     QUERY_MIGRATIONS_APPLIED, /* pg.sql */
     QUERY_MIGRATION_RECORD, /* pg.sql */
     QUERY_CATALOG_LISTEN, /* pg.sql */
+    QUERY_LEADER_LOOK, /* scheduler.sql */
+    QUERY_LEADER_TERMINATE, /* scheduler.sql */
+    QUERY_LEADER_TAKE, /* scheduler.sql */
+    QUERY_LEADER_BACKEND, /* scheduler.sql */
+    QUERY_LEADER_BEAT, /* scheduler.sql */
+    QUERY_LOCK_TIMEOUT_NONE, /* scheduler.sql */
+    QUERY_LEADER_PROBE, /* scheduler.sql */
+    QUERY_BATCH_FENCE, /* scheduler.sql */
+    QUERY_BATCH_INBOX, /* scheduler.sql */
+    QUERY_BATCH_EVENTS, /* scheduler.sql */
+    QUERY_BATCH_RUNS, /* scheduler.sql */
+    QUERY_BATCH_RUN_MOVES, /* scheduler.sql */
+    QUERY_BATCH_RUN_ENDS, /* scheduler.sql */
+    QUERY_BATCH_STEPS, /* scheduler.sql */
+    QUERY_BATCH_RESULTS, /* scheduler.sql */
+    QUERY_BATCH_ATTEMPTS, /* scheduler.sql */
+    QUERY_BATCH_WORKERS, /* scheduler.sql */
+    QUERY_BATCH_COMMANDS, /* scheduler.sql */
+    QUERY_BATCH_NUMBERS, /* scheduler.sql */
+    QUERY_BATCH_TOMBSTONES, /* scheduler.sql */
+    QUERY_BATCH_OFFSETS, /* scheduler.sql */
+    QUERY_LOAD_LEADER, /* scheduler.sql */
+    QUERY_LOAD_VERSIONS, /* scheduler.sql */
+    QUERY_LOAD_PIPELINES, /* scheduler.sql */
+    QUERY_LOAD_RUNS, /* scheduler.sql */
+    QUERY_LOAD_STEPS, /* scheduler.sql */
+    QUERY_LOAD_RESULTS, /* scheduler.sql */
+    QUERY_LOAD_WORKERS, /* scheduler.sql */
+    QUERY_LOAD_OFFSETS, /* scheduler.sql */
+    QUERY_FETCH_SEEN, /* scheduler.sql */
+    QUERY_FETCH_CATALOG_GEN, /* scheduler.sql */
+    QUERY_FETCH_VERSIONS, /* scheduler.sql */
+    QUERY_FETCH_RUNS, /* scheduler.sql */
+    QUERY_FETCH_RESULTS, /* scheduler.sql */
+    QUERY_KEEP_PARTITIONS, /* scheduler.sql */
+    QUERY_KEEP_EVENTS_DROP, /* scheduler.sql */
+    QUERY_KEEP_EVENTS, /* scheduler.sql */
+    QUERY_KEEP_INBOX, /* scheduler.sql */
+    QUERY_KEEP_TOMBSTONES, /* scheduler.sql */
+    QUERY_KEEP_IDEMPOTENCY, /* scheduler.sql */
+    QUERY_KEEP_COMMANDS, /* scheduler.sql */
     QUERY_TRIGGERS_SOURCES, /* triggers.sql */
     QUERY_TRIGGERS_CRONS, /* triggers.sql */
     QUERY_TRIGGERS_CRON_DONE, /* triggers.sql */
