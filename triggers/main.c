@@ -1,0 +1,172 @@
+/* leat-triggers: hooks, directory buckets and the cron clock; events out on the queue. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/address.h"
+#include "common/base/config.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/notify.h"
+#include "common/bus/embedded.h"
+#include "common/http/server.h"
+#include "triggers/answer.h"
+#include "triggers/buckets/bucket.h"
+#include "triggers/buckets/put.h"
+#include "triggers/catalog.h"
+#include "triggers/cron/clock.h"
+#include "triggers/hooks/hooks.h"
+
+struct metric TRIGGER_METRIC[] = {
+#define M(id, kind_, name_, a, b, help_)                                                           \
+    {.kind = METRIC_##kind_, .name = name_, .help = help_, .labels = {a, b}},
+    TRIGGER_METRICS(M)
+#undef M
+};
+
+static const char *const buses[] = {"embedded", NULL};
+static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
+static const char *const formats[] = {"logfmt", "json", NULL};
+
+#define KEY(field, name, kind) CONFIG_KEY(struct triggers_config, field, name, kind)
+static const struct config_key keys[] = {
+    {KEY(database, "database", CONFIG_STRING), .required = true,
+     .help = "Postgres, as libpq's conninfo or URL"},
+    {KEY(bus, "bus", CONFIG_STRING), .fallback = "embedded", .help = "the queue: embedded"},
+    {KEY(doorbells, "doorbells", CONFIG_PATH), .help = "folder of the sockets that wake readers"},
+    {KEY(hooks, "hooks", CONFIG_ADDRESS), .fallback = "127.0.0.1:8081",
+     .help = "where hooks and uploads are taken"},
+    {KEY(buckets, "buckets", CONFIG_PATH), .required = true,
+     .help = "folder of the directory buckets"},
+    {KEY(store, "store", CONFIG_PATH), .required = true,
+     .help = "the store, for bodies over 256 KiB"},
+    {KEY(key_file, "key-file", CONFIG_PATH), .required = true,
+     .help = "the cluster's key, which opens secrets"},
+    {KEY(token_file, "token-file", CONFIG_PATH), .help = "token that uploads need off loopback"},
+    {KEY(producer, "producer", CONFIG_STRING), .fallback = "triggers",
+     .help = "stable name on the queue; one process a name"},
+    {KEY(insecure, "insecure", CONFIG_BOOL), .help = "listen beyond loopback without TLS"},
+    {KEY(log_level, "log-level", CONFIG_ENUM), .fallback = "info", .words = levels,
+     .help = "least level that is logged"},
+    {KEY(log_format, "log-format", CONFIG_ENUM), .fallback = "logfmt", .words = formats,
+     .help = "logfmt or json"},
+    {0},
+};
+static const struct config_program program = {
+    "leat-triggers", "Turns hooks, uploads and cron ticks into events on the queue.", keys};
+
+static const struct http_route routes[] = {
+    {"POST", "/hooks/:source", hooks_receive, NULL, HOOK_BODY_MAX},
+    {"PUT", "/buckets/:bucket/*key", NULL, &BUCKET_PUT, 0},
+    {"GET", "/healthz", answer_health, NULL, 0},
+    {"GET", "/metrics", answer_metrics, NULL, 0},
+    {0},
+};
+
+static void connected(void *arg)
+{
+    struct triggers *t = arg;
+    pg_call(t->pg, QUERY_CATALOG_LISTEN, NULL, NULL, NULL);
+    catalog_read(t->catalog, NULL, NULL);
+}
+
+static void notified(void *arg, const char *channel, const char *payload)
+{
+    struct triggers *t = arg;
+    (void)channel, (void)payload;
+    catalog_read(t->catalog, NULL, NULL);
+}
+
+static void catalog_changed(void *arg)
+{
+    struct triggers *t = arg;
+    buckets_follow(t->buckets);
+    clock_follow(t->cron);
+}
+
+static void topics_made(void *arg, const struct err *err)
+{
+    (void)arg;
+    if (err)
+        log_warn("the topic of events is not there yet: the leader makes it", LOG_ERR(err));
+}
+
+static int read_token(struct triggers *t, struct err *err)
+{
+    if (address_is_loopback(t->config.hooks))
+        return 0;
+    if (!t->config.insecure)
+        return err_set(
+            err, LEAT_EREFUSED,
+            "--hooks %s can be reached from other machines: put a proxy with TLS before a "
+            "loopback address, or say --insecure and give --token-file",
+            t->config.hooks);
+    FILE *file = t->config.token_file ? fopen(t->config.token_file, "re") : NULL;
+    char line[256] = "";
+    if (!file || !fgets(line, sizeof line, file))
+        line[0] = '\0';
+    if (file)
+        fclose(file);
+    line[strcspn(line, "\r\n")] = '\0';
+    if (strlen(line) < 16)
+        return err_set(err, LEAT_EREFUSED,
+                       "--token-file must hold a token of 16 characters or more");
+    t->token = mem_string(line);
+    mem_wipe(line, sizeof line);
+    return 0;
+}
+
+static int open_all(struct triggers *t, struct http_server **server, struct err *err)
+{
+    static const struct pg_events events = {.up = connected, .notified = notified};
+    if (strcmp(t->config.bus, buses[0]) != 0)
+        return err_set(err, LEAT_EUSAGE, "--bus %s: this build has: embedded", t->config.bus);
+    int rc = read_token(t, err);
+    if (rc == 0)
+        rc = store_open(t->loop, t->config.store, NULL, &t->store, err);
+    if (rc == 0)
+        rc = catalog_open(t, catalog_changed, t, &t->catalog, err);
+    if (rc == 0)
+        rc = buckets_open(t, &t->buckets, err);
+    if (rc < 0)
+        return rc;
+    t->cron = clock_open(t);
+    t->bus = embedded_open(t->loop, &(struct embedded_options){.conninfo = t->config.database,
+                                                               .name = "leat-triggers",
+                                                               .producer = t->config.producer,
+                                                               .doorbells = t->config.doorbells});
+    t->bus->ops->topics_make(t->bus, &(struct bus_topic){TOPIC_EVENTS, 1}, 1, topics_made, t);
+    t->pg = pg_open(t->loop,
+                    &(struct pg_options){.conninfo = t->config.database,
+                                         .name = "leat-triggers",
+                                         .answer_timeout_us = 10 * 1000000LL},
+                    &events, t);
+    return http_server_start(t->loop, t->config.hooks, routes, t, NULL, server, err);
+}
+
+int main(int argc, char **argv)
+{
+    struct triggers t = {0};
+    struct http_server *server = NULL;
+    struct err err = {0};
+    int rc = config_load(&program, argc, argv, &t.config, &err);
+    if (rc == CONFIG_TOLD)
+        return 0;
+    if (rc == CONFIG_GO) {
+        log_setup("triggers", (enum log_level)t.config.log_level,
+                  (enum log_format)t.config.log_format);
+        metrics_register(TRIGGER_METRIC, TRIGGER_METRIC_COUNT);
+        t.loop = loop_new();
+        loop_stop_on_signals(t.loop);
+        rc = open_all(&t, &server, &err);
+    }
+    if (rc >= 0) {
+        log_info("taking events", LOG_S("hooks", t.config.hooks));
+        notify_supervisor("READY=1");
+        loop_run(t.loop);
+        return 0; /* crash-only: what is open ends with the process */
+    }
+    fprintf(stderr, "leat-triggers: %s\n", err.text);
+    return err_exit_status(rc);
+}
