@@ -7,9 +7,8 @@
 #include "worker/attempt/attempt.h"
 #include "worker/worker.h"
 
-#define BEATS_UNANSWERED 8 /* then the leader is away: a beat in five is enough to be found again  \
-                            */
-#define BEAT_SLOW_US (10 * US_PER_S)
+#define BEATS_UNANSWERED 8 /* then the leader is away: fewer are enough to be found again */
+#define BEAT_SLOW_US     (10 * US_PER_S)
 
 void hello_beat(struct worker *w)
 {
