@@ -175,8 +175,8 @@ void batch_clear(struct batch *b); /* counts to 0, arena reset; capacities stay 
 bool batch_is_empty(const struct batch *b);
 
 /* Adds one zeroed element and returns it; the pointer is valid until the next add to that array.
- * Upserts that hit a key already in this batch replace it (steps: same run, step, iteration while
- * it is the last one written for that step; the core guarantees at most one final row a key). */
+ * The core writes at most one row a key into the arrays that are upserts (run_moves, steps,
+ * workers, numbers), and no row into `steps` for a step that has one in `results`. */
 #define A(field, type) type *batch_add_##field(struct batch *b);
 BATCH_ARRAYS(A)
 #undef A

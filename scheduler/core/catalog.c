@@ -1,0 +1,252 @@
+#include "scheduler/core/catalog.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "scheduler/core/order.h"
+
+/* ---- versions ------------------------------------------------------------------------------ */
+
+struct version *version_find(struct core *core, const char *pipeline, const char *hash)
+{
+    cleanup_free char *key = mem_printf("%s@%s", pipeline, hash);
+    struct version *v = NULL;
+    HASH_FIND_STR(core->versions, key, v);
+    return v;
+}
+
+static struct version *version_new(struct core *core, const char *pipeline, const char *hash)
+{
+    struct version *v = mem_alloc(sizeof *v);
+    v->key = mem_printf("%s@%s", pipeline, hash);
+    v->pipeline = mem_string(pipeline);
+    v->hash = mem_string(hash);
+    HASH_ADD_KEYPTR(hh, core->versions, v->key, strlen(v->key), v);
+    core->sweep_catalog = true;
+    return v;
+}
+
+struct version *version_get(struct core *core, const char *pipeline, const char *hash)
+{
+    struct version *v = version_find(core, pipeline, hash);
+    if (!v) {
+        v = version_new(core, pipeline, hash);
+        v->broken = mem_printf("version %.12s of %s is not in the catalog", hash, pipeline);
+    }
+    return v;
+}
+
+static void version_learn(struct core *core, const struct snapshot_version *from)
+{
+    struct version *v = version_find(core, from->pipeline, from->hash);
+    if (v && v->ir)
+        return;
+    if (!v)
+        v = version_new(core, from->pipeline, from->hash);
+    struct err err = {0};
+    v->ir = ir_load(from->ir, &err);
+    free(v->broken);
+    v->broken = NULL;
+    if (!v->ir) {
+        v->broken = mem_printf("version %.12s of %s cannot be read: %s", from->hash, from->pipeline,
+                               err.text);
+        return;
+    }
+    v->lanes = mem_array(v->ir->step_count, sizeof *v->lanes);
+    v->sees = mem_array(v->ir->step_count, 1);
+    for (size_t i = 0; i < v->ir->step_count; i++)
+        v->sees[i] = order_sees(&v->ir->steps[i]);
+}
+
+static void version_free(struct core *core, struct version *v)
+{
+    HASH_DEL(core->versions, v);
+    ir_unref(v->ir);
+    free(v->lanes);
+    free(v->sees);
+    free(v->broken);
+    free(v->hash);
+    free(v->pipeline);
+    free(v->key);
+    free(v);
+}
+
+void version_unref(struct core *core, struct version *v)
+{
+    if (!v)
+        return;
+    assert(v->refs > 0);
+    if (--v->refs == 0)
+        core->sweep_catalog = true;
+}
+
+/* ---- pipelines ----------------------------------------------------------------------------- */
+
+struct pipeline *pipeline_find(struct core *core, const char *name)
+{
+    struct pipeline *p = NULL;
+    HASH_FIND_STR(core->pipelines, name, p);
+    return p;
+}
+
+struct pipeline *pipeline_get(struct core *core, const char *name)
+{
+    struct pipeline *p = pipeline_find(core, name);
+    if (!p) {
+        p = mem_alloc(sizeof *p);
+        p->name = mem_string(name);
+        p->next_number = 1;
+        p->deleted = true; /* until the catalog says otherwise */
+        HASH_ADD_KEYPTR(hh, core->pipelines, p->name, strlen(p->name), p);
+    }
+    return p;
+}
+
+static void pipeline_learn(struct core *core, const struct snapshot_pipeline *from)
+{
+    struct pipeline *p = pipeline_get(core, from->name);
+    p->paused = from->paused;
+    p->deleted = from->deleted;
+    if (from->next_number > p->next_number)
+        p->next_number = from->next_number;
+    struct version *current = version_get(core, from->name, from->version);
+    current->refs++;
+    version_unref(core, p->current);
+    p->current = current;
+}
+
+int64_t pipeline_take_number(struct core *core, struct pipeline *p)
+{
+    if (!p->number_dirty) {
+        p->number_dirty = true;
+        p->number_next = core->dirty_numbers;
+        core->dirty_numbers = p;
+    }
+    return p->next_number++;
+}
+
+void pipelines_flush_numbers(struct core *core, struct batch *out)
+{
+    for (struct pipeline *p = core->dirty_numbers; p; p = p->number_next) {
+        struct batch_number *row = batch_add_numbers(out);
+        row->pipeline = batch_text(out, p->name);
+        row->next = p->next_number;
+        p->number_dirty = false;
+    }
+    core->dirty_numbers = NULL;
+}
+
+/* ---- finished runs that were asked for ----------------------------------------------------- */
+
+struct learned *learned_find(struct core *core, const struct uuid *run)
+{
+    struct learned *l = NULL;
+    HASH_FIND(hh, core->learned, run, sizeof *run, l);
+    return l;
+}
+
+static void learned_free(struct core *core, struct learned *l)
+{
+    HASH_DEL(core->learned, l);
+    for (size_t i = 0; i < l->result_count; i++) {
+        json_decref(l->results[i].outputs);
+        json_decref(l->results[i].metrics);
+        json_decref(l->results[i].log);
+    }
+    free(l->results);
+    json_decref(l->params);
+    json_decref(l->vars);
+    json_decref(l->event);
+    free(l->pipeline);
+    free(l->version);
+    free(l->name);
+    free(l->experiment);
+    free(l->trigger);
+    free(l);
+}
+
+static void run_learn(struct core *core, const struct snapshot_run *from)
+{
+    if (!machine_is_terminal(&MACHINE_RUN, from->state))
+        return;
+    struct learned *l = learned_find(core, &from->id);
+    if (l)
+        learned_free(core, l);
+    l = mem_alloc(sizeof *l);
+    l->id = from->id;
+    l->state = from->state;
+    l->pipeline = mem_string(from->pipeline);
+    l->version = mem_string(from->version);
+    l->name = mem_string(from->name);
+    l->experiment = mem_string(from->experiment);
+    l->trigger = mem_string(from->trigger);
+    l->event_id = from->event;
+    l->params = json_incref(from->params);
+    l->vars = json_incref(from->vars);
+    l->event = json_incref(from->envelope);
+    HASH_ADD(hh, core->learned, id, sizeof l->id, l);
+    core->sweep_catalog = true;
+}
+
+static void result_learn(struct core *core, const struct snapshot_result *from)
+{
+    struct learned *l = learned_find(core, &from->run);
+    if (!l)
+        return;
+    MEM_ROOM(l->results, l->result_count, l->result_cap);
+    l->results[l->result_count++] = (struct learned_result){
+        .step = from->step,
+        .state = from->state,
+        .attempt = from->attempt,
+        .attempt_id = from->attempt_id,
+        .outputs = json_incref(from->outputs),
+        .metrics = json_incref(from->metrics),
+        .log = json_incref(from->log),
+    };
+}
+
+/* ---- all of it ----------------------------------------------------------------------------- */
+
+void catalog_learn(struct core *core, const struct snapshot *delta)
+{
+    for (size_t i = 0; i < delta->versions_count; i++)
+        version_learn(core, &delta->versions[i]);
+    for (size_t i = 0; i < delta->pipelines_count; i++)
+        pipeline_learn(core, &delta->pipelines[i]);
+    for (size_t i = 0; i < delta->runs_count; i++)
+        run_learn(core, &delta->runs[i]);
+    if (core->learned)
+        for (size_t i = 0; i < delta->results_count; i++)
+            result_learn(core, &delta->results[i]);
+    if (delta->catalog_gen > core->catalog_gen)
+        core->catalog_gen = delta->catalog_gen;
+}
+
+void catalog_forget(struct core *core)
+{
+    if (!core->sweep_catalog)
+        return;
+    core->sweep_catalog = false;
+    struct version *v, *next;
+    HASH_ITER (hh, core->versions, v, next)
+        if (v->refs == 0)
+            version_free(core, v);
+    struct learned *l, *after;
+    HASH_ITER (hh, core->learned, l, after)
+        learned_free(core, l);
+}
+
+void catalog_free(struct core *core)
+{
+    struct pipeline *p, *next;
+    HASH_ITER (hh, core->pipelines, p, next) {
+        version_unref(core, p->current);
+        HASH_DEL(core->pipelines, p);
+        free(p->name);
+        free(p);
+    }
+    core->sweep_catalog = true;
+    catalog_forget(core);
+}

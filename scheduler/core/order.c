@@ -1,0 +1,337 @@
+#include "scheduler/core/order.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "common/base/arena.h"
+#include "common/base/mem.h"
+#include "scheduler/core/attempts.h"
+#include "scheduler/core/view.h"
+
+/* ---- what a step's templates look at ------------------------------------------------------- */
+
+static void note_reference(void *user, const struct cel_reference *ref)
+{
+    static const struct {
+        const char *name;
+        uint8_t bit;
+    } ROOTS[] = {{"steps", SEES_STEPS},
+                 {"inputs", SEES_INPUTS},
+                 {"outputs", SEES_OUTPUTS},
+                 {"run", SEES_RUN}};
+    uint8_t *sees = user;
+    for (size_t i = 0; i < ARRAY_LEN(ROOTS); i++)
+        if (strcmp(ref->names[0], ROOTS[i].name) == 0)
+            *sees |= ROOTS[i].bit;
+}
+
+static void note_template(const struct template *t, uint8_t *sees)
+{
+    if (t)
+        template_references(t, note_reference, sees);
+}
+
+uint8_t order_sees(const struct ir_step *def)
+{
+    uint8_t sees = 0;
+    const struct template *single[] = {def->image,  def->workdir, def->bucket,        def->prefix,
+                                       def->suffix, def->key,     def->object_version};
+    for (size_t i = 0; i < ARRAY_LEN(single); i++)
+        note_template(single[i], &sees);
+    for (size_t i = 0; i < def->argv_count; i++)
+        note_template(def->argv[i], &sees);
+    for (size_t i = 0; i < def->env_count; i++)
+        note_template(def->env[i].value, &sees);
+    for (size_t i = 0; i < def->input_count; i++)
+        note_template(def->inputs[i].value, &sees);
+    return sees;
+}
+
+int order_executor_parse(const char *name)
+{
+    for (int e = ORDER_START_EXECUTOR_PROCESS; e <= ORDER_START_EXECUTOR_OBJECTS; e++)
+        if (strcmp(order_start_executor_name(e), name) == 0)
+            return e;
+    return ORDER_START_EXECUTOR_NONE;
+}
+
+int order_when(struct run *run, int32_t step, bool *holds, struct err *err)
+{
+    const struct ir_step *def = step_ir(run, step);
+    uint8_t sees = 0;
+    cel_references(def->when, note_reference, &sees);
+    struct view view;
+    view_open(&view, run, step, sees, NULL);
+    int rc = cel_eval_bool(def->when, &view.vars, holds, err);
+    view_close(&view);
+    return rc;
+}
+
+/* ---- sending ------------------------------------------------------------------------------- */
+
+static int send(struct core *core, const struct worker *w, struct order *order, struct batch *out,
+                struct err *err)
+{
+    order->v = 1;
+    order->epoch = core->config.epoch;
+    size_t len;
+    cleanup_free char *text = order_encode(order, &len);
+    if (len > ORDER_MAX)
+        return err_set(err, LEAT_ELIMIT,
+                       "its order would be %zu bytes and the limit is %d; pass large values as "
+                       "artifacts",
+                       len, ORDER_MAX);
+    struct batch_message *m = batch_add_messages(out);
+    m->topic = batch_text(out, w->topic);
+    m->value = batch_bytes(out, text, len);
+    m->len = len;
+    core->order_bytes += len;
+    return 0;
+}
+
+void order_cancel(struct core *core, const struct worker *w, const struct uuid *attempt,
+                  int64_t nonce, int64_t grace_us, const char *reason, struct batch *out)
+{
+    struct order order = {.kind = ORDER_KIND_CANCEL,
+                          .attempt = *attempt,
+                          .nonce = nonce,
+                          .grace_us = grace_us,
+                          .reason = reason};
+    send(core, w, &order, out, NULL);
+}
+
+void order_grant(struct core *core, const struct worker *w, int64_t heartbeat, struct batch *out)
+{
+    struct order order = {
+        .kind = ORDER_KIND_GRANT, .heartbeat = heartbeat, .committed = w->report_n};
+    send(core, w, &order, out, NULL);
+}
+
+/* ---- a start order ------------------------------------------------------------------------- */
+
+struct build {
+    struct run *run;
+    const struct ir_step *def;
+    const struct cel_vars *vars;
+    struct arena *arena;
+    struct order_start *start;
+};
+
+static int put_text(const struct build *b, const struct template *t, const char *what,
+                    const char **to, struct err *err)
+{
+    if (!t)
+        return 0;
+    cleanup_free char *text = template_eval(t, b->vars, err);
+    if (!text)
+        return err_wrap(err, "%s", what);
+    *to = arena_text(b->arena, text);
+    return 0;
+}
+
+static int put_argv(const struct build *b, struct err *err)
+{
+    const struct ir_step *def = b->def;
+    b->start->argv = arena_alloc(b->arena, (def->argv_count + 1) * sizeof(char *));
+    b->start->argv_count = def->argv_count;
+    for (size_t i = 0; i < def->argv_count; i++)
+        if (put_text(b, def->argv[i], "command or args", &b->start->argv[i], err) < 0)
+            return err->code;
+    return 0;
+}
+
+static int put_env(const struct build *b, struct err *err)
+{
+    const struct ir_step *def = b->def;
+    b->start->env = arena_alloc(b->arena, (def->env_count + 1) * sizeof *b->start->env);
+    b->start->env_count = def->env_count;
+    for (size_t i = 0; i < def->env_count; i++) {
+        b->start->env[i].name = def->env[i].name;
+        if (put_text(b, def->env[i].value, def->env[i].name, &b->start->env[i].value, err) < 0)
+            return err_wrap(err, "env");
+    }
+    return 0;
+}
+
+static const struct ir_output *output_named(const struct ir_step *def, const char *name)
+{
+    for (size_t i = 0; i < def->output_count; i++)
+        if (strcmp(def->outputs[i].name, name) == 0)
+            return &def->outputs[i];
+    return NULL;
+}
+
+/* 1 = filled in, 0 = an optional output that is not there. */
+static int put_upstream(const struct build *b, const struct ir_input *in, struct order_input *to,
+                        struct err *err)
+{
+    const struct ir_step *from = step_ir(b->run, in->step);
+    const struct ir_output *declared = output_named(from, in->output);
+    json_t *value = json_object_get(b->run->steps[in->step].outputs, in->output);
+    if (!value && declared && declared->optional)
+        return 0;
+    if (!value)
+        return err_set(err, LEAT_EINPUT, "input %s: step %s has no output %s", in->name, from->name,
+                       in->output);
+    const char *artifact = json_string_value(json_object_get(value, "artifact"));
+    if (declared && declared->type != IR_ARTIFACT) {
+        to->value = value;
+        return 1;
+    }
+    if (!artifact)
+        return err_set(err, LEAT_EINPUT, "input %s: output %s of step %s is no artifact", in->name,
+                       in->output, from->name);
+    to->artifact = artifact;
+    to->folder = json_is_true(json_object_get(value, "folder"));
+    to->objects = from->kind == IR_STEP_OBJECTS;
+    return 1;
+}
+
+static int put_value(const struct build *b, const struct ir_input *in, struct order_input *to,
+                     struct err *err, json_t **made)
+{
+    const char *text = NULL;
+    if (put_text(b, in->value, in->name, &text, err) < 0)
+        return err_wrap(err, "input");
+    to->value = *made = json_string(text ? text : "");
+    return 1;
+}
+
+/* `made`: one slot an input, for values that this makes. */
+static int put_inputs(const struct build *b, json_t **made, struct err *err)
+{
+    const struct ir_step *def = b->def;
+    struct order_start *start = b->start;
+    start->inputs = arena_alloc(b->arena, (def->input_count + 1) * sizeof *start->inputs);
+    for (size_t i = 0; i < def->input_count; i++) {
+        const struct ir_input *in = &def->inputs[i];
+        struct order_input *to = &start->inputs[start->inputs_count];
+        to->name = in->name;
+        int rc = in->kind == IR_INPUT_OUTPUT ? put_upstream(b, in, to, err)
+                                             : put_value(b, in, to, err, &made[i]);
+        if (rc < 0)
+            return rc;
+        start->inputs_count += (size_t)rc;
+    }
+    return 0;
+}
+
+static void put_outputs(const struct build *b)
+{
+    static const int TYPE[] = {
+        [IR_STRING] = ORDER_OUTPUT_TYPE_STRING, [IR_INTEGER] = ORDER_OUTPUT_TYPE_INTEGER,
+        [IR_NUMBER] = ORDER_OUTPUT_TYPE_NUMBER, [IR_BOOLEAN] = ORDER_OUTPUT_TYPE_BOOLEAN,
+        [IR_JSON] = ORDER_OUTPUT_TYPE_JSON,     [IR_ARTIFACT] = ORDER_OUTPUT_TYPE_ARTIFACT,
+    };
+    const struct ir_step *def = b->def;
+    b->start->outputs = arena_alloc(b->arena, (def->output_count + 1) * sizeof *b->start->outputs);
+    b->start->outputs_count = def->output_count;
+    for (size_t i = 0; i < def->output_count; i++)
+        b->start->outputs[i] = (struct order_output){
+            def->outputs[i].name, TYPE[def->outputs[i].type], def->outputs[i].optional};
+}
+
+static int put_objects(const struct build *b, struct err *err)
+{
+    const struct ir_step *def = b->def;
+    const struct {
+        const struct template *t;
+        const char *what;
+        const char **to;
+    } parts[] = {{def->bucket, "bucket", &b->start->bucket},
+                 {def->prefix, "prefix", &b->start->prefix},
+                 {def->suffix, "suffix", &b->start->suffix},
+                 {def->key, "key", &b->start->key},
+                 {def->object_version, "version", &b->start->version}};
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        if (put_text(b, parts[i].t, parts[i].what, parts[i].to, err) < 0)
+            return err->code;
+    return 0;
+}
+
+static int executor_for(const struct ir_step *def, const struct worker *w)
+{
+    if (def->kind == IR_STEP_OBJECTS)
+        return ORDER_START_EXECUTOR_OBJECTS;
+    return def->executor ? order_executor_parse(def->executor) : w->default_executor;
+}
+
+static int fill_start(const struct build *b, json_t **made, struct err *err)
+{
+    const struct ir_step *def = b->def;
+    if (put_argv(b, err) < 0 || put_env(b, err) < 0 || put_inputs(b, made, err) < 0 ||
+        put_text(b, def->image, "image", &b->start->image, err) < 0 ||
+        put_text(b, def->workdir, "workdir", &b->start->workdir, err) < 0 ||
+        put_objects(b, err) < 0)
+        return err->code;
+    put_outputs(b);
+    b->start->secrets = def->secrets;
+    b->start->secrets_count = def->secret_count;
+    return 0;
+}
+
+static struct order_start start_of(const struct core *core, const struct attempt *a)
+{
+    const struct run *run = a->run;
+    const struct ir_step *def = step_ir(run, a->step);
+    return (struct order_start){
+        .run = run->id,
+        .run_name = run->name,
+        .pipeline = run->pipeline->name,
+        .experiment = run->experiment,
+        .step = def->name,
+        .number = a->number,
+        .executor = executor_for(def, a->worker),
+        .event = run->event,
+        .timeout_us = def->timeout_us,
+        .lost_after_us = step_lost_after(core, def),
+        .log_limit = def->log_limit,
+    };
+}
+
+/* A large event does not ride in every order: the worker gets all but its data, with the id by
+ * which the API gives the whole. */
+static json_t *event_without_data(json_t *event)
+{
+    json_t *small = json_copy(event);
+    json_object_del(small, "data");
+    return small;
+}
+
+static int send_start(struct core *core, const struct attempt *a, struct order_start *start,
+                      struct batch *out, struct err *err)
+{
+    struct order order = {.kind = ORDER_KIND_START,
+                          .attempt = a->id,
+                          .nonce = a->nonce,
+                          .incarnation = a->worker->incarnation,
+                          .grace_us = step_grace(core, step_ir(a->run, a->step)),
+                          .start = start};
+    int rc = send(core, a->worker, &order, out, err);
+    if (rc != LEAT_ELIMIT || !json_object_get(start->event, "data"))
+        return rc;
+    json_t *small = event_without_data(start->event);
+    start->event = small;
+    rc = send(core, a->worker, &order, out, err);
+    json_decref(small);
+    return rc;
+}
+
+int order_start(struct core *core, const struct attempt *a, struct batch *out, struct err *err)
+{
+    struct run *run = a->run;
+    const struct ir_step *def = step_ir(run, a->step);
+    struct order_start start = start_of(core, a);
+    struct view view;
+    view_open(&view, run, a->step, run->version->sees[a->step], a);
+    struct build b = {run, def, &view.vars, core->scratch, &start};
+    json_t **made = arena_alloc(core->scratch, (def->input_count + 1) * sizeof(json_t *));
+    int rc = fill_start(&b, made, err);
+    if (rc == 0)
+        rc = send_start(core, a, &start, out, err);
+    for (size_t i = 0; i < def->input_count; i++)
+        json_decref(made[i]);
+    view_close(&view);
+    arena_reset(core->scratch);
+    return rc;
+}

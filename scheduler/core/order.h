@@ -1,0 +1,20 @@
+/* scheduler/core/order.h: orders to workers, and the expressions of a step. */
+#pragma once
+#include "scheduler/core/state.h"
+
+#define ORDER_MAX (256 * 1024) /* bytes of an order on the bus */
+
+/* What the templates of a step's order look at: a set of SEES_…. Once a version. */
+uint8_t order_sees(const struct ir_step *def);
+/* enum order_start_executor of a name; NONE when there is none such. */
+int order_executor_parse(const char *name);
+
+/* Is the step's condition true? LEAT_EINPUT, LEAT_ELIMIT when it cannot be said. */
+int order_when(struct run *run, int32_t step, bool *holds, struct err *err);
+
+/* Evaluates everything and appends the start order; negative when an expression cannot be resolved
+ * or the order is over ORDER_MAX. */
+int order_start(struct core *core, const struct attempt *a, struct batch *out, struct err *err);
+void order_cancel(struct core *core, const struct worker *w, const struct uuid *attempt,
+                  int64_t nonce, int64_t grace_us, const char *reason, struct batch *out);
+void order_grant(struct core *core, const struct worker *w, int64_t heartbeat, struct batch *out);

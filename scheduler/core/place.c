@@ -1,0 +1,326 @@
+#include "scheduler/core/place.h"
+
+#include <string.h>
+#include <utlist.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "scheduler/core/attempts.h"
+#include "scheduler/core/order.h"
+#include "scheduler/core/steps.h"
+
+/* A step that wants much could wait for ever while small ones slip in before it; after this long
+ * the pool's oldest gets a worker that takes nothing else. */
+#define BLOCKED_US (10 * US_PER_S)
+
+/* ---- pools and lanes ----------------------------------------------------------------------- */
+
+struct pool *pool_get(struct core *core, const char *name)
+{
+    if (!name || !*name)
+        name = "default";
+    struct pool *p = NULL;
+    HASH_FIND_STR(core->pools, name, p);
+    if (!p) {
+        p = mem_alloc(sizeof *p);
+        p->name = mem_string(name);
+        HASH_ADD_KEYPTR(hh, core->pools, p->name, strlen(p->name), p);
+    }
+    return p;
+}
+
+static int executor_of(const struct ir_step *def)
+{
+    if (def->kind == IR_STEP_OBJECTS)
+        return ORDER_START_EXECUTOR_OBJECTS;
+    return def->executor ? order_executor_parse(def->executor) : ORDER_START_EXECUTOR_NONE;
+}
+
+static bool same_wants(const struct capacity *a, const struct capacity *b)
+{
+    return a->slots == b->slots && a->gpu == b->gpu && a->memory == b->memory &&
+           !(a->cpu < b->cpu) && !(a->cpu > b->cpu);
+}
+
+static struct lane *lane_get(struct core *core, const struct ir_step *def)
+{
+    struct pool *pool = pool_get(core, def->pool);
+    struct capacity wants = {def->slots, def->gpu, def->cpu, def->memory};
+    int executor = executor_of(def);
+    struct lane *l;
+    DL_FOREACH (pool->lanes, l)
+        if (l->executor == executor && same_wants(&l->wants, &wants))
+            return l;
+    l = mem_alloc(sizeof *l);
+    l->pool = pool;
+    l->executor = executor;
+    l->wants = wants;
+    DL_APPEND(pool->lanes, l);
+    return l;
+}
+
+static struct lane *lane_of(struct core *core, const struct run *run, int32_t step)
+{
+    struct lane **known = &run->version->lanes[step];
+    if (!*known)
+        *known = lane_get(core, step_ir(run, step));
+    return *known;
+}
+
+/* ---- a lane's heap ------------------------------------------------------------------------- */
+
+static bool before(const struct step_ref *a, const struct step_ref *b)
+{
+    if (a->run == b->run)
+        return a->step < b->step;
+    if (a->run->created_us != b->run->created_us)
+        return a->run->created_us < b->run->created_us;
+    return uuid_compare(&a->run->id, &b->run->id) < 0;
+}
+
+static void put(struct lane *l, size_t i, struct step_ref ref)
+{
+    l->heap[i] = ref;
+    ref.run->steps[ref.step].heap_place = (uint32_t)i + 1;
+}
+
+static void rise(struct lane *l, size_t i)
+{
+    struct step_ref moving = l->heap[i];
+    for (; i > 0 && before(&moving, &l->heap[(i - 1) / 2]); i = (i - 1) / 2)
+        put(l, i, l->heap[(i - 1) / 2]);
+    put(l, i, moving);
+}
+
+static void sink(struct lane *l, size_t i)
+{
+    struct step_ref moving = l->heap[i];
+    for (size_t child; (child = 2 * i + 1) < l->count; i = child) {
+        if (child + 1 < l->count && before(&l->heap[child + 1], &l->heap[child]))
+            child++;
+        if (!before(&l->heap[child], &moving))
+            break;
+        put(l, i, l->heap[child]);
+    }
+    put(l, i, moving);
+}
+
+static void lane_release(struct core *core, struct lane *l)
+{
+    timers_clear(&core->timers, &l->blocked);
+    if (!l->keeper)
+        return;
+    l->keeper->kept_for = NULL;
+    l->keeper = NULL;
+    place_pool_changed(core, l->pool);
+}
+
+static void lane_add(struct lane *l, struct run *run, int32_t step)
+{
+    if (l->count == 0)
+        DL_APPEND2(l->pool->busy, l, busy_prev, busy_next);
+    MEM_ROOM(l->heap, l->count, l->cap);
+    put(l, l->count, (struct step_ref){run, step});
+    rise(l, l->count++);
+}
+
+static void lane_remove(struct core *core, struct lane *l, size_t i)
+{
+    l->heap[i].run->steps[l->heap[i].step].heap_place = 0;
+    struct step_ref last = l->heap[--l->count];
+    if (i < l->count) {
+        put(l, i, last);
+        rise(l, i);
+        sink(l, last.run->steps[last.step].heap_place - 1);
+    }
+    if (i == 0 || l->count == 0)
+        lane_release(core, l); /* it was kept for this head */
+    if (l->count == 0)
+        DL_DELETE2(l->pool->busy, l, busy_prev, busy_next);
+}
+
+/* ---- ready --------------------------------------------------------------------------------- */
+
+void place_pool_changed(struct core *core, struct pool *pool)
+{
+    if (!pool)
+        return;
+    pool->pass++; /* lanes found blocked are looked at again */
+    if (pool->dirty)
+        return;
+    pool->dirty = true;
+    DL_APPEND2(core->dirty_pools, pool, dirty_prev, dirty_next);
+}
+
+void place_ready(struct core *core, struct run *run, int32_t step)
+{
+    struct step *s = &run->steps[step];
+    machine_move(&MACHINE_STEP, &s->state, STEP_READY);
+    struct lane *l = lane_of(core, run, step);
+    lane_add(l, run, step);
+    core->ready++;
+    place_pool_changed(core, l->pool);
+    if (s->attempt > 0) /* its counts must survive a takeover */
+        step_mark(core, run, step);
+}
+
+void place_withdraw(struct core *core, struct run *run, int32_t step)
+{
+    struct lane *l = lane_of(core, run, step);
+    lane_remove(core, l, run->steps[step].heap_place - 1);
+    core->ready--;
+}
+
+/* ---- which worker -------------------------------------------------------------------------- */
+
+static int32_t slots_used(const struct worker *w)
+{
+#ifdef PLANT_SLOT_COUNTER_APART
+    return w->slots_apart;
+#else
+    return w->used.slots;
+#endif
+}
+
+/* Could it take this if nothing else ran there? */
+static bool could_fit(const struct worker *w, const struct capacity *wants)
+{
+    return wants->slots <= w->has.slots && wants->gpu <= w->has.gpu &&
+           (w->has.cpu <= 0 || wants->cpu <= w->has.cpu) &&
+           (w->has.memory <= 0 || wants->memory <= w->has.memory);
+}
+
+bool capacity_fits(const struct worker *w, const struct capacity *wants)
+{
+    return slots_used(w) + wants->slots <= w->has.slots && w->used.gpu + wants->gpu <= w->has.gpu &&
+           (w->has.cpu <= 0 || w->used.cpu + wants->cpu <= w->has.cpu + 1e-9) &&
+           (w->has.memory <= 0 || w->used.memory + wants->memory <= w->has.memory);
+}
+
+static bool can_run(const struct worker *w, int executor)
+{
+    if (executor == ORDER_START_EXECUTOR_NONE)
+        return w->default_executor != ORDER_START_EXECUTOR_NONE;
+    return w->executors & 1u << executor;
+}
+
+static int32_t slots_free(const struct worker *w)
+{
+    return w->has.slots - slots_used(w);
+}
+
+static struct worker *worker_for(const struct lane *l)
+{
+    struct worker *w, *best = NULL;
+    DL_FOREACH (l->pool->workers, w) {
+        if (w->state != WORKER_ACTIVE || !can_run(w, l->executor) ||
+            (w->kept_for && w->kept_for != l) || !capacity_fits(w, &l->wants))
+            continue;
+        if (!best || slots_free(w) > slots_free(best))
+            best = w;
+    }
+    return best;
+}
+
+/* ---- placing ------------------------------------------------------------------------------- */
+
+/* The busy lane with the oldest head among those not yet found blocked in this pass. */
+static struct lane *oldest_lane(const struct pool *pool, int64_t pass)
+{
+    struct lane *l, *oldest = NULL;
+    for (l = pool->busy; l; l = l->busy_next)
+        if (l->blocked_pass != pass && (!oldest || before(&l->heap[0], &oldest->heap[0])))
+            oldest = l;
+    return oldest;
+}
+
+static void place_head(struct core *core, struct lane *l, struct worker *w,
+                       const struct core_now *now, struct batch *out)
+{
+    struct run *run = l->heap[0].run;
+    int32_t step = l->heap[0].step;
+    struct step *s = &run->steps[step];
+    place_withdraw(core, run, step);
+    struct attempt *a = attempt_new(core, run, step, w, now);
+    struct err err = {0};
+    if (order_start(core, a, out, &err) == 0)
+        return;
+    /* It cannot be ordered, so it was not tried. */
+    attempt_drop(core, a);
+    s->attempt--;
+    step_end(core, run, step,
+             &(struct step_end){.state = STEP_FAILED, .attempt = s->attempt, .reason = err.text},
+             now, out);
+}
+
+static void pool_settled(struct core *core, struct pool *pool)
+{
+    pool->dirty = false;
+    DL_DELETE2(core->dirty_pools, pool, dirty_prev, dirty_next);
+}
+
+bool place_one(struct core *core, const struct core_now *now, struct batch *out)
+{
+    while (core->dirty_pools) {
+        struct pool *pool = core->dirty_pools;
+        struct lane *l = oldest_lane(pool, pool->pass);
+        if (!l) {
+            pool_settled(core, pool);
+            continue;
+        }
+        struct worker *w = worker_for(l);
+        if (w) {
+            place_head(core, l, w, now, out);
+            return true;
+        }
+        l->blocked_pass = pool->pass;
+        if (!l->keeper && !l->blocked.place)
+            timers_set(&core->timers, &l->blocked, TIMER_BLOCKED, now->mono_us + BLOCKED_US);
+    }
+    return false;
+}
+
+/* ---- keeping a worker free ----------------------------------------------------------------- */
+
+void place_lane_due(struct core *core, struct lane *lane, const struct core_now *now)
+{
+    struct worker *w, *best = NULL;
+    if (lane->count > 0 && oldest_lane(lane->pool, -1) == lane)
+        DL_FOREACH (lane->pool->workers, w) {
+            if (w->state == WORKER_ACTIVE && !w->kept_for && can_run(w, lane->executor) &&
+                could_fit(w, &lane->wants) && (!best || slots_free(w) > slots_free(best)))
+                best = w;
+        }
+    if (!best) {
+        timers_set(&core->timers, &lane->blocked, TIMER_BLOCKED, now->mono_us + BLOCKED_US);
+        return;
+    }
+    best->kept_for = lane;
+    lane->keeper = best;
+    place_pool_changed(core, lane->pool);
+}
+
+void place_release(struct core *core, struct worker *w, const struct core_now *now)
+{
+    struct lane *l = w->kept_for;
+    if (!l)
+        return;
+    lane_release(core, l);
+    timers_set(&core->timers, &l->blocked, TIMER_BLOCKED, now->mono_us + BLOCKED_US);
+}
+
+void pools_free(struct core *core)
+{
+    struct pool *p, *next;
+    HASH_ITER (hh, core->pools, p, next) {
+        struct lane *l, *after;
+        DL_FOREACH_SAFE(p->lanes, l, after)
+        {
+            free(l->heap);
+            free(l);
+        }
+        HASH_DEL(core->pools, p);
+        free(p->name);
+        free(p);
+    }
+}

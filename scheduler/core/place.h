@@ -1,0 +1,25 @@
+/* scheduler/core/place.h: ready steps and the workers that can take them.
+ * A pool has lanes, one for each shape of work (executor, slots, cpu, memory, gpu), oldest run
+ * first. Placing one step costs O(lanes that are not empty + workers of the pool). */
+#pragma once
+#include "scheduler/core/state.h"
+
+struct pool *pool_get(struct core *core, const char *name); /* NULL = "default" */
+
+/* The step becomes ready and waits in its lane. */
+void place_ready(struct core *core, struct run *run, int32_t step);
+/* A ready step ends without being placed. */
+void place_withdraw(struct core *core, struct run *run, int32_t step);
+/* Something in the pool may fit now. */
+void place_pool_changed(struct core *core, struct pool *pool);
+
+/* Places the next step that fits, or finds that nothing in the pools that changed does: false. */
+bool place_one(struct core *core, const struct core_now *now, struct batch *out);
+
+/* TIMER_BLOCKED: the lane's head has waited long; a worker is kept free for it. */
+void place_lane_due(struct core *core, struct lane *lane, const struct core_now *now);
+/* The worker takes nothing in any more: nothing can be kept on it. */
+void place_release(struct core *core, struct worker *w, const struct core_now *now);
+
+bool capacity_fits(const struct worker *w, const struct capacity *wants);
+void pools_free(struct core *core);

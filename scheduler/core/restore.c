@@ -1,0 +1,274 @@
+#include "scheduler/core/restore.h"
+
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "scheduler/core/attempts.h"
+#include "scheduler/core/catalog.h"
+#include "scheduler/core/order.h"
+#include "scheduler/core/place.h"
+#include "scheduler/core/runs.h"
+#include "scheduler/core/steps.h"
+#include "scheduler/core/workers.h"
+
+static int64_t gone_by(int64_t since_us, const struct core_now *now)
+{
+    return now->wall_us > since_us ? now->wall_us - since_us : 0;
+}
+
+/* The rest of a wait of `length` that began at `since`, held to [0, length]. */
+static int64_t rest_of(int64_t length, int64_t since_us, const struct core_now *now)
+{
+    int64_t gone = gone_by(since_us, now);
+    return gone > length ? 0 : length - gone;
+}
+
+/* ---- runs ---------------------------------------------------------------------------------- */
+
+/* Its state stays `pending` until all of its steps are in: nothing is settled meanwhile. */
+static struct run *run_recall(struct core *core, const struct snapshot_run *from)
+{
+    struct run *run = mem_alloc(sizeof *run);
+    core->bytes += (int64_t)sizeof *run;
+    run->id = from->id;
+    run->pipeline = pipeline_get(core, from->pipeline);
+    run->version = version_get(core, from->pipeline, from->version);
+    run->version->refs++;
+    run->name = mem_string(from->name);
+    run->experiment = mem_string(from->experiment);
+    run->trigger = mem_string(from->trigger ? from->trigger : "");
+    run->reason = from->reason && *from->reason ? mem_string(from->reason) : NULL;
+    run->params = json_incref(from->params);
+    run->vars = json_incref(from->vars);
+    run->event = json_incref(from->envelope);
+    run->event_id = from->event;
+    run->retry_of = from->retry_of;
+    run->number = from->number;
+    run->created_us = from->created_us;
+    run->started_us = from->started_us;
+    run->cancelled_us = from->cancelled_us;
+    run->move_turn = -1;
+    run->broken = !run->version->ir;
+    if (run->broken && !run->reason) {
+        run->failed = 1; /* however its attempts end */
+        run->reason = mem_string(run->version->broken);
+    }
+    if (!run->broken && from->state != RUN_QUEUED)
+        run_steps_new(core, run);
+    HASH_ADD(hh, core->runs, id, sizeof run->id, run);
+    return run;
+}
+
+/* Without its IR nobody knows how many steps it has: room for those that have rows is made, the
+ * others count as over. */
+static void broken_steps(struct core *core, const struct snapshot *all)
+{
+    for (size_t i = 0; i < all->steps_count; i++) {
+        struct run *run = run_find(core, &all->steps[i].run);
+        if (run && run->broken && all->steps[i].step >= run->step_count)
+            run->step_count = all->steps[i].step + 1;
+    }
+    struct run *run, *next;
+    HASH_ITER (hh, core->runs, run, next) {
+        if (!run->broken)
+            continue;
+        run->steps = mem_array((size_t)run->step_count, sizeof *run->steps);
+        core->bytes += (int64_t)((size_t)run->step_count * sizeof *run->steps);
+        for (int32_t i = 0; i < run->step_count; i++)
+            run->steps[i].state = STEP_SKIPPED;
+    }
+}
+
+static void run_resume(struct core *core, struct run *run, const struct snapshot_run *from,
+                       const struct core_now *now)
+{
+    run->state = from->state;
+    if (run->state == RUN_QUEUED) {
+        run_enqueue(core, run);
+        return;
+    }
+    run->pipeline->running++;
+    run_push_roots(core, run);
+    if (run->broken)
+        return; /* the first turn ends it */
+    if (run->left == 0)
+        run_sweep_again(core, run);
+    if (run->state == RUN_RUNNING) {
+        run_arm_timeout(core, run, gone_by(run->started_us, now), now);
+        return;
+    }
+    run->doomed = run->reason && text_starts_with(run->reason, RUN_TIMED_OUT);
+    int64_t length = core->config.cancel_grace_us + core->config.lost_after_us;
+    timers_set(&core->timers, &run->cancel, TIMER_RUN_CANCEL,
+               now->mono_us + rest_of(length, run->cancelled_us, now));
+    run_sweep_again(core, run);
+}
+
+/* ---- steps --------------------------------------------------------------------------------- */
+
+static void result_recall(struct core *core, const struct snapshot_result *from)
+{
+    struct run *run = run_find(core, &from->run);
+    if (!run || run->broken)
+        return;
+    if (!run->steps)
+        run_steps_new(core, run); /* queued, with adopted results */
+    if (from->step >= 0 && from->step < run->step_count)
+        step_recall(core, run, from);
+}
+
+static struct attempt *attempt_recall(struct core *core, struct run *run,
+                                      const struct snapshot_step *from)
+{
+    struct attempt *a = mem_alloc(sizeof *a);
+    core->bytes += (int64_t)sizeof *a;
+    a->run = run;
+    a->step = from->step;
+    a->number = from->attempt;
+    a->since_us = from->since_us;
+    a->started_us = from->started_us;
+    a->due_us = from->due_us;
+    a->reason = from->reason && *from->reason ? mem_string(from->reason) : NULL;
+    run->steps[from->step].live = a;
+    return a;
+}
+
+static void wait_recall(struct core *core, struct run *run, const struct snapshot_step *from,
+                        const struct core_now *now)
+{
+    struct attempt *a = attempt_recall(core, run, from);
+    core->waiting++;
+    timers_set(&core->timers, &a->timer, TIMER_BACKOFF,
+               now->mono_us + rest_of(a->due_us, a->since_us, now));
+}
+
+static void try_recall(struct core *core, struct run *run, const struct snapshot_step *from,
+                       const struct core_now *now)
+{
+    struct attempt *a = attempt_recall(core, run, from);
+    a->id = from->attempt_id;
+    a->nonce = from->nonce;
+    const char *id = from->worker ? from->worker : "";
+    a->worker = worker_find(core, id);
+    if (!a->worker)
+        a->worker = worker_missing(core, id, now);
+    if (!run->broken) {
+        const struct ir_step *def = step_ir(run, from->step);
+        a->takes = (struct capacity){def->slots, def->gpu, def->cpu, def->memory};
+    }
+    attempt_link(core, a);
+    if (a->due_us > 0)
+        timers_set(&core->timers, &a->timer, TIMER_ATTEMPT,
+                   now->mono_us + rest_of(a->due_us, a->since_us, now));
+}
+
+static void live_recall(struct core *core, const struct snapshot_step *from,
+                        const struct core_now *now)
+{
+    struct run *run = run_find(core, &from->run);
+    if (!run || !run->steps || from->step < 0 || from->step >= run->step_count)
+        return;
+    struct step *s = &run->steps[from->step];
+    if (run->broken)
+        run->left++;
+    else if (step_is_over(s))
+        return; /* its result was committed: that is the last word */
+    s->attempt = (uint16_t)from->attempt;
+    s->lost = (uint16_t)from->lost;
+    if (from->state == STEP_READY && !run->broken) {
+        place_ready(core, run, from->step);
+        return;
+    }
+    s->state = from->state;
+    if (from->state == STEP_WAITING)
+        wait_recall(core, run, from, now);
+    else if (from->state != STEP_READY)
+        try_recall(core, run, from, now);
+}
+
+/* ---- orders that may be missing ------------------------------------------------------------ */
+
+static void note_resend(struct core *core)
+{
+    core->resend_ticket = ++core->ticket;
+    struct attempt *a, *next;
+    HASH_ITER (hh, core->attempts, a, next) {
+        int state = a->run->steps[a->step].state;
+        if (state != STEP_PLACED && state != STEP_CANCELLING)
+            continue;
+        MEM_ROOM(core->resend, core->resend_count, core->resend_cap);
+        core->resend[core->resend_count++] = a->id;
+    }
+}
+
+static void resend(struct core *core, struct attempt *a, struct batch *out)
+{
+    struct run *run = a->run;
+    int state = run->steps[a->step].state;
+    if (state == STEP_CANCELLING)
+        order_cancel(core, a->worker, &a->id, a->nonce,
+                     step_grace(core, run->broken ? NULL : step_ir(run, a->step)), run->reason,
+                     out);
+    if (state != STEP_PLACED || run->broken)
+        return;
+#ifdef PLANT_NEW_ATTEMPT_ID_ON_REPUBLISH
+    struct uuid fresh = core_uuid(core, run->created_us);
+    attempt_rename(core, a, &fresh, (int64_t)(core_random(core) >> 1));
+    step_mark(core, run, a->step);
+#endif
+    order_start(core, a, out, &(struct err){0}); /* it could be made before: the same text */
+}
+
+bool restore_resend_one(struct core *core, struct batch *out)
+{
+    if (core->resend_count == 0 || core->drained < core->resend_ticket)
+        return false;
+    struct uuid id = core->resend[--core->resend_count];
+    struct attempt *a = NULL;
+    HASH_FIND(hh, core->attempts, &id, sizeof id, a);
+    if (a) /* else a report was quicker */
+        resend(core, a, out);
+    return true;
+}
+
+/* ---- all of it ----------------------------------------------------------------------------- */
+
+void restore_all(struct core *core, const struct snapshot *all, const struct core_now *now)
+{
+    catalog_learn(core, all);
+    for (size_t i = 0; i < all->workers_count; i++)
+        worker_restore(core, &all->workers[i], now);
+    for (size_t i = 0; i < all->runs_count; i++)
+        run_recall(core, &all->runs[i]);
+    broken_steps(core, all);
+    for (size_t i = 0; i < all->results_count; i++)
+        result_recall(core, &all->results[i]);
+    for (size_t i = 0; i < all->steps_count; i++)
+        live_recall(core, &all->steps[i], now);
+    for (size_t i = 0; i < all->runs_count; i++)
+        run_resume(core, run_find(core, &all->runs[i].id), &all->runs[i], now);
+    if (core->config.resend_placed)
+        note_resend(core);
+    core->restored = true;
+}
+
+void restore_first_turn(struct core *core, const struct core_now *now, struct batch *out)
+{
+    if (!core->restored)
+        return;
+    core->restored = false;
+    struct run *run, *next;
+    HASH_ITER (hh, core->runs, run, next) {
+        if (!run->broken)
+            continue;
+        if (run->state == RUN_CANCELLING) {
+            run->doomed = true;
+            run_sweep_again(core, run);
+        }
+        run_cancel(core, run, run->version->broken, true, now, out);
+    }
+    struct pipeline *p, *after;
+    HASH_ITER (hh, core->pipelines, p, after)
+        runs_start_next(core, p, now, out);
+}

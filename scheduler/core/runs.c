@@ -1,0 +1,392 @@
+#include "scheduler/core/runs.h"
+
+#include <assert.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "scheduler/core/attempts.h"
+#include "scheduler/core/catalog.h"
+#include "scheduler/core/place.h"
+#include "scheduler/core/steps.h"
+
+#define SWEEP_STEPS    4096 /* looked at in one go; each costs at most one row */
+#define NAME_MAX_BYTES 256
+
+struct run *run_find(struct core *core, const struct uuid *id)
+{
+    struct run *run = NULL;
+    HASH_FIND(hh, core->runs, id, sizeof *id, run);
+    return run;
+}
+
+/* ---- rows ---------------------------------------------------------------------------------- */
+
+/* The one move row of this run in this batch. */
+static struct batch_run_move *move_row(struct core *core, struct run *run, struct batch *out)
+{
+    if (run->move_turn != core->turn) {
+        run->move_turn = core->turn;
+        run->move_at = out->run_moves_count;
+        batch_add_run_moves(out)->id = run->id;
+    }
+    struct batch_run_move *row = &out->run_moves[run->move_at];
+    row->state = run->state;
+    row->reason = batch_text(out, run->reason ? run->reason : "");
+    row->started_us = run->started_us;
+    row->cancelled_us = run->cancelled_us;
+    return row;
+}
+
+static void set_reason(struct run *run, const char *reason)
+{
+    char *copy = mem_string(reason); /* `reason` may be the one that is there */
+    free(run->reason);
+    run->reason = copy;
+}
+
+static void write_birth(const struct run *run, struct batch *out)
+{
+    struct batch_run *row = batch_add_runs(out);
+    *row = (struct batch_run){
+        .id = run->id,
+        .pipeline = batch_text(out, run->pipeline->name),
+        .version = batch_text(out, run->version->hash),
+        .name = batch_text(out, run->name),
+        .number = run->number,
+        .experiment = batch_text(out, run->experiment),
+        .state = run->state,
+        .reason = "",
+        .trigger = batch_text(out, run->trigger),
+        .event = run->event_id,
+        .params = run->params ? batch_json(out, run->params) : "{}",
+        .vars = run->vars ? batch_json(out, run->vars) : "{}",
+        .retry_of = run->retry_of,
+        .created_us = run->created_us,
+        .started_us = run->started_us,
+    };
+}
+
+/* ---- the end ------------------------------------------------------------------------------- */
+
+static void run_leave_queue(struct core *core, struct run *run)
+{
+    DL_DELETE(run->pipeline->queued, run);
+    core->queued_runs--;
+}
+
+static void run_end(struct core *core, struct run *run, int state, const char *reason,
+                    const struct core_now *now, struct batch *out)
+{
+    if (run->state == RUN_QUEUED)
+        run_leave_queue(core, run);
+    else if (run->state != RUN_PENDING)
+        run->pipeline->running--;
+    if (reason)
+        set_reason(run, reason);
+    machine_move(&MACHINE_RUN, &run->state, state);
+    move_row(core, run, out)->finished_us = now->wall_us;
+    timers_clear(&core->timers, &run->timeout);
+    timers_clear(&core->timers, &run->cancel);
+    if (run->sweeping)
+        DL_DELETE2(core->sweeping, run, sweep_prev, sweep_next);
+    run->sweeping = false;
+    HASH_DEL(core->runs, run);
+    run->over = true;
+    DL_APPEND(core->over, run);
+    runs_start_next(core, run->pipeline, now, out);
+}
+
+void run_step_over(struct core *core, struct run *run, const struct core_now *now,
+                   struct batch *out)
+{
+    if (run->left > 0)
+        return;
+    if (run->state == RUN_CANCELLING)
+        run_end(core, run, run->doomed ? RUN_FAILED : RUN_CANCELLED, NULL, now, out);
+    else
+        run_end(core, run, run->failed ? RUN_FAILED : RUN_SUCCEEDED, NULL, now, out);
+}
+
+/* ---- the beginning ------------------------------------------------------------------------- */
+
+void run_steps_new(struct core *core, struct run *run)
+{
+    const struct ir *ir = run->version->ir;
+    run->step_count = run->left = (int32_t)ir->step_count;
+    run->steps = mem_array(ir->step_count, sizeof *run->steps);
+    core->bytes += (int64_t)(ir->step_count * sizeof *run->steps);
+    for (size_t i = 0; i < ir->step_count; i++)
+        run->steps[i].needs_left = (int32_t)ir->steps[i].need_count;
+}
+
+void run_push_roots(struct core *core, struct run *run)
+{
+    core->live_steps += run->left;
+    if (run->state != RUN_RUNNING)
+        return;
+    for (int32_t i = 0; i < run->step_count; i++)
+        if (run->steps[i].state == STEP_PENDING && run->steps[i].needs_left == 0)
+            queue_push(&core->settle, run, i);
+}
+
+void run_arm_timeout(struct core *core, struct run *run, int64_t gone_us,
+                     const struct core_now *now)
+{
+    int64_t length = run->version->ir->timeout_us;
+    if (length <= 0)
+        return;
+    int64_t gone = gone_us < 0 ? 0 : gone_us > length ? length : gone_us;
+    timers_set(&core->timers, &run->timeout, TIMER_RUN_TIMEOUT, now->mono_us + length - gone);
+}
+
+static void run_begin(struct core *core, struct run *run, const struct core_now *now)
+{
+    machine_move(&MACHINE_RUN, &run->state, RUN_RUNNING);
+    run->pipeline->running++;
+    run->started_us = now->wall_us;
+    if (!run->steps)
+        run_steps_new(core, run);
+    run_arm_timeout(core, run, 0, now);
+    run_push_roots(core, run);
+}
+
+static bool has_room(const struct run *run)
+{
+    const struct ir *ir = run->version->ir;
+    return !ir || ir->concurrency != IR_CONCURRENCY_QUEUE ||
+           run->pipeline->running < ir->concurrency_limit;
+}
+
+static int oldest_first(const struct run *a, const struct run *b)
+{
+    if (a->created_us != b->created_us)
+        return a->created_us < b->created_us ? -1 : 1;
+    return uuid_compare(&a->id, &b->id);
+}
+
+/* Runs come in the order of their creation, so the place is nearly always the tail. */
+void run_enqueue(struct core *core, struct run *run)
+{
+    struct run *head = run->pipeline->queued, *after = head ? head->prev : NULL;
+    while (after && oldest_first(run, after) < 0)
+        after = after == head ? NULL : after->prev;
+    if (after)
+        DL_APPEND_ELEM(run->pipeline->queued, after, run);
+    else
+        DL_PREPEND(run->pipeline->queued, run);
+    core->queued_runs++;
+}
+
+void runs_start_next(struct core *core, struct pipeline *p, const struct core_now *now,
+                     struct batch *out)
+{
+    while (p->queued && has_room(p->queued)) {
+        struct run *run = p->queued;
+        run_leave_queue(core, run);
+        run_begin(core, run, now);
+        move_row(core, run, out);
+    }
+}
+
+/* Cut at a character, so that a long object key does not fail the run that it names. */
+static char *name_within_limit(const char *name)
+{
+    size_t len = strlen(name);
+    if (len > NAME_MAX_BYTES) {
+        len = NAME_MAX_BYTES;
+        while (len > 0 && ((unsigned char)name[len] & 0xC0) == 0x80)
+            len--;
+    }
+    return mem_bytes(name, len);
+}
+
+static struct run *run_new(struct core *core, const struct run_plan *plan,
+                           const struct core_now *now)
+{
+    const struct ir *ir = plan->version->ir;
+    struct run *run = mem_alloc(sizeof *run);
+    run->id = plan->id;
+    run->pipeline = plan->pipeline;
+    run->version = plan->version;
+    run->version->refs++;
+    run->number = pipeline_take_number(core, plan->pipeline);
+    run->move_turn = -1;
+    run->name = plan->name && *plan->name
+                    ? name_within_limit(plan->name)
+                    : mem_printf("%s-%lld", plan->pipeline->name, (long long)run->number);
+    const char *experiment = plan->experiment;
+    if (!experiment || !*experiment)
+        experiment = ir && ir->experiment ? ir->experiment : plan->pipeline->name;
+    run->experiment = mem_string(experiment);
+    run->trigger = mem_string(plan->trigger ? plan->trigger : "");
+    run->params = json_incref(plan->params);
+    run->vars = json_incref(plan->vars);
+    run->event = json_incref(plan->event);
+    run->event_id = plan->event_id;
+    run->retry_of = plan->retry_of;
+    run->created_us = now->wall_us;
+    core->bytes += (int64_t)sizeof *run;
+    HASH_ADD(hh, core->runs, id, sizeof run->id, run);
+    return run;
+}
+
+void run_make(struct core *core, const struct run_plan *plan, const struct core_now *now,
+              struct batch *out)
+{
+    struct run *run = run_new(core, plan, now);
+    bool stillborn = plan->failure || plan->cancelled;
+    if (!stillborn && !has_room(run)) {
+        machine_move(&MACHINE_RUN, &run->state, RUN_QUEUED);
+        run_enqueue(core, run);
+    }
+    if (!stillborn && plan->adopts)
+        run_steps_new(core, run);
+    if (!stillborn && run->state == RUN_PENDING)
+        run_begin(core, run, now);
+    write_birth(run, out);
+    if (plan->failure)
+        run_end(core, run, RUN_FAILED, plan->failure, now, out);
+    else if (plan->cancelled)
+        run_end(core, run, RUN_CANCELLED, "cancelled before it came", now, out);
+    else if (plan->adopts)
+        steps_adopt(core, run, plan->adopts, plan->anew, now, out);
+}
+
+/* ---- cancel -------------------------------------------------------------------------------- */
+
+void run_sweep_again(struct core *core, struct run *run)
+{
+    run->sweep = 0;
+    if (!run->sweeping)
+        DL_APPEND2(core->sweeping, run, sweep_prev, sweep_next);
+    run->sweeping = true;
+}
+
+void run_cancel(struct core *core, struct run *run, const char *reason, bool doomed,
+                const struct core_now *now, struct batch *out)
+{
+    if (run->state == RUN_CANCELLING)
+        return; /* the first to ask decides how it ends */
+    run->cancelled_us = now->wall_us;
+    if (run->state == RUN_QUEUED) {
+        run_end(core, run, RUN_CANCELLED, reason, now, out);
+        return;
+    }
+    run->doomed = doomed;
+    set_reason(run, reason);
+    machine_move(&MACHINE_RUN, &run->state, RUN_CANCELLING);
+    move_row(core, run, out);
+    timers_clear(&core->timers, &run->timeout);
+    timers_set(&core->timers, &run->cancel, TIMER_RUN_CANCEL,
+               now->mono_us + core->config.cancel_grace_us + core->config.lost_after_us);
+    run_sweep_again(core, run);
+}
+
+/* What one step of a cancelling run comes to. */
+static void sweep_step(struct core *core, struct run *run, int32_t i, const struct core_now *now,
+                       struct batch *out)
+{
+    struct step *s = &run->steps[i];
+#ifdef PLANT_TERMINAL_NOT_ABSORBING
+    if (s->state == STEP_SUCCEEDED) {
+        step_write_result_again(run, i, STEP_CANCELLED, now, out);
+        return;
+    }
+#endif
+    if (step_is_over(s))
+        return;
+    if (s->live && s->live->worker) {
+        if (run->giving_up)
+            attempt_give_up(core, s->live, "the worker did not answer the cancel", now, out);
+        else if (s->state != STEP_CANCELLING)
+            attempt_ask_cancel(core, s->live, now, out);
+        return;
+    }
+    if (s->live)
+        attempt_drop(core, s->live);
+    step_end(core, run, i, &(struct step_end){.state = STEP_CANCELLED, .attempt = s->attempt}, now,
+             out);
+}
+
+bool run_sweep(struct core *core, struct run *run, const struct core_now *now, struct batch *out)
+{
+    int32_t stop =
+        run->step_count - run->sweep > SWEEP_STEPS ? run->sweep + SWEEP_STEPS : run->step_count;
+    size_t rows = core->config.batch_rows / 4 + 1, before = batch_row_count(out);
+    while (!run->over && run->sweep < stop && batch_row_count(out) - before < rows)
+        sweep_step(core, run, run->sweep++, now, out);
+    if (run->over || run->sweep < run->step_count)
+        return !run->over;
+    DL_DELETE2(core->sweeping, run, sweep_prev, sweep_next);
+    run->sweeping = false;
+    run_step_over(core, run, now, out); /* nothing was left to begin with */
+    return false;
+}
+
+static char *duration_text(int64_t us)
+{
+    if (us % US_PER_S == 0 && us / US_PER_S < 600)
+        return mem_printf("%lld s", (long long)(us / US_PER_S));
+    return us < 600 * US_PER_S ? mem_printf("%.3g s", (double)us / US_PER_S)
+                               : mem_printf("%lld min", (long long)(us / US_PER_S / 60));
+}
+
+void run_timeout_due(struct core *core, struct run *run, const struct core_now *now,
+                     struct batch *out)
+{
+    cleanup_free char *length = duration_text(run->version->ir->timeout_us);
+    cleanup_free char *reason = mem_printf(RUN_TIMED_OUT " %s", length);
+    run_cancel(core, run, reason, true, now, out);
+}
+
+void run_cancel_due(struct core *core, struct run *run)
+{
+    run->giving_up = true;
+    run_sweep_again(core, run);
+}
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+static void run_free(struct core *core, struct run *run)
+{
+    core->bytes -= (int64_t)(sizeof *run + (size_t)run->step_count * sizeof *run->steps);
+    for (int32_t i = 0; i < run->step_count; i++)
+        json_decref(run->steps[i].outputs);
+    free(run->steps);
+    json_decref(run->params);
+    json_decref(run->vars);
+    json_decref(run->event);
+    json_decref(run->self);
+    version_unref(core, run->version);
+    free(run->name);
+    free(run->experiment);
+    free(run->trigger);
+    free(run->reason);
+    free(run);
+}
+
+void runs_free_over(struct core *core)
+{
+    struct run *run, *next;
+    DL_FOREACH_SAFE(core->over, run, next)
+    if (run->pins == 0) {
+        DL_DELETE(core->over, run);
+        run_free(core, run);
+    }
+}
+
+void runs_free_all(struct core *core)
+{
+    struct run *run, *next;
+    HASH_ITER (hh, core->runs, run, next) {
+        HASH_DEL(core->runs, run);
+        run_free(core, run);
+    }
+    DL_FOREACH_SAFE(core->over, run, next)
+    {
+        DL_DELETE(core->over, run);
+        run_free(core, run);
+    }
+}

@@ -1,0 +1,57 @@
+/* scheduler/core/runs.h: a run from its birth to its end, and the concurrency queue. */
+#pragma once
+#include "scheduler/core/state.h"
+
+/* All that is known when a run is made. Borrowed for the call; JSON values are referenced. */
+struct run_plan {
+    struct uuid id;
+    struct pipeline *pipeline;
+    struct version *version;
+    const char *name;       /* NULL or "" = PIPELINE-N */
+    const char *experiment; /* NULL or "" = the version's own, else the pipeline's name */
+    const char *trigger;    /* "" = by hand */
+    json_t *params, *vars, *event;
+    struct uuid event_id, retry_of;
+    const struct learned *adopts; /* NULL = nothing */
+    const uint8_t *anew;          /* with adopts: steps that run anew although they succeeded */
+    const char *failure;          /* not NULL: it is born failed, with this reason */
+    bool cancelled;               /* a cancel came before it: it is born cancelled */
+};
+
+struct run *run_find(struct core *core, const struct uuid *id);
+void run_make(struct core *core, const struct run_plan *plan, const struct core_now *now,
+              struct batch *out);
+
+/* Asks for a live run's end. Queued: at once. Running: its steps are swept, a bounded number a
+ * turn, and its attempts told. `doomed`: it ends failed, not cancelled. */
+void run_cancel(struct core *core, struct run *run, const char *reason, bool doomed,
+                const struct core_now *now, struct batch *out);
+/* Looks at the next steps of a cancelling run; true while there are more. */
+bool run_sweep(struct core *core, struct run *run, const struct core_now *now, struct batch *out);
+
+/* Called when a step became terminal: ends the run when it was the last. */
+void run_step_over(struct core *core, struct run *run, const struct core_now *now,
+                   struct batch *out);
+void run_timeout_due(struct core *core, struct run *run, const struct core_now *now,
+                     struct batch *out);
+/* The cancel's own deadline: what still runs is over for the leader. */
+void run_cancel_due(struct core *core, struct run *run);
+
+/* For restore: the steps' array with the counters of a run in which nothing is done. */
+void run_steps_new(struct core *core, struct run *run);
+/* Counts the run's steps as live and, when it runs, settles those that wait for nobody. */
+void run_push_roots(struct core *core, struct run *run);
+/* Has run_sweep look at every step, from the first. */
+void run_sweep_again(struct core *core, struct run *run);
+void run_enqueue(struct core *core, struct run *run);
+/* Starts queued runs of the pipeline while its limit allows. */
+void runs_start_next(struct core *core, struct pipeline *p, const struct core_now *now,
+                     struct batch *out);
+void run_arm_timeout(struct core *core, struct run *run, int64_t gone_us,
+                     const struct core_now *now);
+
+/* Frees the runs that ended in this batch and that no queue points to. */
+void runs_free_over(struct core *core);
+void runs_free_all(struct core *core);
+
+#define RUN_TIMED_OUT "timed out after" /* begins the reason of a run that its timeout ended */

@@ -1,0 +1,271 @@
+/* scheduler/core/state.h: what the core holds in memory. For the files of scheduler/core only.
+ *
+ * Who owns what: the core owns pipelines, versions, runs, workers, pools; a run owns the dense
+ * array of its steps; an attempt belongs to its step and hangs on its worker. A step that is not
+ * being tried costs one `struct step`, whatever its definition holds: names and templates are
+ * shared in the version's IR. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <jansson.h>
+#include <uthash.h>
+
+#include "common/base/states.h"
+#include "common/base/uuid.h"
+#include "common/ir/ir.h"
+#include "scheduler/core/core.h"
+#include "scheduler/core/timers.h"
+
+struct attempt;
+struct worker;
+struct pool;
+struct run;
+
+/* What a step takes of a worker and what a worker has. */
+struct capacity {
+    int32_t slots;
+    int32_t gpu;
+    double cpu;     /* of a worker: 0 = it did not say, no limit */
+    int64_t memory; /* bytes; as cpu */
+};
+
+struct step_ref {
+    struct run *run;
+    int32_t step;
+};
+
+/* Steps of one pool that want the same thing wait in one lane, oldest run first: when its head
+ * finds no worker, nobody behind it does, so nothing is looked at twice. */
+struct lane {
+    struct pool *pool;
+    int executor; /* enum order_start_executor; NONE = the worker's default */
+    struct capacity wants;
+    struct step_ref *heap;
+    size_t count, cap;
+    int64_t blocked_pass;               /* the pool's pass in which no worker fitted */
+    struct timer blocked;               /* armed while the head finds no worker */
+    struct worker *keeper;              /* kept free for the head; NULL = none */
+    struct lane *prev, *next;           /* all lanes of the pool */
+    struct lane *busy_prev, *busy_next; /* those that are not empty */
+};
+
+struct pool {
+    char *name;
+    struct lane *lanes, *busy;
+    struct worker *workers;
+    int64_t pass; /* raised whenever something may have become placeable */
+    bool dirty;   /* something may be: on core->dirty_pools */
+    struct pool *dirty_prev, *dirty_next;
+    UT_hash_handle hh;
+};
+
+/* What an expression of a step can see beyond params, vars and event; found once a version. */
+enum {
+    SEES_STEPS = 1,
+    SEES_INPUTS = 2,
+    SEES_OUTPUTS = 4,
+    SEES_RUN = 8,
+    SEES_VALUES = 16 /* params, vars, event */
+};
+
+struct version {
+    char *key; /* pipeline@hash */
+    char *pipeline;
+    char *hash;
+    struct ir *ir; /* NULL: `broken` says why */
+    char *broken;
+    struct lane **lanes; /* one a step, made when first wanted */
+    uint8_t *sees;       /* one a step: of its order's templates */
+    int32_t refs;        /* runs, and the pipeline of which it is the current one */
+    UT_hash_handle hh;
+};
+
+struct pipeline {
+    char *name;
+    struct version *current; /* NULL: not known */
+    bool paused, deleted;
+    bool number_dirty;
+    int64_t next_number;
+    int64_t running;    /* live runs that are not queued */
+    struct run *queued; /* oldest first; utlist DL */
+    struct pipeline *number_prev, *number_next;
+    UT_hash_handle hh;
+};
+
+enum { STEP_DIRTY = 1 };
+
+struct step {
+    int32_t needs_left; /* not yet terminal */
+    uint8_t state;      /* enum step_state */
+    uint8_t flags;
+    uint16_t attempt;     /* attempts made */
+    uint16_t lost;        /* of these: lost, refused or revoked */
+    uint32_t heap_place;  /* ready: index in its lane + 1 */
+    struct attempt *live; /* placed, running, cancelling; waiting: the wait */
+    json_t *outputs;      /* of a succeeded step with dependents */
+};
+
+struct run {
+    struct uuid id;
+    struct version *version;
+    struct pipeline *pipeline; /* never NULL */
+    char *name;
+    char *experiment;
+    char *trigger;
+    char *reason;
+    json_t *params, *vars;
+    json_t *event; /* the envelope, shared; NULL = none */
+    json_t *self;  /* what expressions see as `run`; made when first wanted */
+    struct uuid event_id, retry_of;
+    int64_t number;
+    int64_t created_us, started_us, cancelled_us; /* wall */
+    uint8_t state;
+    bool doomed;    /* cancelling, but will end failed: its own timeout, or a broken version */
+    bool giving_up; /* the cancel's deadline has passed */
+    bool over;      /* terminal, waits to be freed */
+    bool sweeping;
+    bool broken;        /* restored without its IR: it ends in the next turn */
+    struct step *steps; /* NULL while queued, unless it adopts */
+    int32_t step_count;
+    int32_t left;   /* steps that are not terminal */
+    int32_t failed; /* failed, upstream_failed */
+    int32_t sweep;  /* next step that the cancel looks at */
+    int32_t pins;   /* queue entries that point here */
+    struct timer timeout, cancel;
+    size_t move_at; /* of out->run_moves, when move_turn is the core's turn */
+    int64_t move_turn;
+    struct run *prev, *next;             /* the pipeline's queue, or the core's list `over` */
+    struct run *sweep_prev, *sweep_next; /* core->sweeping */
+    UT_hash_handle hh;
+};
+
+/* One try of a step; also the wait before the next one (worker NULL). */
+struct attempt {
+    struct uuid id; /* nil while waiting */
+    int64_t nonce;
+    struct run *run;
+    int32_t step;
+    int32_t number;
+    struct worker *worker;
+    struct capacity takes;
+    int64_t since_us, started_us; /* wall */
+    int64_t due_us;               /* length of what the timer runs, for the row */
+    char *reason;                 /* why it waits */
+#ifdef PLANT_SLOT_COUNTER_APART
+    bool given_back;
+#endif
+    struct timer timer;
+    struct attempt *prev, *next; /* of the worker */
+    UT_hash_handle hh;
+};
+
+struct worker {
+    char *id;
+    char *topic;
+    char *boot;
+    char *workspace;
+    struct uuid incarnation;
+    uint8_t state;
+    bool draining;      /* goes back to draining, not active, when it is heard again */
+    uint32_t executors; /* bit n: enum order_start_executor n */
+    int default_executor;
+    struct capacity has;
+    bool overfull;        /* its last hello has less than what runs there */
+    struct capacity used; /* sum over `attempts`; changes only where that list does */
+#ifdef PLANT_SLOT_COUNTER_APART
+    int32_t slots_apart;
+#endif
+    json_t *info;
+    int64_t report_n;
+    int64_t heard_us, heard_answered_us, heard_wall_us;
+    struct attempt *attempts;
+    struct pool *pool;
+    struct lane *kept_for; /* takes nothing else in */
+    int64_t suspect;       /* ticket of its silence; 0 = none */
+    int64_t heartbeat;     /* to be granted; 0 = none */
+    int64_t granted_us;    /* when the last grant left */
+    bool heartbeat_due, ack_due;
+    bool judged;                     /* a drain has covered its silence */
+    bool touched, dirty, info_dirty; /* on core->dirty_workers; its row is due; with info */
+    struct timer silence, grant;
+    struct worker *prev, *next;             /* of the pool */
+    struct worker *dirty_prev, *dirty_next; /* core->dirty_workers */
+    UT_hash_handle hh;
+};
+
+/* A finished run that a retry may adopt from, or that a cancel came too late for. */
+struct learned {
+    struct uuid id;
+    uint8_t state;
+    char *pipeline, *version, *name, *experiment, *trigger;
+    struct uuid event_id;
+    json_t *params, *vars, *event;
+    struct learned_result {
+        int32_t step;
+        uint8_t state;
+        int32_t attempt;
+        struct uuid attempt_id;
+        json_t *outputs, *metrics, *log;
+    } * results;
+    size_t result_count, result_cap;
+    UT_hash_handle hh;
+};
+
+/* First in, first out. Entries pin their run. */
+struct step_queue {
+    struct step_ref *items;
+    size_t head, count, cap;
+};
+
+struct core {
+    struct core_config config;
+    uint64_t random;
+    int64_t catalog_gen;
+    int64_t highest_epoch;
+    int64_t turn; /* batches written so far */
+    struct version *versions;
+    struct pipeline *pipelines;
+    struct run *runs;
+    struct run *over;     /* terminal in this batch */
+    struct run *sweeping; /* cancels that have steps to look at */
+    struct learned *learned;
+    struct worker *workers;
+    struct pool *pools;
+    struct attempt *attempts; /* by id; waits are not in it */
+    struct timers timers;
+    struct step_queue settle; /* all needs are terminal: skip it, or let it be ready */
+    struct step_queue dirty;  /* wants a row of step_live at the end of the batch */
+    struct pool *dirty_pools;
+    struct worker *dirty_workers;
+    struct pipeline *dirty_numbers;
+    struct uuid *resend; /* attempts placed at the takeover */
+    size_t resend_count, resend_cap;
+    int64_t resend_ticket; /* > 0: the drain that must end before */
+    int64_t ticket;        /* last one given to a silence */
+    int64_t drained;       /* highest ticket covered by a drain */
+    struct arena *scratch; /* what one order is built from */
+    size_t order_bytes;    /* written into this batch */
+    bool judge;            /* a drained worker waits for its judgement */
+    bool sweep_catalog;    /* some version or learned run may be unused */
+    bool restored;         /* the first turn after a takeover is still to come */
+    int64_t ready, waiting, queued_runs, live_steps, bytes;
+    struct core_stats counted; /* the counters that only grow */
+};
+
+/* ---- small things that every file uses ---- */
+static inline const struct ir_step *step_ir(const struct run *run, int32_t step)
+{
+    return &run->version->ir->steps[step];
+}
+bool step_is_over(const struct step *s);
+size_t batch_row_count(const struct batch *b);
+uint64_t core_random(struct core *core);
+double core_random01(struct core *core); /* in [0, 1) */
+struct uuid core_uuid(struct core *core,
+                      int64_t wall_us); /* UUIDv7 from the core's own randomness */
+
+void queue_push(struct step_queue *q, struct run *run, int32_t step);
+struct step_ref queue_pop(struct step_queue *q);
+
+/* Canonical text of `value` in the batch's arena; NULL gives NULL. */
+const char *batch_json(struct batch *b, const json_t *value);

@@ -1,0 +1,400 @@
+#include "scheduler/core/workers.h"
+
+#include <string.h>
+#include <utlist.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/bus/bus.h"
+#include "common/text/json.h"
+#include "scheduler/core/attempts.h"
+#include "scheduler/core/hello.h"
+#include "scheduler/core/order.h"
+#include "scheduler/core/place.h"
+#include "scheduler/core/steps.h"
+
+#define GRANT_GAP_US (50 * US_PER_MS) /* between grants that only acknowledge */
+
+/* ---- the set ------------------------------------------------------------------------------- */
+
+struct worker *worker_find(struct core *core, const char *id)
+{
+    struct worker *w = NULL;
+    HASH_FIND_STR(core->workers, id, w);
+    return w;
+}
+
+static struct worker *worker_new(struct core *core, const char *id)
+{
+    struct worker *w = mem_alloc(sizeof *w);
+    w->id = mem_string(id);
+    w->topic = mem_printf(TOPIC_ORDERS_PREFIX "%s", id);
+    w->boot = mem_string("");
+    w->workspace = mem_string("");
+    w->granted_us = -GRANT_GAP_US;
+    HASH_ADD_KEYPTR(hh, core->workers, w->id, strlen(w->id), w);
+    return w;
+}
+
+/* It is looked at when the batch ends: for a grant, with worker_mark for its row too. */
+static void worker_touch(struct core *core, struct worker *w)
+{
+    if (w->touched)
+        return;
+    w->touched = true;
+    DL_APPEND2(core->dirty_workers, w, dirty_prev, dirty_next);
+}
+
+static void worker_mark(struct core *core, struct worker *w)
+{
+    w->dirty = true;
+    worker_touch(core, w);
+}
+
+static void worker_become(struct core *core, struct worker *w, int state)
+{
+    if (w->state == state)
+        return;
+    machine_move(&MACHINE_WORKER, &w->state, state);
+    worker_mark(core, w);
+}
+
+void workers_free(struct core *core)
+{
+    struct worker *w, *next;
+    HASH_ITER (hh, core->workers, w, next) {
+        HASH_DEL(core->workers, w);
+        json_decref(w->info);
+        free(w->id);
+        free(w->topic);
+        free(w->boot);
+        free(w->workspace);
+        free(w);
+    }
+}
+
+/* ---- silence ------------------------------------------------------------------------------- */
+
+static void worker_heard(struct core *core, struct worker *w, const struct core_now *now)
+{
+    w->heard_us = now->mono_us;
+    w->heard_answered_us = now->answered_us;
+    w->heard_wall_us = now->wall_us;
+    w->suspect = 0;
+    w->judged = false;
+    if (w->state == WORKER_UNREACHABLE || w->state == WORKER_GONE) {
+        worker_become(core, w, WORKER_ACTIVE);
+        if (w->draining)
+            worker_become(core, w, WORKER_DRAINING);
+        place_pool_changed(core, w->pool);
+    }
+    worker_mark(core, w);
+    timers_set(&core->timers, &w->silence, TIMER_SILENCE, now->mono_us + core->config.lease_us);
+}
+
+static int64_t attempt_lost_after(const struct core *core, const struct attempt *a)
+{
+    return step_lost_after(core, a->run->version->ir ? step_ir(a->run, a->step) : NULL);
+}
+
+/* Answered silence after which the first of its attempts is lost; without any, it is gone. */
+static int64_t patience(const struct core *core, const struct worker *w)
+{
+    int64_t least = w->attempts ? INT64_MAX : core->config.lost_after_us;
+    struct attempt *a;
+    DL_FOREACH (w->attempts, a) {
+        int64_t length = attempt_lost_after(core, a);
+        if (length < least)
+            least = length;
+    }
+    return least;
+}
+
+static void suspect_or_wait(struct core *core, struct worker *w, const struct core_now *now)
+{
+    int64_t left = patience(core, w) - (now->answered_us - w->heard_answered_us);
+    if (left > 0) {
+        timers_set(&core->timers, &w->silence, TIMER_SILENCE, now->mono_us + left);
+        return;
+    }
+    w->suspect = ++core->ticket;
+#ifdef PLANT_LOST_BEFORE_DRAIN
+    w->judged = core->judge = true;
+#endif
+}
+
+void worker_silence_due(struct core *core, struct worker *w, const struct core_now *now)
+{
+    int64_t lease_left = core->config.lease_us - (now->mono_us - w->heard_us);
+    if (lease_left > 0) {
+        timers_set(&core->timers, &w->silence, TIMER_SILENCE, now->mono_us + lease_left);
+        return;
+    }
+    if (w->state == WORKER_ACTIVE || w->state == WORKER_DRAINING) {
+        place_release(core, w, now);
+        worker_become(core, w, WORKER_UNREACHABLE);
+    }
+    suspect_or_wait(core, w, now);
+}
+
+void workers_drained(struct core *core, int64_t ticket)
+{
+    struct worker *w, *next;
+    HASH_ITER (hh, core->workers, w, next)
+        if (w->suspect && w->suspect <= ticket)
+            w->judged = core->judge = true;
+}
+
+static void judge(struct core *core, struct worker *w, const struct core_now *now,
+                  struct batch *out)
+{
+    int64_t silent = now->answered_us - w->heard_answered_us;
+    struct attempt *a, *next;
+    DL_FOREACH_SAFE(w->attempts, a, next)
+    if (silent >= attempt_lost_after(core, a)) {
+        cleanup_free char *reason =
+            mem_printf("worker %s was silent for %lld s", w->id, (long long)(silent / US_PER_S));
+        attempt_lost(core, a, reason, true, now, out);
+    }
+    w->judged = false;
+    w->suspect = 0;
+    if (w->attempts || silent < core->config.lost_after_us)
+        suspect_or_wait(core, w, now);
+    else if (w->state != WORKER_GONE)
+        worker_become(core, w, WORKER_GONE);
+}
+
+void workers_judge(struct core *core, const struct core_now *now, struct batch *out)
+{
+    if (!core->judge)
+        return;
+    core->judge = false;
+    struct worker *w, *next;
+    HASH_ITER (hh, core->workers, w, next)
+        if (w->judged)
+            judge(core, w, now, out);
+}
+
+/* ---- hello --------------------------------------------------------------------------------- */
+
+static bool holds(const struct report_hello *hello, const struct attempt *a)
+{
+    for (size_t i = 0; i < hello->held_count; i++)
+        if (uuid_compare(&hello->held[i].attempt, &a->id) == 0 && hello->held[i].nonce == a->nonce)
+            return true;
+    return false;
+}
+
+/* What it holds and the leader has given up (or never knew) must not go on. */
+static void stop_unknown(struct core *core, const struct worker *w,
+                         const struct report_hello *hello, struct batch *out)
+{
+    for (size_t i = 0; i < hello->held_count; i++) {
+        const struct held_attempt *held = &hello->held[i];
+        if (!attempt_match(core, &held->attempt, held->nonce))
+            order_cancel(core, w, &held->attempt, held->nonce, core->config.cancel_grace_us,
+                         "this attempt is over", out);
+    }
+}
+
+/* The first hello of an incarnation: what the one before had and this one does not hold is lost,
+ * the rest is carried over. */
+static void judge_by_hello(struct core *core, struct worker *w, const struct report *report,
+                           const struct core_now *now, struct batch *out)
+{
+    const struct report_hello *hello = report->hello;
+    bool rebooted = strcmp(w->boot, hello->boot) != 0;
+    w->incarnation = report->incarnation;
+    struct attempt *a, *next;
+    DL_FOREACH_SAFE(w->attempts, a, next)
+    if (holds(hello, a))
+        step_mark(core, a->run, a->step); /* its row names the new incarnation */
+    else
+        attempt_lost(core, a,
+                     rebooted ? "the worker's machine was restarted"
+                              : "the worker was restarted and does not hold it",
+                     false, now, out);
+    stop_unknown(core, w, hello, out);
+}
+
+static void on_hello(struct core *core, struct worker *w, const struct report *report,
+                     const struct core_now *now, struct batch *out)
+{
+    bool first = uuid_compare(&w->incarnation, &report->incarnation) != 0;
+    place_release(core, w, now);
+    if (first)
+        judge_by_hello(core, w, report, now, out);
+    hello_take(core, w, report->hello);
+    worker_heard(core, w, now);
+#ifdef PLANT_NO_LEASE_UNTIL_FIRST_HEARTBEAT
+    timers_clear(&core->timers, &w->silence);
+#endif
+    if (report->hello->epoch > core->highest_epoch)
+        core->highest_epoch = report->hello->epoch;
+    place_pool_changed(core, w->pool);
+}
+
+/* ---- reports ------------------------------------------------------------------------------- */
+
+/* Is this number the next one? A hello may jump ahead; a lower one is a repeat that is
+ * acknowledged again; a higher one waits until the gap before it is sent again. */
+static bool number_in_order(struct core *core, struct worker *w, const struct report *report)
+{
+    if (report->n <= w->report_n) {
+        core->counted.reports_repeated++;
+        w->ack_due = true;
+        return false;
+    }
+    if (report->n > w->report_n + 1 && report->kind != REPORT_KIND_HELLO) {
+        core->counted.reports_gap++;
+        return false;
+    }
+    w->report_n = report->n;
+    return true;
+}
+
+static void on_heartbeat(struct core *core, struct worker *w, const struct report *report,
+                         const struct core_now *now)
+{
+    worker_heard(core, w, now);
+    if (report->heartbeat > w->heartbeat)
+        w->heartbeat = report->heartbeat;
+    w->heartbeat_due = true;
+}
+
+static void take_content(struct core *core, struct worker *w, const struct report *report,
+                         const struct core_now *now, struct batch *out)
+{
+    bool current = uuid_compare(&w->incarnation, &report->incarnation) == 0;
+    switch (report->kind) {
+    case REPORT_KIND_HELLO:
+        w->ack_due = true;
+        on_hello(core, w, report, now, out);
+        return;
+    case REPORT_KIND_HEARTBEAT:
+        if (current)
+            on_heartbeat(core, w, report, now);
+        return;
+    case REPORT_KIND_FINISHED:
+        w->ack_due = true;
+        break;
+    default:
+        break;
+    }
+    if (current)
+        worker_heard(core, w, now);
+    attempt_report(core, report, now, out);
+}
+
+void worker_report(struct core *core, const struct report *report, const struct core_now *now,
+                   struct batch *out)
+{
+    struct worker *w = worker_find(core, report->worker);
+    bool hello = report->kind == REPORT_KIND_HELLO;
+    if ((!w && !hello) || (hello && !report->hello)) {
+        core->counted.reports_stale++;
+        return;
+    }
+    if (!w)
+        w = worker_new(core, report->worker);
+    worker_mark(core, w);
+    if (number_in_order(core, w, report)) {
+        take_content(core, w, report, now, out);
+        return;
+    }
+    /* A heartbeat behind a gap is answered all the same: grants without progress are what makes
+     * the worker send the missing reports again. */
+    if (report->kind == REPORT_KIND_HEARTBEAT && report->n > w->report_n &&
+        uuid_compare(&w->incarnation, &report->incarnation) == 0)
+        on_heartbeat(core, w, report, now);
+}
+
+/* ---- the end of a batch -------------------------------------------------------------------- */
+
+void worker_grant_due(struct core *core, struct worker *w)
+{
+    worker_touch(core, w);
+}
+
+static void flush_grant(struct core *core, struct worker *w, const struct core_now *now,
+                        struct batch *out)
+{
+    if (!w->heartbeat_due && !w->ack_due)
+        return;
+    int64_t earliest = w->granted_us + GRANT_GAP_US;
+    if (!w->heartbeat_due && now->mono_us < earliest) {
+        timers_set(&core->timers, &w->grant, TIMER_GRANT, earliest);
+        return;
+    }
+    order_grant(core, w, w->heartbeat_due ? w->heartbeat : 0, out);
+    timers_clear(&core->timers, &w->grant);
+    w->heartbeat_due = w->ack_due = false;
+    w->granted_us = now->mono_us;
+}
+
+static void write_row(struct worker *w, struct batch *out)
+{
+    struct batch_worker *row = batch_add_workers(out);
+    *row = (struct batch_worker){
+        .id = batch_text(out, w->id),
+        .incarnation = w->incarnation,
+        .boot = batch_text(out, w->boot),
+        .state = w->state,
+        .report_n = w->report_n,
+        .info = w->info_dirty ? batch_json(out, w->info) : NULL,
+        .heard_us = w->heard_wall_us,
+    };
+    w->dirty = w->info_dirty = false;
+}
+
+void workers_flush(struct core *core, const struct core_now *now, struct batch *out)
+{
+    struct worker *w, *next;
+    DL_FOREACH_SAFE2(core->dirty_workers, w, next, dirty_next)
+    {
+        DL_DELETE2(core->dirty_workers, w, dirty_prev, dirty_next);
+        w->touched = false;
+        if (w->dirty)
+            write_row(w, out);
+        flush_grant(core, w, now, out);
+    }
+}
+
+/* ---- takeover ------------------------------------------------------------------------------ */
+
+/* Only time in which this leader was answered counts towards lost, so that begins anew. */
+static void silence_from(struct core *core, struct worker *w, const struct core_now *now)
+{
+    int64_t gone = now->wall_us - w->heard_wall_us;
+    int64_t length = core->config.lease_us;
+    gone = gone < 0 ? 0 : gone > length ? length : gone;
+    w->heard_us = now->mono_us - gone;
+    w->heard_answered_us = now->answered_us;
+    if (w->state != WORKER_GONE)
+        timers_set(&core->timers, &w->silence, TIMER_SILENCE, now->mono_us + length - gone);
+}
+
+void worker_restore(struct core *core, const struct snapshot_worker *from,
+                    const struct core_now *now)
+{
+    struct worker *w = worker_new(core, from->id);
+    free(w->boot);
+    w->boot = mem_string(from->boot ? from->boot : "");
+    w->incarnation = from->incarnation;
+    w->state = from->state;
+    w->draining = from->state == WORKER_DRAINING;
+    w->report_n = from->report_n;
+    w->heard_wall_us = from->heard_us;
+    hello_recall(core, w, from->info);
+    silence_from(core, w, now);
+}
+
+struct worker *worker_missing(struct core *core, const char *id, const struct core_now *now)
+{
+    struct worker *w = worker_new(core, id);
+    w->state = WORKER_UNREACHABLE;
+    w->info = json_object();
+    w->info_dirty = true;
+    silence_from(core, w, now);
+    return w;
+}
