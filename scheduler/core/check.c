@@ -1,0 +1,199 @@
+/* core_check: recounts everything that the core keeps as a number or an index. O(state). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "scheduler/core/core.h"
+#include "scheduler/core/state.h"
+
+#define MUST(condition)                                                                            \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "defect: %s:%d: %s\n", __FILE__, __LINE__, #condition);                \
+            abort();                                                                               \
+        }                                                                                          \
+    } while (0)
+
+struct recount {
+    int64_t placed, ready, waiting, queued, live_steps;
+    int64_t armed;     /* timers of living things */
+    int64_t to_settle; /* steps that belong on the settle queue */
+};
+
+static void count_timer(const struct core *core, const struct timer *t, struct recount *n)
+{
+    if (!t->place)
+        return;
+    n->armed++;
+    MUST(t->place <= core->timers.count && core->timers.heap[t->place - 1] == t);
+}
+
+static void check_attempt(const struct core *core, const struct run *run, int32_t i,
+                          struct recount *n)
+{
+    const struct step *s = &run->steps[i];
+    const struct attempt *a = s->live;
+    MUST(a->run == run && a->step == i);
+    count_timer(core, &a->timer, n);
+    if (s->state == STEP_WAITING) {
+        n->waiting++;
+        MUST(!a->worker && a->timer.place); /* a deadline, or it would wait for ever */
+        return;
+    }
+    n->placed++;
+    MUST(a->worker && a->number == s->attempt);
+    struct attempt *indexed = NULL;
+    HASH_FIND(hh, core->attempts, &a->id, sizeof a->id, indexed);
+    MUST(indexed == a);
+    MUST(s->state != STEP_CANCELLING || run->cancel.place || run->giving_up || run->broken);
+}
+
+static void check_needs(const struct run *run, int32_t i)
+{
+    const struct ir_step *def = step_ir(run, i);
+    int32_t open = 0;
+    for (size_t d = 0; d < def->need_count; d++)
+        open += !step_is_over(&run->steps[def->needs[d]]);
+    MUST(open == run->steps[i].needs_left);
+}
+
+static bool has_attempt(int state)
+{
+    return state == STEP_PLACED || state == STEP_RUNNING || state == STEP_CANCELLING ||
+           state == STEP_WAITING;
+}
+
+static void check_step(const struct core *core, const struct run *run, int32_t i, struct recount *n)
+{
+    const struct step *s = &run->steps[i];
+    if (run->version->ir)
+        check_needs(run, i);
+    MUST(has_attempt(s->state) == (s->live != NULL));
+    MUST((s->state == STEP_READY) == (s->heap_place != 0) || run->broken);
+    n->ready += s->heap_place != 0;
+    n->to_settle += run->state == RUN_RUNNING && s->state == STEP_PENDING && s->needs_left == 0;
+    if (s->live)
+        check_attempt(core, run, i, n);
+}
+
+static void check_run(const struct core *core, const struct run *run, struct recount *n)
+{
+    int32_t left = 0, failed = 0;
+    MUST(!machine_is_terminal(&MACHINE_RUN, run->state) && !run->over);
+    count_timer(core, &run->timeout, n);
+    count_timer(core, &run->cancel, n);
+    for (int32_t i = 0; run->steps && i < run->step_count; i++) {
+        int state = run->steps[i].state;
+        left += !step_is_over(&run->steps[i]);
+        failed += state == STEP_FAILED || state == STEP_UPSTREAM_FAILED;
+        check_step(core, run, i, n);
+    }
+    MUST(left == run->left && (failed == run->failed || run->broken));
+    MUST(left > 0 || run->state == RUN_QUEUED || run->sweeping || run->broken);
+    MUST(run->state != RUN_CANCELLING || run->sweeping || run->cancel.place || run->giving_up ||
+         run->broken);
+    n->queued += run->state == RUN_QUEUED;
+    if (run->state != RUN_QUEUED)
+        n->live_steps += left;
+}
+
+static void check_pipelines(const struct core *core)
+{
+    const struct pipeline *p;
+    for (p = core->pipelines; p; p = p->hh.next) {
+        int64_t running = 0;
+        const struct run *run, *before = NULL;
+        for (run = core->runs; run; run = run->hh.next)
+            running += run->pipeline == p && run->state != RUN_QUEUED;
+        MUST(running == p->running);
+        DL_FOREACH (p->queued, run) {
+            MUST(run->state == RUN_QUEUED && run->pipeline == p);
+            MUST(!before || before->created_us <= run->created_us);
+            before = run;
+        }
+    }
+}
+
+static void check_worker(const struct core *core, const struct worker *w, struct recount *n)
+{
+    struct capacity used = {0};
+    const struct attempt *a;
+    DL_FOREACH (w->attempts, a) {
+        MUST(a->worker == w);
+        used.slots += a->takes.slots;
+        used.gpu += a->takes.gpu;
+        used.memory += a->takes.memory;
+    }
+    MUST(used.slots == w->used.slots && used.gpu == w->used.gpu && used.memory == w->used.memory);
+#ifndef PLANT_SLOT_COUNTER_APART
+    MUST(used.slots <= w->has.slots || w->overfull || !w->pool);
+#endif
+    MUST(!w->kept_for || (w->kept_for->keeper == w && w->kept_for->count > 0));
+    count_timer(core, &w->silence, n);
+    count_timer(core, &w->grant, n);
+#ifndef PLANT_NO_LEASE_UNTIL_FIRST_HEARTBEAT
+    MUST(w->state == WORKER_GONE || w->silence.place || w->suspect || w->judged);
+#endif
+}
+
+static void check_lanes(const struct core *core, struct recount *n)
+{
+    int64_t ready = 0;
+    for (const struct pool *p = core->pools; p; p = p->hh.next) {
+        const struct lane *l;
+        DL_FOREACH (p->lanes, l) {
+            count_timer(core, &l->blocked, n);
+            for (size_t i = 0; i < l->count; i++)
+                MUST(l->heap[i].run->steps[l->heap[i].step].heap_place == i + 1);
+            ready += (int64_t)l->count;
+        }
+    }
+    MUST(ready == core->ready);
+}
+
+static void check_settle(const struct core *core, const struct recount *n)
+{
+    int64_t found = 0;
+    const struct step_queue *q = &core->settle;
+    for (size_t i = 0; i < q->count; i++) {
+        struct step_ref ref = q->items[(q->head + i) & (q->cap - 1)];
+        const struct step *s = &ref.run->steps[ref.step];
+        found += !ref.run->over && ref.run->state == RUN_RUNNING && s->state == STEP_PENDING &&
+                 s->needs_left == 0;
+    }
+    MUST(found == n->to_settle); /* none is forgotten, none is there twice */
+}
+
+static void check_versions(const struct core *core)
+{
+    for (const struct version *v = core->versions; v; v = v->hh.next) {
+        int32_t refs = 0;
+        for (const struct pipeline *p = core->pipelines; p; p = p->hh.next)
+            refs += p->current == v;
+        for (const struct run *run = core->runs; run; run = run->hh.next)
+            refs += run->version == v;
+        const struct run *run;
+        DL_FOREACH (core->over, run)
+            refs += run->version == v;
+        MUST(refs == v->refs);
+    }
+}
+
+void core_check(const struct core *core)
+{
+    struct recount n = {0};
+    for (const struct run *run = core->runs; run; run = run->hh.next)
+        check_run(core, run, &n);
+    check_pipelines(core);
+    for (const struct worker *w = core->workers; w; w = w->hh.next)
+        check_worker(core, w, &n);
+    check_lanes(core, &n);
+    check_settle(core, &n);
+    check_versions(core);
+    for (size_t i = 1; i < core->timers.count; i++)
+        MUST(core->timers.heap[(i - 1) / 2]->at <= core->timers.heap[i]->at);
+    MUST(n.armed == (int64_t)core->timers.count); /* no timer without an owner */
+    MUST(n.placed == (int64_t)HASH_COUNT(core->attempts));
+    MUST(n.ready == core->ready && n.waiting == core->waiting);
+    MUST(n.queued == core->queued_runs && n.live_steps == core->live_steps);
+}
