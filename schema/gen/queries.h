@@ -3,6 +3,35 @@
 #pragma once
 
 enum query_id {
+    QUERY_API_STATUS, /* api.sql */
+    QUERY_API_CATALOG_RAISE, /* api.sql */
+    QUERY_API_CATALOG_NOTIFY, /* api.sql */
+    QUERY_API_VERSION_PUT, /* api.sql */
+    QUERY_API_PIPELINE_PUT, /* api.sql */
+    QUERY_API_SOURCE_PUT, /* api.sql */
+    QUERY_API_PIPELINE_COMPARE, /* api.sql */
+    QUERY_API_SOURCE_COMPARE, /* api.sql */
+    QUERY_API_PIPELINES, /* api.sql */
+    QUERY_API_PIPELINE, /* api.sql */
+    QUERY_API_RUNS, /* api.sql */
+    QUERY_API_RUN_BETWEEN, /* api.sql */
+    QUERY_API_RUN_LATEST, /* api.sql */
+    QUERY_API_RUN, /* api.sql */
+    QUERY_API_RUN_BRIEF, /* api.sql */
+    QUERY_API_LOG_OF, /* api.sql */
+    QUERY_API_ARTIFACTS, /* api.sql */
+    QUERY_API_ARTIFACT, /* api.sql */
+    QUERY_API_IDEMPOTENCY, /* api.sql */
+    QUERY_API_COMMAND_DONE, /* api.sql */
+    QUERY_API_EVENTS, /* api.sql */
+    QUERY_API_EVENT, /* api.sql */
+    QUERY_API_EVENT_ENVELOPE, /* api.sql */
+    QUERY_API_WORKERS, /* api.sql */
+    QUERY_API_SOURCES, /* api.sql */
+    QUERY_API_SECRETS, /* api.sql */
+    QUERY_API_SECRET_PUT, /* api.sql */
+    QUERY_API_SECRET_REMOVE, /* api.sql */
+    QUERY_API_ATTEMPT_SECRETS, /* api.sql */
     QUERY_BUS_ID, /* bus.sql */
     QUERY_BUS_TOPIC_MAKE, /* bus.sql */
     QUERY_BUS_PRODUCER_LOCK, /* bus.sql */

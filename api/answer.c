@@ -1,0 +1,117 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/base/metrics.h"
+#include "common/base/text.h"
+#include "common/text/json.h"
+
+void api_refuse(struct http_request *req, int code, const char *fmt, ...)
+{
+    struct err err = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    err_vset(&err, code, fmt, ap);
+    va_end(ap);
+    http_answer_err(req, &err);
+}
+
+static void answer_json(struct http_request *req, const char *json)
+{
+    http_answer(req, 200, (struct http_header[]){{"Content-Type", "application/json"}, {0}}, json,
+                strlen(json));
+}
+
+void api_answer_row(void *arg, const struct pg_answer *answer)
+{
+    struct http_request *req = arg;
+    if (answer->err)
+        http_answer_err(req, answer->err);
+    else if (pg_row_count(answer->rows) == 0)
+        api_refuse(req, LEAT_ENOTFOUND, "there is no such thing");
+    else
+        answer_json(req, pg_text(answer->rows, 0, 0));
+}
+
+void api_answer_list(void *arg, const struct pg_answer *answer)
+{
+    struct http_request *req = arg;
+    if (answer->err) {
+        http_answer_err(req, answer->err);
+        return;
+    }
+    cleanup_text struct text out = {0};
+    text_printf(&out, "{\"items\":%s,\"next\":null}", pg_text(answer->rows, 0, 0));
+    answer_json(req, out.data);
+}
+
+void api_ask(struct api *api, enum query_id query, struct pg_params *params, pg_done *done,
+             struct http_request *req)
+{
+    pg_call(api->pg, query, params, done, req);
+    if (params)
+        pg_params_free(params);
+}
+
+bool api_limit(struct http_request *req, int64_t *limit)
+{
+    long long n = API_LIST_USUAL;
+    const char *text = http_query(req, "limit");
+    const bool ok = !text || text_to_int(text, 1, API_LIST_MAX, &n);
+    *limit = n;
+    if (!ok)
+        api_refuse(req, LEAT_EINPUT, "limit must be a number from 1 to %d", API_LIST_MAX);
+    return ok;
+}
+
+bool api_since(struct http_request *req, int64_t *since_us)
+{
+    const char *text = http_query(req, "since");
+    *since_us = 0;
+    const bool ok = !text || !*text || clock_parse(text, since_us) == 0;
+    if (!ok)
+        api_refuse(req, LEAT_EINPUT, "since must be a time like 2026-01-31T12:00:00Z");
+    return ok;
+}
+
+json_t *api_body(struct http_request *req)
+{
+    size_t len;
+    struct err err = {0};
+    const char *data = http_body(req, &len);
+    json_t *body = len ? json_read(data, len, NULL, &err) : json_object();
+    if (body && json_is_object(body))
+        return body;
+    json_decref(body);
+    api_refuse(req, LEAT_EINPUT, "%s", err.code ? err.text : "the body must be a JSON object");
+    return NULL;
+}
+
+void api_health(struct http_request *req, void *arg)
+{
+    const struct api *api = arg;
+    if (pg_is_up(api->pg))
+        answer_json(req, "{\"status\":\"ok\"}");
+    else
+        api_refuse(req, LEAT_EUNREACHABLE, "Postgres does not answer");
+}
+
+void api_metrics(struct http_request *req, void *arg)
+{
+    (void)arg;
+    struct text out = {0};
+    metrics_write(&out);
+    const size_t len = out.len;
+    http_answer_take(req, 200, METRICS_CONTENT_TYPE, text_take(&out), len);
+}
+
+void api_status(struct http_request *req, void *arg)
+{
+    struct pg_params params = {0};
+    pg_add_text(&params, LEAT_VERSION);
+    api_ask(arg, QUERY_API_STATUS, &params, api_answer_row, req);
+}

@@ -1,0 +1,70 @@
+/* api/api.h: what the parts of leat-api share. A route's handler asks Postgres and answers from the
+ * callback; most answers are one text of JSON that the statement made. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <jansson.h>
+#include "common/base/loop.h"
+#include "common/bus/bus.h"
+#include "common/http/server.h"
+#include "common/pg/pg.h"
+#include "common/store/store.h"
+
+struct api_config {
+    char *database, *bus, *doorbells, *listen, *store, *key_file, *token_file, *producer;
+    bool insecure;
+    int log_level, log_format;
+};
+
+struct commands;
+
+struct api {
+    struct api_config config;
+    struct loop *loop;
+    struct pg *pg;
+    struct bus *bus;
+    struct store *store;
+    struct commands *commands;
+    char *token; /* needed off loopback; NULL on it */
+    uint8_t key[32];
+};
+
+#define API_APPLY_MAX  (16LL * 1024 * 1024)
+#define API_BODY_MAX   (1024 * 1024)
+#define API_SECRET_MAX (64 * 1024)
+#define API_LIST_USUAL 50
+#define API_LIST_MAX   1000
+
+extern const struct http_route API_ROUTES[];
+
+/* ---- answers (answer.c) ---- */
+void api_refuse(struct http_request *req, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* A pg_done: the first column of the first row as it is, 404 without a row. arg: the request. */
+pg_done api_answer_row;
+/* The same for lists: {"items": ROW, "next": null}. */
+pg_done api_answer_list;
+/* The statement's answer through `done`; takes the parameters. */
+void api_ask(struct api *api, enum query_id query, struct pg_params *params, pg_done *done,
+             struct http_request *req);
+/* ?limit=, within its bounds; answers 400 and returns false when it is no number in them. */
+bool api_limit(struct http_request *req, int64_t *limit);
+/* ?since= as RFC 3339; 0 when absent; as above. */
+bool api_since(struct http_request *req, int64_t *since_us);
+/* The body as a JSON object (an empty body is {}); answers 400 and returns NULL when it is none. */
+json_t *api_body(struct http_request *req);
+
+/* ---- RUN: an id, a unique prefix of it, latest, latest:PIPELINE (find.c) ---- */
+typedef void api_found(struct api *api, struct http_request *req, const struct uuid *run);
+void api_find_run(struct api *api, struct http_request *req, api_found *found);
+
+/* ---- handlers, by subject ---- */
+http_handler api_health, api_metrics, api_status, api_openapi;
+http_handler api_apply, api_pipelines, api_pipeline;
+http_handler api_runs, api_run, api_artifacts, api_artifact, api_object, api_log;
+http_handler api_run_start, api_run_cancel, api_run_retry;
+http_handler api_events, api_event, api_event_envelope, api_workers, api_sources;
+http_handler api_secrets, api_secret_put, api_secret_remove, api_attempt_secrets;
+
+/* ---- commands (commands.c): published, then their verdict is awaited ---- */
+struct commands *commands_open(struct api *api);

@@ -1,0 +1,299 @@
+/* run, cancel, retry: the command is published, then its verdict is awaited: from the change
+ * records that the scheduler writes with each batch, and, as those are only quick, by a look at
+ * command_done once a second. A command has one id however often it is published, so that sending
+ * it again after doubt is harmless: the inbox drops the repeat. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "common/base/clock.h"
+#include "common/base/failpoint.h"
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "common/text/json.h"
+#include "schema/gen/messages.h"
+
+#define VERDICT_US (5 * US_PER_S)
+#define LOOK_US    (1 * US_PER_S)
+
+struct waiting {
+    struct commands *all;
+    struct http_request *req;
+    struct uuid id, run; /* of the command; of the run to show */
+    char *body;
+    size_t len;
+    int64_t until_us;
+    struct loop_timer timer;
+    bool asking; /* a look is under way */
+    bool over;   /* answered; freed when the look has come back */
+    struct waiting *next;
+};
+
+struct commands {
+    struct api *api;
+    struct bus_reader *reader;
+    struct waiting *first;
+};
+
+static void unlink_waiting(struct waiting *w)
+{
+    for (struct waiting **at = &w->all->first; *at; at = &(*at)->next)
+        if (*at == w) {
+            *at = w->next;
+            break;
+        }
+    loop_timer_stop(&w->timer);
+    w->over = true;
+}
+
+static void release(struct waiting *w)
+{
+    if (w->asking)
+        return;
+    free(w->body);
+    free(w);
+}
+
+static void show_accepted(void *arg, const struct pg_answer *answer)
+{
+    struct http_request *req = arg;
+    if (answer->err || pg_row_count(answer->rows) == 0) {
+        api_answer_row(arg, answer);
+        return;
+    }
+    const char *json = pg_text(answer->rows, 0, 0);
+    http_answer(req, 201, (struct http_header[]){{"Content-Type", "application/json"}, {0}}, json,
+                strlen(json));
+}
+
+static void verdict(struct waiting *w, const char *status, const char *detail)
+{
+    struct pg_params params = {0};
+    unlink_waiting(w);
+    if (strcmp(status, "accepted") == 0) {
+        pg_add_uuid(&params, &w->run);
+        api_ask(w->all->api, QUERY_API_RUN_BRIEF, &params, show_accepted, w->req);
+    } else {
+        const int code = strstr(detail, "there is no") || strstr(detail, "unknown pipeline")
+                             ? LEAT_ENOTFOUND
+                             : LEAT_EREFUSED;
+        api_refuse(w->req, code, "%s", detail);
+    }
+}
+
+static void give_up(struct waiting *w)
+{
+    char run[UUID_TEXT];
+    uuid_format(&w->run, run);
+    unlink_waiting(w);
+    char *body = mem_printf("{\"id\":\"%s\",\"state\":\"unknown\"}", run);
+    http_answer_take(w->req, 202, "application/json", body, strlen(body));
+}
+
+static void look(void *arg);
+
+static void looked(void *arg, const struct pg_answer *answer)
+{
+    struct waiting *w = arg;
+    w->asking = false;
+    if (!w->over && !answer->err && pg_row_count(answer->rows) > 0)
+        verdict(w, pg_text(answer->rows, 0, 0), pg_text(answer->rows, 0, 1));
+    else if (!w->over && clock_monotonic_us() >= w->until_us)
+        give_up(w);
+    if (w->over)
+        release(w);
+    else
+        loop_timer_start(w->all->api->loop, &w->timer, LOOK_US, 0, look, w);
+}
+
+static void look(void *arg)
+{
+    struct waiting *w = arg;
+    struct pg_params params = {0};
+    pg_add_uuid(&params, &w->id);
+    w->asking = true;
+    pg_call(w->all->api->pg, QUERY_API_COMMAND_DONE, &params, looked, w);
+    pg_params_free(&params);
+}
+
+static void take_change(struct commands *all, const struct change *change)
+{
+    for (size_t i = 0; i < change->commands_count; i++)
+        for (struct waiting *w = all->first, *next; w; w = next) {
+            next = w->next;
+            if (uuid_compare(&w->id, &change->commands[i].id) != 0)
+                continue;
+            verdict(w, change->commands[i].status, change->commands[i].detail);
+            release(w);
+        }
+}
+
+static void changes_read(void *arg, const struct bus_record *records, size_t n)
+{
+    struct commands *all = arg;
+    for (size_t i = 0; i < n && all->first; i++) {
+        struct change change;
+        if (change_decode(records[i].value, records[i].len, &change, NULL) == 0) {
+            take_change(all, &change);
+            change_clear(&change);
+        }
+    }
+}
+
+static void follow_changes(void *arg)
+{
+    static const char *const topics[] = {TOPIC_CHANGES};
+    struct commands *all = arg;
+    all->api->bus->ops->assign(all->reader, topics, 1, NULL, 0, BUS_END);
+}
+
+static void changes_failed(void *arg, const struct err *err)
+{
+    (void)arg, (void)err; /* the look once a second goes on */
+}
+
+struct commands *commands_open(struct api *api)
+{
+    static const struct bus_reader_events events = {changes_read, follow_changes, changes_failed};
+    struct commands *all = mem_alloc(sizeof *all);
+    all->api = api;
+    all->reader = api->bus->ops->reader_open(api->bus, &events, all);
+    follow_changes(all);
+    return all;
+}
+
+static void delivered(void *arg, const struct err *err, int32_t partition, int64_t offset)
+{
+    struct waiting *w = arg;
+    (void)partition, (void)offset;
+    failpoint_hit(FAILPOINT_COMMAND_PUBLISH_AFTER);
+    if (w->over) {
+        release(w);
+    } else if (err) {
+        unlink_waiting(w);
+        struct err unavailable = {0};
+        err_set(&unavailable, LEAT_EUNREACHABLE, "the queue did not take the command: %s",
+                err->text);
+        http_answer_err(w->req, &unavailable);
+        release(w);
+    } else {
+        loop_timer_start(w->all->api->loop, &w->timer, LOOK_US, 0, look, w);
+    }
+}
+
+/* Publishes the command and waits. Strings of `c` are borrowed during the call only. */
+static void submit(struct api *api, struct http_request *req, struct command *c,
+                   const struct uuid *shown)
+{
+    char at[CLOCK_TEXT];
+    struct waiting *w = mem_alloc(sizeof *w);
+    clock_format(clock_wall_us(), at);
+    c->v = 1;
+    c->at = at;
+    c->by = http_peer(req);
+    *w = (struct waiting){.all = api->commands, .req = req, .id = c->id, .run = *shown};
+    w->until_us = clock_monotonic_us() + VERDICT_US;
+    w->body = command_encode(c, &w->len);
+    w->next = api->commands->first;
+    api->commands->first = w;
+    failpoint_hit(FAILPOINT_COMMAND_PUBLISH_BEFORE);
+    bus_publish(api->bus, TOPIC_COMMANDS, c->run.b, sizeof c->run.b, w->body, w->len, 0, delivered,
+                w);
+}
+
+/* ---- run ------------------------------------------------------------------------------------ */
+
+struct start {
+    struct api *api;
+    json_t *body;
+    struct uuid run;
+};
+
+static void start_run(struct start *s, struct http_request *req)
+{
+    struct command c = {
+        .kind = COMMAND_KIND_RUN,
+        .run = s->run,
+        .id = uuid_v5(&UUID_LEAT, s->run.b, sizeof s->run.b),
+        .pipeline = json_get_string(s->body, "pipeline", NULL),
+        .version = json_get_string(s->body, "version", NULL),
+        .name = json_get_string(s->body, "name", NULL),
+        .experiment = json_get_string(s->body, "experiment", NULL),
+        .params = json_get_object(s->body, "params"),
+    };
+    submit(s->api, req, &c, &s->run);
+    json_decref(s->body);
+    free(s);
+}
+
+static void run_named(void *arg, const struct pg_answer *answer)
+{
+    struct http_request *req = arg;
+    struct start *s = http_context(req);
+    if (answer->err) {
+        http_answer_err(req, answer->err);
+        json_decref(s->body);
+        free(s);
+        return;
+    }
+    s->run = pg_uuid(answer->rows, 0, 0);
+    start_run(s, req);
+}
+
+void api_run_start(struct http_request *req, void *arg)
+{
+    struct api *api = arg;
+    json_t *body = api_body(req);
+    if (!body)
+        return;
+    const char *key = json_get_string(body, "idempotency_key", NULL);
+    if (!json_get_string(body, "pipeline", NULL) || (key && (!*key || strlen(key) > 256))) {
+        json_decref(body);
+        api_refuse(req, LEAT_EINPUT,
+                   "give 'pipeline', and an idempotency_key of 1 to 256 characters or none");
+        return;
+    }
+    struct start *s = mem_alloc(sizeof *s);
+    *s = (struct start){api, body, uuid_v7_now(clock_wall_us() / US_PER_MS)};
+    http_set_context(req, s);
+    if (!key) {
+        start_run(s, req);
+        return;
+    }
+    struct pg_params params = {0};
+    pg_add_text(&params, key);
+    pg_add_uuid(&params, &s->run);
+    api_ask(api, QUERY_API_IDEMPOTENCY, &params, run_named, req);
+}
+
+/* ---- cancel, retry -------------------------------------------------------------------------- */
+
+static void cancel_run(struct api *api, struct http_request *req, const struct uuid *run)
+{
+    struct command c = {.kind = COMMAND_KIND_CANCEL, .run = *run};
+    c.id = uuid_v7_now(clock_wall_us() / US_PER_MS);
+    submit(api, req, &c, run);
+}
+
+void api_run_cancel(struct http_request *req, void *arg)
+{
+    api_find_run(arg, req, cancel_run);
+}
+
+static void retry_run(struct api *api, struct http_request *req, const struct uuid *run)
+{
+    cleanup_json json_t *body = api_body(req);
+    if (!body)
+        return;
+    struct command c = {.kind = COMMAND_KIND_RETRY,
+                        .run = uuid_v7_now(clock_wall_us() / US_PER_MS),
+                        .of = *run,
+                        .from = json_get_string(body, "from", NULL)};
+    c.id = uuid_v5(&UUID_LEAT, c.run.b, sizeof c.run.b);
+    submit(api, req, &c, &c.run);
+}
+
+void api_run_retry(struct http_request *req, void *arg)
+{
+    api_find_run(arg, req, retry_run);
+}

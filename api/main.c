@@ -1,0 +1,150 @@
+/* leat-api: REST over Postgres and the store; commands out on the queue. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "api/routes.h"
+#include "common/base/address.h"
+#include "common/base/config.h"
+#include "common/base/hash.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/notify.h"
+#include "common/bus/embedded.h"
+
+static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
+static const char *const formats[] = {"logfmt", "json", NULL};
+
+#define KEY(field, name, kind) CONFIG_KEY(struct api_config, field, name, kind)
+static const struct config_key keys[] = {
+    {KEY(database, "database", CONFIG_STRING), .required = true,
+     .help = "Postgres, as libpq's conninfo or URL"},
+    {KEY(bus, "bus", CONFIG_STRING), .fallback = "embedded", .help = "the queue: embedded"},
+    {KEY(doorbells, "doorbells", CONFIG_PATH), .help = "folder of the sockets that wake readers"},
+    {KEY(listen, "listen", CONFIG_ADDRESS), .fallback = "127.0.0.1:8080",
+     .help = "where calls are taken"},
+    {KEY(store, "store", CONFIG_PATH), .required = true, .help = "the store: artifacts and logs"},
+    {KEY(key_file, "key-file", CONFIG_PATH), .required = true,
+     .help = "the cluster's key, which seals secrets"},
+    {KEY(token_file, "token-file", CONFIG_PATH), .help = "token that calls need off loopback"},
+    {KEY(producer, "producer", CONFIG_STRING), .fallback = "api",
+     .help = "stable name on the queue; one process a name"},
+    {KEY(insecure, "insecure", CONFIG_BOOL), .help = "listen beyond loopback without TLS"},
+    {KEY(log_level, "log-level", CONFIG_ENUM), .fallback = "info", .words = levels,
+     .help = "least level that is logged"},
+    {KEY(log_format, "log-format", CONFIG_ENUM), .fallback = "logfmt", .words = formats,
+     .help = "logfmt or json"},
+    {0},
+};
+static const struct config_program program = {
+    "leat-api", "Answers what people and programs ask of Leat, and takes their commands.", keys};
+
+/* Off loopback every call but the health check needs the token. */
+static bool may_call(const struct api *api, struct http_request *req)
+{
+    static const char prefix[] = "Bearer ";
+    const char *header = http_header(req, "Authorization");
+    if (!api->token || strcmp(http_path(req), "/healthz") == 0)
+        return true;
+    if (!header || !text_starts_with(header, prefix))
+        return false;
+    const char *given = header + sizeof prefix - 1;
+    return secret_equal(given, strlen(given), api->token, strlen(api->token));
+}
+
+/* One function a route: the check of the token stands before each handler. */
+#define R(method, pattern, handler, body, summary)                                                 \
+    static void guarded_##handler(struct http_request *req, void *arg)                             \
+    {                                                                                              \
+        if (may_call(arg, req))                                                                    \
+            handler(req, arg);                                                                     \
+        else                                                                                       \
+            api_refuse(req, LEAT_EAUTH, "needs 'Authorization: Bearer TOKEN'");                    \
+    }
+API_ROUTE_LIST(R)
+#undef R
+
+const struct http_route API_ROUTES[] = {
+#define R(method, pattern, handler, body, summary) {method, pattern, guarded_##handler, NULL, body},
+    API_ROUTE_LIST(R)
+#undef R
+        {0},
+};
+
+static int read_token(struct api *api, struct err *err)
+{
+    if (address_is_loopback(api->config.listen))
+        return 0;
+    if (!api->config.insecure)
+        return err_set(
+            err, LEAT_EREFUSED,
+            "--listen %s can be reached from other machines: put a proxy with TLS before a "
+            "loopback address, or say --insecure and give --token-file",
+            api->config.listen);
+    FILE *file = api->config.token_file ? fopen(api->config.token_file, "re") : NULL;
+    char line[256] = "";
+    if (!file || !fgets(line, sizeof line, file))
+        line[0] = '\0';
+    if (file)
+        fclose(file);
+    line[strcspn(line, "\r\n")] = '\0';
+    if (strlen(line) < 16)
+        return err_set(err, LEAT_EREFUSED,
+                       "--token-file must hold a token of 16 characters or more");
+    api->token = mem_string(line);
+    mem_wipe(line, sizeof line);
+    return 0;
+}
+
+static int open_all(struct api *api, struct http_server **server, struct err *err)
+{
+    static const struct pg_events events = {0};
+    if (strcmp(api->config.bus, "embedded") != 0)
+        return err_set(err, LEAT_EUSAGE, "--bus %s: this build has: embedded", api->config.bus);
+    int rc = read_token(api, err);
+    if (rc == 0)
+        rc = secret_key_load(api->config.key_file, true, api->key, err);
+    if (rc == 0)
+        rc = store_open(api->loop, api->config.store, NULL, &api->store, err);
+    if (rc < 0)
+        return rc;
+    api->bus =
+        embedded_open(api->loop, &(struct embedded_options){.conninfo = api->config.database,
+                                                            .name = "leat-api",
+                                                            .producer = api->config.producer,
+                                                            .doorbells = api->config.doorbells});
+    api->pg = pg_open(api->loop,
+                      &(struct pg_options){.conninfo = api->config.database,
+                                           .name = "leat-api",
+                                           .answer_timeout_us = 10 * 1000000LL,
+                                           .statement_timeout_us = 30 * 1000000LL},
+                      &events, api);
+    api->commands = commands_open(api);
+    return http_server_start(api->loop, api->config.listen, API_ROUTES, api, NULL, server, err);
+}
+
+int main(int argc, char **argv)
+{
+    struct api api = {0};
+    struct http_server *server = NULL;
+    struct err err = {0};
+    int rc = config_load(&program, argc, argv, &api.config, &err);
+    if (rc == CONFIG_TOLD)
+        return 0;
+    if (rc == CONFIG_GO) {
+        log_setup("api", (enum log_level)api.config.log_level,
+                  (enum log_format)api.config.log_format);
+        api.loop = loop_new();
+        loop_stop_on_signals(api.loop);
+        rc = open_all(&api, &server, &err);
+    }
+    if (rc >= 0) {
+        log_info("answering", LOG_S("listen", api.config.listen));
+        notify_supervisor("READY=1");
+        loop_run(api.loop);
+        return 0; /* crash-only: what is open ends with the process */
+    }
+    fprintf(stderr, "leat-api: %s\n", err.text);
+    return err_exit_status(rc);
+}

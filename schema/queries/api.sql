@@ -1,0 +1,203 @@
+-- What leat-api reads and writes. Answers that are shown as they are come as one text of JSON.
+
+-- name: api_status
+SELECT jsonb_build_object(
+    'leader', jsonb_build_object('holder', l.holder, 'epoch', l.epoch, 'beating', EXISTS (
+        SELECT FROM pg_stat_activity a WHERE a.pid = l.backend_pid AND a.backend_start = l.backend_start)),
+    'bus', jsonb_build_object('backend', 'embedded', 'lag', (
+        SELECT coalesce(sum(p.next - coalesce(o.next, 0)), 0)::bigint
+        FROM bus_partition p JOIN bus_topic t ON t.id = p.topic CROSS JOIN bus b
+        LEFT JOIN read_offset o ON o.bus = b.id AND o.topic = t.name AND o.partition = p.partition
+        WHERE t.name IN ('leat.commands', 'leat.reports', 'leat.events'))),
+    'database', current_setting('server_version'),
+    'class', CASE WHEN current_setting('fsync') = 'on' AND current_setting('synchronous_commit') = 'on'
+        THEN 'survives process crashes and power loss' ELSE 'survives process crashes' END,
+    'workers', (SELECT jsonb_build_object('active', count(*) FILTER (WHERE state = 'active'),
+        'unreachable', count(*) FILTER (WHERE state = 'unreachable')) FROM worker),
+    'runs', (SELECT jsonb_build_object('live', count(*), 'queued', count(*) FILTER (WHERE state = 'queued')) FROM run_live),
+    'version', $1::text)::text
+FROM leader l;
+
+-- name: api_catalog_raise
+UPDATE catalog SET gen = gen + 1;
+
+-- name: api_catalog_notify
+NOTIFY leat_catalog;
+
+-- $1 name, $2 hash, $3 file, $4 IR. A version that is there stays as it was first applied.
+-- name: api_version_put
+INSERT INTO pipeline_version (pipeline, hash, number, file, ir)
+SELECT $1::text, $2::text, 1 + (SELECT count(*) FROM pipeline_version WHERE pipeline = $1::text), $3::text, $4::jsonb
+ON CONFLICT (pipeline, hash) DO NOTHING;
+
+-- name: api_pipeline_put
+WITH old AS (SELECT version, deleted FROM pipeline WHERE name = $1::text), put AS (
+    INSERT INTO pipeline (name, version, gen) SELECT $1::text, $2::text, gen FROM catalog
+    ON CONFLICT (name) DO UPDATE SET version = excluded.version, deleted = false, gen = excluded.gen
+    WHERE pipeline.version <> excluded.version OR pipeline.deleted)
+SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN 'created' WHEN (SELECT version FROM old) = $2::text THEN 'unchanged'
+    WHEN v.created < now() THEN 'reverted' ELSE 'updated' END, v.number
+FROM pipeline_version v WHERE v.pipeline = $1::text AND v.hash = $2::text;
+
+-- name: api_source_put
+WITH old AS (SELECT * FROM source WHERE name = $1::text), put AS (
+    INSERT INTO source (name, provider, secret, config, gen)
+    SELECT $1::text, $2::text, $3::text, $4::jsonb, gen FROM catalog
+    ON CONFLICT (name) DO UPDATE SET provider = excluded.provider, secret = excluded.secret,
+        config = excluded.config, gen = excluded.gen, updated = now())
+SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN 'created' WHEN EXISTS (
+    SELECT FROM old WHERE provider = $2::text AND secret IS NOT DISTINCT FROM $3::text AND config = $4::jsonb)
+    THEN 'unchanged' ELSE 'updated' END;
+
+-- name: api_pipeline_compare
+SELECT (SELECT version FROM pipeline WHERE name = $1::text AND NOT deleted),
+       (SELECT number FROM pipeline_version WHERE pipeline = $1::text AND hash = $2::text);
+
+-- name: api_source_compare
+SELECT provider = $2::text AND secret IS NOT DISTINCT FROM $3::text AND config = $4::jsonb
+FROM source WHERE name = $1::text;
+
+-- name: api_pipelines
+SELECT coalesce(jsonb_agg(jsonb_build_object('name', p.name, 'version', p.version, 'number', v.number, 'paused', p.paused,
+    'description', v.ir->>'description', 'applied', v.created, 'runs', p.next_number - 1) ORDER BY p.name), '[]')::text
+FROM pipeline p JOIN pipeline_version v ON v.pipeline = p.name AND v.hash = p.version WHERE NOT p.deleted;
+
+-- $2: a version by hash prefix or number, '' = the current one.
+-- name: api_pipeline
+SELECT jsonb_build_object('name', p.name, 'version', v.hash, 'number', v.number, 'current', v.hash = p.version,
+    'paused', p.paused, 'file', v.file, 'ir', v.ir, 'triggers', v.ir->'triggers', 'versions', (
+        SELECT jsonb_agg(jsonb_build_object('version', o.hash, 'number', o.number, 'applied', o.created) ORDER BY o.number DESC)
+        FROM pipeline_version o WHERE o.pipeline = p.name))::text
+FROM pipeline p JOIN pipeline_version v ON v.pipeline = p.name
+WHERE p.name = $1::text AND NOT p.deleted AND ($2::text = '' AND v.hash = p.version OR v.number::text = $2::text
+    OR length($2::text) >= 4 AND starts_with(v.hash, $2::text))
+ORDER BY v.number DESC LIMIT 1;
+
+-- $1 pipeline, $2 state, $3 experiment ('' = any), $4 since, $5 below this id (NULL = none), $6 how many.
+-- name: api_runs
+SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY r.id DESC), '[]')::text FROM (
+    SELECT * FROM run
+    WHERE ($1::text = '' OR pipeline = $1::text) AND ($2::text = '' OR state = $2::text)
+      AND ($3::text = '' OR experiment = $3::text)
+      AND ($4::timestamptz IS NULL OR id >= uuid_at($4::timestamptz)) AND ($5::uuid IS NULL OR id < $5::uuid)
+    ORDER BY id DESC LIMIT $6::bigint) AS r;
+
+-- name: api_run_between
+SELECT id FROM run WHERE id BETWEEN $1::uuid AND $2::uuid ORDER BY id LIMIT 2;
+
+-- name: api_run_latest
+SELECT id FROM run WHERE $1::text = '' OR pipeline = $1::text ORDER BY id DESC LIMIT 1;
+
+-- name: api_run
+WITH r AS (SELECT * FROM run WHERE id = $1::uuid),
+steps AS (
+    SELECT step, (ord - 1)::int AS n, step->>'name' AS name
+    FROM r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version
+    CROSS JOIN LATERAL jsonb_array_elements(v.ir->'steps') WITH ORDINALITY AS e (step, ord)),
+results AS (SELECT s.* FROM step_result s, r WHERE s.run = r.id AND s.iteration = 0),
+unmet AS (
+    SELECT DISTINCT e.n FROM steps e CROSS JOIN LATERAL jsonb_array_elements_text(e.step->'needs') AS need
+    JOIN steps o ON o.name = need LEFT JOIN results x ON x.step = o.n AND x.state = 'succeeded'
+    WHERE x.run IS NULL)
+SELECT (to_jsonb(r) || jsonb_build_object('steps', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+        'name', e.name, 'index', e.n, 'kind', e.step->>'kind',
+        'state', coalesce(s.state, l.state, CASE WHEN r.state = 'running' AND u.n IS NULL THEN 'ready' ELSE 'pending' END),
+        'reason', coalesce(s.reason, l.reason, CASE WHEN r.state <> 'running' THEN 'the run is ' || r.state
+            WHEN u.n IS NULL THEN 'waiting for capacity' ELSE '' END),
+        'attempt', coalesce(s.attempt, l.attempt, 0), 'attempt_id', coalesce(s.attempt_id, l.attempt_id),
+        'worker', coalesce(s.worker, l.worker), 'exit_code', s.exit_code, 'needs', e.step->'needs',
+        'outputs', coalesce(s.outputs, '{}'), 'metrics', coalesce(s.metrics, '{}'), 'log', s.log,
+        'started', coalesce(s.started, l.started), 'finished', s.finished, 'attempts', coalesce((
+            SELECT jsonb_agg(to_jsonb(a) - 'run' - 'step' ORDER BY a.attempt) FROM attempt_done a
+            WHERE a.run = r.id AND a.step = e.n AND a.iteration = 0), '[]')) ORDER BY e.n), '[]')
+    FROM steps e
+    LEFT JOIN unmet u ON u.n = e.n
+    LEFT JOIN step_live l ON l.run = r.id AND l.step = e.n AND l.iteration = 0
+    LEFT JOIN results s ON s.step = e.n)))::text
+FROM r;
+
+-- name: api_run_brief
+SELECT jsonb_build_object('id', id, 'name', name, 'state', state, 'pipeline', pipeline)::text FROM run WHERE id = $1::uuid;
+
+-- $2: name of the step, $3: attempt or 0 for the newest. run step attempt, is it over?
+-- name: api_log_of
+SELECT coalesce(nullif($3::int, 0), s.attempt, l.attempt, 0),
+       s.run IS NOT NULL OR coalesce(nullif($3::int, 0), 2147483647) < l.attempt OR (r.finished IS NOT NULL),
+       coalesce((s.log->>'chunks')::bigint, -1)
+FROM run r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version
+CROSS JOIN LATERAL jsonb_array_elements(v.ir->'steps') WITH ORDINALITY AS e (step, ord)
+LEFT JOIN step_live l ON l.run = r.id AND l.step = ord - 1
+LEFT JOIN step_result s ON s.run = r.id AND s.step = ord - 1
+WHERE r.id = $1::uuid AND step->>'name' = $2::text;
+
+-- name: api_artifacts
+SELECT coalesce(jsonb_agg(jsonb_build_object('step', v.ir->'steps'->s.step->>'name', 'output', o.key, 'sha256', o.value->>'artifact',
+    'size', o.value->'size', 'folder', coalesce(o.value->'folder', 'false')) ORDER BY s.step, o.key), '[]')::text
+FROM step_result s JOIN run r ON r.id = s.run
+JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version
+CROSS JOIN LATERAL jsonb_each(coalesce(s.outputs, '{}')) AS o
+WHERE s.run = $1::uuid AND jsonb_typeof(o.value) = 'object' AND o.value ? 'artifact';
+
+-- name: api_artifact
+SELECT o.value->>'artifact', coalesce((o.value->>'folder')::boolean, false)
+FROM step_result s JOIN run r ON r.id = s.run
+JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version
+CROSS JOIN LATERAL jsonb_each(coalesce(s.outputs, '{}')) AS o
+WHERE s.run = $1::uuid AND v.ir->'steps'->s.step->>'name' = $2::text AND o.key = $3::text
+  AND jsonb_typeof(o.value) = 'object' AND o.value ? 'artifact';
+
+-- name: api_idempotency
+INSERT INTO idempotency (key, run) VALUES ($1::text, $2::uuid)
+ON CONFLICT (key) DO UPDATE SET key = excluded.key RETURNING run;
+
+-- name: api_command_done
+SELECT status, detail FROM command_done WHERE id = $1::uuid;
+
+-- $1 source ('' = any), $2 since, $3 received before (NULL = none), $4 how many.
+-- name: api_events
+SELECT coalesce(jsonb_agg(jsonb_build_object('id', e.id, 'source', e.source, 'type', e.type, 'received', e.received,
+    'subject', e.envelope->>'subject', 'runs', (
+        SELECT coalesce(jsonb_agg(x->>'run'), '[]') FROM jsonb_array_elements(e.verdicts) AS x WHERE x ? 'run'))
+    ORDER BY e.received DESC, e.id), '[]')::text
+FROM (SELECT * FROM event WHERE ($1::text = '' OR source = $1::text)
+        AND ($2::timestamptz IS NULL OR received >= $2::timestamptz)
+        AND ($3::timestamptz IS NULL OR received < $3::timestamptz)
+      ORDER BY received DESC LIMIT $4::bigint) AS e;
+
+-- name: api_event
+SELECT jsonb_build_object('id', id, 'source', source, 'type', type, 'received', received, 'subject', envelope->>'subject',
+    'data', envelope->'data', 'dataref', envelope->>'dataref', 'vars', coalesce(envelope->'vars', '{}'), 'verdicts', verdicts,
+    'runs', (SELECT coalesce(jsonb_agg(x->>'run'), '[]') FROM jsonb_array_elements(verdicts) AS x WHERE x ? 'run'))::text
+FROM event WHERE id = $1::uuid;
+
+-- name: api_event_envelope
+SELECT envelope::text FROM event WHERE id = $1::uuid;
+
+-- name: api_workers
+SELECT coalesce(jsonb_agg(jsonb_build_object('id', w.id, 'state', w.state, 'incarnation', w.incarnation,
+    'slots', w.info->'slots', 'used', (SELECT count(*) FROM step_live l WHERE l.worker = w.id),
+    'executors', w.info->'executors', 'pool', w.info->'pool', 'labels', w.info->'labels', 'heard', w.heard) ORDER BY w.id), '[]')::text
+FROM worker w;
+
+-- name: api_sources
+SELECT coalesce(jsonb_agg(jsonb_build_object('name', name, 'provider', provider, 'secret', secret, 'config', config,
+    'updated', updated) ORDER BY name), '[]')::text FROM source;
+
+-- name: api_secrets
+SELECT coalesce(jsonb_agg(jsonb_build_object('name', name, 'updated', updated) ORDER BY name), '[]')::text FROM secret;
+
+-- name: api_secret_put
+INSERT INTO secret (name, sealed) VALUES ($1::text, $2::bytea)
+ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed, updated = now();
+
+-- name: api_secret_remove
+DELETE FROM secret WHERE name = $1::text RETURNING name;
+
+-- Only names that the step of this attempt declares, only while it is live on this worker.
+-- name: api_attempt_secrets
+SELECT x.name, x.sealed
+FROM step_live l JOIN run_live r ON r.id = l.run
+JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version
+JOIN secret x ON v.ir->'steps'->l.step->'secrets' ? x.name
+WHERE l.attempt_id = $1::uuid AND l.worker = $2::text AND x.name = ANY ($3::text[]);
