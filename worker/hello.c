@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/sysinfo.h>
 
@@ -27,6 +28,10 @@ static void beat(void *arg)
     if (!away || now - w->beat_us >= BEAT_SLOW_US)
         hello_beat(w);
     reports_look(&w->reports, now);
+    if (w->worked && !w->attempts) { /* a burst leaves much behind that an idle worker needs not */
+        malloc_trim(0);
+        w->worked = false;
+    }
 }
 
 static size_t list_held(struct worker *w, struct held_attempt *held)

@@ -96,13 +96,22 @@ static void judge_start(struct worker *w, struct read_order *read)
     const struct bus_record *record = read->record;
     read->begun = attempt_new(w, &read->order, record->value, record->len, record->offset);
     attempt_put_order(read->begun);
+    w->worked = true;
+}
+
+static enum attempt_asked asked_by(const struct order *order)
+{
+    return order->kind == ORDER_KIND_CANCEL ? ASKED_CANCEL : ASKED_REVOKE;
 }
 
 /* Of an attempt that has not been seen: its start, when it comes, is refused. */
 static void judge_end(struct worker *w, const struct read_order *read)
 {
     const struct order *order = &read->order;
-    if (attempt_find(w, &order->attempt) || tombstones_find(&w->over, &order->attempt))
+    struct attempt *a = attempt_find(w, &order->attempt);
+    if (a && a->nonce == order->nonce)
+        attempt_put_asked(a, asked_by(order), order->grace_us, order->reason);
+    if (a || tombstones_find(&w->over, &order->attempt))
         return;
     tombstones_add(&w->over, &order->attempt, read->record->offset, true);
     journal_put(w->journal, &(struct journal_record){.kind = JOURNAL_REFUSE,
@@ -141,8 +150,7 @@ static void end_attempt(struct worker *w, const struct order *order)
 {
     struct attempt *a = attempt_find(w, &order->attempt);
     if (a && a->nonce == order->nonce)
-        attempt_ask(a, order->kind == ORDER_KIND_CANCEL ? ASKED_CANCEL : ASKED_REVOKE,
-                    order->grace_us, order->reason);
+        attempt_ask(a, asked_by(order), order->grace_us, order->reason);
 }
 
 static void follow(struct worker *w, struct order_batch *batch)

@@ -53,6 +53,7 @@ struct worker {
     int executors_waited; /* that are not ready yet */
     int64_t beat_us;      /* when the last heartbeat left; CLOCK_MONOTONIC */
     size_t running;       /* attempts with a log that may grow */
+    bool worked;          /* since memory was last given back */
     bool settled;         /* the first hello has been said */
 };
 

@@ -281,6 +281,49 @@ static void test_step_ends_while_the_worker_is_dead(void **state)
     assert_right(1);
 }
 
+/* The cancel is journalled; the worker dies with the keeper not told. */
+static void test_cancel_survives_the_worker(void **state)
+{
+    (void)state;
+    char ledger[128];
+    one_worker_start(o, NULL, NULL);
+    char script[300];
+    snprintf(script, sizeof script, "echo $LEAT_ATTEMPT_ID >> %s/ledger; exec sleep 60", o->dir);
+    one_worker_shell(o, 1, script);
+    one_worker_path(o, ledger, sizeof ledger, "ledger");
+    one_worker_until_file(o, ledger);
+    kill(one_worker_keeper(o), SIGSTOP);
+    struct order cancel = {.kind = ORDER_KIND_CANCEL,
+                           .attempt = one_worker_id(1),
+                           .nonce = 1,
+                           .grace_us = US_PER_S,
+                           .reason = "asked for"};
+    one_worker_send(o, &cancel);
+    one_worker_pass(o, 300);
+    one_worker_kill(o, SIGKILL);
+    const pid_t keeper = one_worker_keeper(o);
+    one_worker_spawn(o, NULL, NULL);
+    one_worker_pass(o, 300);
+    kill(keeper, SIGCONT);
+    one_worker_finished(o, 1);
+    assert_int_equal(o->seen[1].outcome, REPORT_RESULT_OUTCOME_CANCELLED);
+    assert_string_equal(o->seen[1].reason, "asked for");
+}
+
+static void test_idle_keeper_ends_with_its_worker(void **state)
+{
+    (void)state;
+    one_worker_start(o, NULL, NULL);
+    assert_true(one_worker_keeper(o) > 0);
+    one_worker_kill(o, SIGTERM);
+    for (int i = 0; i < 200 && one_worker_keeper(o); i++)
+        usleep(10000);
+    assert_int_equal(one_worker_keeper(o), 0);
+    one_worker_start(o, NULL, NULL);
+    one_worker_shell(o, 1, "exit 0");
+    assert_int_equal(one_worker_finished(o, 1)->outcome, REPORT_RESULT_OUTCOME_SUCCEEDED);
+}
+
 static void test_keeper_is_killed(void **state)
 {
     (void)state;
@@ -392,6 +435,8 @@ int main(void)
 #endif
         T(test_worker_dies_while_a_step_runs),
         T(test_step_ends_while_the_worker_is_dead),
+        T(test_cancel_survives_the_worker),
+        T(test_idle_keeper_ends_with_its_worker),
         T(test_keeper_is_killed),
         T(test_both_are_killed),
         T(test_unacknowledged_reports_come_again),

@@ -256,7 +256,42 @@ bool attempt_adopt(struct attempt *a)
         return false;
     move(a, WORK_RUNNING);
     spool_open(a);
+    if (a->asked == ASKED_CANCEL) /* the keeper may not have heard of it */
+        a->executor->ops->stop(a->executor, &a->id, a->asked_grace_us);
     return true;
+}
+
+/* ---- being asked to end
+ * -------------------------------------------------------------------------- */
+
+void attempt_put_asked(struct attempt *a, enum attempt_asked what, int64_t grace_us,
+                       const char *reason)
+{
+    if (a->state >= WORK_COLLECTING)
+        return;
+    journal_put(a->worker->journal, &(struct journal_record){.kind = JOURNAL_ASKED,
+                                                             .id = a->id,
+                                                             .number = grace_us,
+                                                             .offset = (int64_t)what,
+                                                             .text = reason ? reason : "",
+                                                             .len = reason ? strlen(reason) : 0});
+}
+
+static void remember_asked(struct attempt *a, enum attempt_asked what, int64_t grace_us,
+                           char *reason)
+{
+    if (a->asked) {
+        free(reason);
+        return;
+    }
+    a->asked = (uint8_t)what;
+    a->asked_grace_us = grace_us;
+    a->asked_reason = reason;
+}
+
+void attempt_asked_before(struct attempt *a, const struct journal_record *r)
+{
+    remember_asked(a, (enum attempt_asked)r->offset, r->number, mem_bytes(r->text, r->len));
 }
 
 void attempt_ask(struct attempt *a, enum attempt_asked what, int64_t grace_us, const char *reason)
@@ -264,10 +299,7 @@ void attempt_ask(struct attempt *a, enum attempt_asked what, int64_t grace_us, c
     const bool begun = a->state >= WORK_STARTING;
     if (a->state >= WORK_COLLECTING || (what == ASKED_REVOKE && begun))
         return; /* it is over, or revoked too late: its own end is reported */
-    if (!a->asked) {
-        a->asked = (uint8_t)what;
-        a->asked_reason = mem_string(reason ? reason : "");
-    }
+    remember_asked(a, what, grace_us, mem_string(reason ? reason : ""));
     if (begun)
         a->executor->ops->stop(a->executor, &a->id, grace_us);
 }

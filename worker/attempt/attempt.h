@@ -11,6 +11,7 @@
 
 struct worker;
 struct collect;
+struct journal_record;
 struct spool;
 
 enum attempt_asked { ASKED_NOTHING, ASKED_CANCEL, ASKED_REVOKE };
@@ -25,6 +26,7 @@ struct attempt {
     int64_t nonce;
     int64_t offset; /* of its order */
     int64_t grace_us;
+    int64_t asked_grace_us;
     char *asked_reason;
     struct order order; /* until it is finished */
     char *text;         /* what the journal has: the order's text, then the report's; may be NULL */
@@ -60,7 +62,10 @@ void attempt_begin(struct attempt *a);     /* workspace, inputs, executor … */
 bool attempt_adopt(struct attempt *a);     /* from its order's text; false = it never started */
 void attempt_finish(struct attempt *a, struct attempt_result *result); /* journalled, reported */
 void attempt_resend(struct attempt *a); /* a finished one of an earlier life, with a new number */
-/* A cancel or revoke. */
+/* A cancel or revoke: put into the journal, then followed. The first one counts. */
+void attempt_put_asked(struct attempt *a, enum attempt_asked what, int64_t grace_us,
+                       const char *reason);
+void attempt_asked_before(struct attempt *a, const struct journal_record *r); /* replay */
 void attempt_ask(struct attempt *a, enum attempt_asked what, int64_t grace_us, const char *reason);
 /* Acknowledged or given up: leaves a tombstone, removes what is on disk, frees it. */
 void attempt_over(struct attempt *a);

@@ -21,7 +21,8 @@
     K(JOURNAL_FINISHED, 7, "attempt, nonce, the report's text")                                    \
     K(JOURNAL_OVER, 8, "attempt: acknowledged or given up; offset")                                \
     K(JOURNAL_REFUSE, 9, "attempt: cancelled or revoked before it came; offset")                   \
-    K(JOURNAL_LOG, 10, "attempt: chunks and bytes of its log that are in the store")
+    K(JOURNAL_LOG, 10, "attempt: chunks and bytes of its log that are in the store")               \
+    K(JOURNAL_ASKED, 11, "attempt: cancel or revoke; grace, which of them, why")
 
 enum journal_kind {
 #define K(id, value, text) id = value,
@@ -33,9 +34,9 @@ enum journal_kind {
 struct journal_record {
     enum journal_kind kind;
     struct uuid id;   /* attempt, or bus */
-    int64_t number;   /* offset, epoch, number; ORDER, FINISHED: nonce; LOG: chunks */
-    int64_t offset;   /* ORDER, OVER, REFUSE: of the order; LOG: bytes */
-    const char *text; /* WORKER, ORDER, FINISHED; borrowed */
+    int64_t number;   /* offset, epoch, number; ORDER, FINISHED: nonce; LOG: chunks; ASKED: grace */
+    int64_t offset;   /* ORDER, OVER, REFUSE: of the order; LOG: bytes; ASKED: enum attempt_asked */
+    const char *text; /* WORKER, ORDER, FINISHED, ASKED; borrowed */
     size_t len;
 };
 

@@ -47,6 +47,13 @@ static void on_log(struct worker *w, const struct journal_record *r)
         spool_known(a, r->number, r->offset);
 }
 
+static void on_asked(struct worker *w, const struct journal_record *r)
+{
+    struct attempt *a = attempt_find(w, &r->id);
+    if (a)
+        attempt_asked_before(a, r);
+}
+
 static void on_record(void *arg, const struct journal_record *r)
 {
     struct worker *w = arg;
@@ -77,6 +84,9 @@ static void on_record(void *arg, const struct journal_record *r)
         break;
     case JOURNAL_LOG:
         on_log(w, r);
+        break;
+    case JOURNAL_ASKED:
+        on_asked(w, r);
         break;
     }
 }
@@ -122,6 +132,8 @@ static void put_attempt(struct journal *j, struct attempt *a)
     if (a->state != WORK_FINISHED) {
         attempt_put_order(a);
         spool_put_known(a);
+        if (a->asked)
+            attempt_put_asked(a, a->asked, a->asked_grace_us, a->asked_reason);
         return;
     }
     journal_put(j, &(struct journal_record){.kind = JOURNAL_FINISHED,

@@ -86,6 +86,8 @@ struct executor_owner {
 /* `dir`: the worker's data folder; `program`: path of leat-keeper. Copies both. */
 struct executor *process_executor_open(const struct executor_owner *owner, const char *dir,
                                        const char *program);
+/* The worker ends: a keeper that holds nothing ends too, one that holds something goes on. */
+void process_executor_quit(struct executor *ex);
 struct executor *noop_executor_open(const struct executor_owner *owner);
 /* `buckets`: folder whose folders are the buckets; copied. */
 struct executor *objects_executor_open(const struct executor_owner *owner, const char *buckets,

@@ -126,6 +126,12 @@ static void flush(void *arg)
         send_out(link);
 }
 
+void keeper_link_flush(struct keeper_link *link)
+{
+    if (link->fd >= 0)
+        send_out(link);
+}
+
 bool keeper_link_up(const struct keeper_link *link)
 {
     return link->fd >= 0;

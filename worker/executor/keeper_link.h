@@ -22,3 +22,4 @@ bool keeper_link_up(const struct keeper_link *link);
 /* Where frames are appended; they leave together at the end of the loop's iteration. NULL while
  * the link is down. */
 struct text *keeper_link_out(struct keeper_link *link);
+void keeper_link_flush(struct keeper_link *link); /* now; for the last word of a process */

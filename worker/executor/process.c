@@ -337,6 +337,14 @@ static void process_forget(struct executor *ex, const struct uuid *attempt)
     job_drop(p, job);
 }
 
+void process_executor_quit(struct executor *ex)
+{
+    struct process_executor *p = (struct process_executor *)ex;
+    if (!p->jobs)
+        say(p, KEEPER_QUIT, NULL, 0);
+    keeper_link_flush(p->link);
+}
+
 static void process_close(struct executor *ex)
 {
     struct process_executor *p = (struct process_executor *)ex;

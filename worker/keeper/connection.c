@@ -177,6 +177,7 @@ void connection_accept(struct keeper *k)
     while (k->connection.fd >= 0 && read_some(k))
         connection_frames(k, INT_MAX);
     hang_up(k);
+    k->quitting = false; /* the former worker said that, and this one wants a keeper */
     k->connection.fd = fd;
     struct err err = {0};
     if (keeper_watch(k, &k->connection, EPOLLIN, &err) != 0) {

@@ -16,18 +16,22 @@
 
 #define EXIT_HELD 3 /* another keeper lives here */
 
+static int exit_io(const char *path)
+{
+    fprintf(stderr, "leat-keeper: %s: %s\n", path, strerror(errno));
+    exit(EXIT_FAILURE);
+}
+
 /* Held until the keeper dies. A start that races with the death of the last one waits a little. */
 static int lock(const char *dir)
 {
     cleanup_free char *path = mem_printf("%s/%s", dir, KEEPER_LOCK);
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        fprintf(stderr, "leat-keeper: %s: %s\n", path, strerror(errno));
-        exit(EXIT_FAILURE);
-    }
+    if (fd < 0)
+        exit_io(path);
     for (int i = 0; i < 50; i++) {
         if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-            return fd;
+            return ftruncate(fd, 0) == 0 ? fd : exit_io(path);
         usleep(10000);
     }
     exit(EXIT_HELD);
@@ -39,10 +43,8 @@ static void redirect(const char *dir)
     cleanup_free char *path = mem_printf("%s/%s", dir, KEEPER_LOG);
     cleanup_close int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     cleanup_close int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (null < 0 || log < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0) {
-        fprintf(stderr, "leat-keeper: %s: %s\n", path, strerror(errno));
-        exit(EXIT_FAILURE);
-    }
+    if (null < 0 || log < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
+        exit_io(path);
 }
 
 /* The first process waits for the word that the second one listens, and passes the status on. */
@@ -73,9 +75,10 @@ int main(int argc, char **argv)
     }
     close_range(3, ~0U, 0);
     umask(022);
-    lock(argv[1]);
+    const int held = lock(argv[1]);
     const int ready = detach();
     redirect(argv[1]);
+    dprintf(held, "%d\n", (int)getpid()); /* for people: to kill it is to kill what it runs */
     if (chdir(argv[1]) != 0)
         return EXIT_FAILURE;
     log_setup("keeper", LOG_INFO, LOG_LOGFMT);
