@@ -1,0 +1,144 @@
+/* tests/sim/database.h: the fake Postgres. Tables are what schema/migrations has, transactions are
+ * whole or not at all, and the fence is checked as the real one checks it. What comes in is held
+ * against the invariants while it is written (check.h), by what the rows were before. */
+#pragma once
+#include <jansson.h>
+#include <uthash.h>
+#include "scheduler/shell/db.h"
+#include "tests/sim/sim.h"
+
+struct row_key {
+    struct uuid run;
+    int32_t step, iteration;
+};
+
+struct row_id {
+    struct uuid id;
+    UT_hash_handle hh;
+};
+
+struct row_event {
+    struct uuid id;
+    char *envelope, *verdicts;
+    UT_hash_handle hh;
+};
+
+struct row_run { /* run_live and run_done */
+    struct uuid id;
+    char *pipeline, *version, *name, *experiment, *reason, *trigger, *params, *vars;
+    int64_t number;
+    uint8_t state;
+    struct uuid event, retry_of;
+    int64_t created_us, started_us, cancelled_us, finished_us;
+    int64_t born_at; /* of the simulation */
+    bool done;
+    UT_hash_handle hh;
+};
+
+struct row_step {
+    struct row_key key;
+    uint8_t state;
+    int32_t attempt;
+    struct uuid attempt_id;
+    int64_t nonce;
+    char *worker;
+    struct uuid incarnation;
+    int64_t since_us, started_us, due_us;
+    int32_t lost;
+    char *reason;
+    UT_hash_handle hh;
+};
+
+struct row_result {
+    struct row_key key;
+    uint8_t state;
+    int32_t attempt;
+    struct uuid attempt_id;
+    char *worker, *reason, *outputs, *metrics, *log;
+    UT_hash_handle hh;
+};
+
+struct row_attempt { /* attempt_done */
+    struct uuid id;
+    struct row_key key;
+    uint8_t state;
+    UT_hash_handle hh;
+};
+
+struct row_worker {
+    char id[65];
+    struct uuid incarnation;
+    char *boot, *info;
+    uint8_t state;
+    int64_t report_n, heard_us;
+    int64_t heard_at; /* of the simulation: when a commit last said so */
+    UT_hash_handle hh;
+};
+
+struct row_command {
+    struct uuid id;
+    bool accepted;
+    char *kind, *detail;
+    UT_hash_handle hh;
+};
+
+struct row_offset {
+    char topic[BUS_TOPIC_MAX];
+    int32_t partition;
+    int64_t next;
+};
+
+struct row_number {
+    char pipeline[65];
+    int64_t next;
+    UT_hash_handle hh;
+};
+
+struct database {
+    struct sim *sim;
+    bool down;
+    int64_t epoch, tx_seq, beat, beat_epoch;
+    struct proc *backend; /* whose connection is in the leader row */
+    int64_t catalog_gen;
+    struct row_id *inbox, *tombstones;
+    struct row_event *events;
+    struct row_run *runs;
+    struct row_step *steps;
+    struct row_result *results;
+    struct row_attempt *attempts;
+    struct row_worker *workers;
+    struct row_command *commands;
+    struct row_number *numbers;
+    struct row_offset *offsets;
+    size_t offset_count, offset_cap;
+    struct database_client *clients;
+    int64_t in_flight; /* commits that were asked for and not answered */
+    /* What becomes of the next commit that arrives. */
+    enum { COMMIT_FINE, COMMIT_UNKNOWN_IN, COMMIT_UNKNOWN_OUT, COMMIT_NOT_IN } next_commit;
+};
+
+struct database *database_new(struct sim *sim);
+void database_free(struct database *db);
+
+struct row_run *database_run(const struct database *db, const struct uuid *id);
+struct row_step *database_step(const struct database *db, const struct row_key *key);
+struct row_result *database_result(const struct database *db, const struct row_key *key);
+struct row_attempt *database_attempt(const struct database *db, const struct uuid *id);
+struct row_worker *database_worker(const struct database *db, const char *id);
+bool database_has_id(const struct row_id *table, const struct uuid *id);
+int64_t database_offset(const struct database *db, const char *topic, int32_t partition);
+
+/* The one transaction: true = it is in, false = the fence refused it. */
+bool database_commit(struct database *db, const struct batch *batch);
+/* database_load.c: what load and fetch answer. */
+struct snapshot *database_snapshot(const struct database *db);
+struct snapshot *database_delta(const struct database *db, const struct db_wanted *wanted);
+
+/* database_client.c: db.h for one scheduler process. */
+struct db *database_open(struct database *db, struct proc *proc);
+/* The process died: what is on its way to the database may arrive or not. */
+void database_kill(struct db *client);
+void database_set_cut(struct db *client, bool cut);
+bool database_client_commits(const struct db *client);
+/* A crash of the server: every open transaction fails, some of them after their commit. */
+void database_crash(struct database *db);

@@ -1,0 +1,381 @@
+/* db.h over the fake database: every call travels there and back, and on both ways something may
+ * happen to it. */
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+#include "common/base/mem.h"
+#include "tests/sim/database.h"
+
+enum call { CALL_LOOK, CALL_TAKE_OVER, CALL_BEAT, CALL_MIGRATE, CALL_LOAD, CALL_FETCH, CALL_COMMIT,
+            CALL_PROBE, CALL_HOUSEKEEP };
+
+struct database_client {
+    struct db base;
+    struct database *db;
+    struct proc *proc;
+    bool cut;
+    bool terminated; /* a takeover killed the connection that commits: the next commit sees it */
+    struct db_request *open;
+    struct database_client *prev, *next;
+};
+
+struct db_request {
+    struct database_client *client; /* NULL: its process is dead */
+    struct database *db;
+    struct proc *proc;
+    enum call call;
+    int64_t epoch, at_least;
+    const struct batch *batch;
+    struct db_wanted wanted;
+    enum db_outcome outcome;
+    bool arrived;
+    struct err err;
+    struct db_leadership leadership;
+    struct snapshot *snapshot;
+    bool *seen, *tombstoned;
+    db_led *led;
+    db_loaded *loaded;
+    db_fetched *fetched;
+    db_committed *committed;
+    bus_done *done;
+    void *arg;
+    struct db_request *prev, *next;
+};
+
+static bool unreachable(const struct db_request *r)
+{
+    return r->db->down || (r->client && r->client->cut);
+}
+
+static void request_free(struct db_request *r)
+{
+    free(r->seen);
+    free(r->tombstoned);
+    free(r);
+}
+
+static void tell(struct db_request *r)
+{
+    const struct err *err = r->err.code ? &r->err : NULL;
+    struct db_found found = {r->seen, r->tombstoned, r->snapshot};
+    if (r->led)
+        r->led(r->arg, err, &r->leadership);
+    else if (r->loaded)
+        r->loaded(r->arg, err, r->snapshot);
+    else if (r->fetched)
+        r->fetched(r->arg, err, err ? NULL : &found);
+    else if (r->committed)
+        r->committed(r->arg, r->outcome, err);
+    else
+        r->done(r->arg, err);
+}
+
+static void answer(void *arg)
+{
+    struct db_request *r = arg;
+    if (r->call == CALL_COMMIT)
+        r->db->in_flight--;
+    if (r->client) {
+        DL_DELETE(r->client->open, r);
+        tell(r);
+    } else {
+        snapshot_free(r->snapshot);
+    }
+    request_free(r);
+}
+
+static void answer_later(struct db_request *r)
+{
+    struct sim *sim = r->db->sim;
+    int64_t most = sim->now < sim->db_slow_until ? 2 * S : 1 * MS;
+    sim_always(sim, r->proc, rng_in(&sim->rng, 50, most), answer, r);
+}
+
+/* ---- what each call does there --------------------------------------------------------------- */
+
+static void lead_now(struct db_request *r)
+{
+    r->leadership = (struct db_leadership){.epoch = r->db->epoch,
+                                           .tx_seq = r->db->tx_seq,
+                                           .beat = r->db->beat,
+                                           .held_by_us = r->epoch == r->db->epoch};
+}
+
+/* The recorded backend goes; what it had not committed is rolled back. */
+static void terminate_backend(struct database *db, const struct proc *by)
+{
+    struct database_client *client;
+    struct db_request *r;
+    DL_FOREACH(db->clients, client)
+    {
+        if (client->proc != db->backend || client->proc == by)
+            continue;
+        client->terminated = true;
+        DL_FOREACH(client->open, r)
+        if (r->call == CALL_COMMIT && !r->arrived)
+            r->batch = NULL;
+    }
+}
+
+static void do_take_over(struct db_request *r)
+{
+    struct database *db = r->db;
+    if (db->epoch != r->epoch) {
+        err_set(&r->err, LEAT_EFENCED, "somebody else was quicker");
+        return;
+    }
+    terminate_backend(db, r->proc);
+    db->epoch = db->epoch + 1 > r->at_least ? db->epoch + 1 : r->at_least;
+    db->backend = r->proc;
+    r->client->terminated = false;
+    r->epoch = db->epoch;
+    lead_now(r);
+    db->sim->counts.takeovers++;
+    sim_note(db->sim, "database: epoch %lld taken", (long long)db->epoch);
+    sim_changed(db->sim);
+}
+
+static void do_beat(struct db_request *r)
+{
+    if (r->db->epoch != r->epoch) {
+        err_set(&r->err, LEAT_EFENCED, "the epoch has moved on");
+        return;
+    }
+    r->db->beat++;
+    lead_now(r);
+}
+
+static void do_fetch(struct db_request *r)
+{
+    r->seen = mem_array(r->wanted.id_count + 1, sizeof *r->seen);
+    r->tombstoned = mem_array(r->wanted.id_count + 1, sizeof *r->tombstoned);
+    for (size_t i = 0; i < r->wanted.id_count; i++) {
+        r->seen[i] = database_has_id(r->db->inbox, &r->wanted.ids[i]);
+        r->tombstoned[i] = database_has_id(r->db->tombstones, &r->wanted.ids[i]);
+    }
+    r->snapshot = database_delta(r->db, &r->wanted);
+}
+
+static void commit_fails(struct db_request *r, enum db_outcome outcome)
+{
+    r->outcome = outcome;
+    err_set(&r->err, LEAT_EUNKNOWN, outcome == DB_UNKNOWN ? "the connection was lost at COMMIT"
+                                                          : "the transaction was rolled back");
+    if (outcome == DB_UNKNOWN)
+        r->db->sim->counts.unknown_commits++;
+}
+
+static void do_commit(struct db_request *r)
+{
+    struct database *db = r->db;
+    int what = db->next_commit;
+    if (!r->batch || r->client->terminated) {
+        r->client->terminated = false;
+        commit_fails(r, rng_chance(&db->sim->rng, 0.5) ? DB_UNKNOWN : DB_NOT_IN);
+        return;
+    }
+    db->next_commit = COMMIT_FINE;
+    if (what == COMMIT_NOT_IN || what == COMMIT_UNKNOWN_OUT) {
+        commit_fails(r, what == COMMIT_NOT_IN ? DB_NOT_IN : DB_UNKNOWN);
+        return;
+    }
+    r->outcome = database_commit(db, r->batch) ? DB_COMMITTED : DB_FENCED;
+    if (r->outcome == DB_COMMITTED && what == COMMIT_UNKNOWN_IN)
+        commit_fails(r, DB_UNKNOWN);
+}
+
+static void act(struct db_request *r)
+{
+    switch (r->call) {
+    case CALL_LOOK:
+    case CALL_PROBE:
+        lead_now(r);
+        return;
+    case CALL_TAKE_OVER:
+        do_take_over(r);
+        return;
+    case CALL_BEAT:
+        do_beat(r);
+        return;
+    case CALL_LOAD:
+        r->snapshot = database_snapshot(r->db);
+        return;
+    case CALL_FETCH:
+        do_fetch(r);
+        return;
+    case CALL_COMMIT:
+        do_commit(r);
+        return;
+    case CALL_MIGRATE:
+    case CALL_HOUSEKEEP:
+        return;
+    }
+}
+
+static void arrive(void *arg)
+{
+    struct db_request *r = arg;
+    r->arrived = true;
+    if (!r->client) {
+        answer(r);
+        return;
+    }
+    if (unreachable(r)) {
+        err_set(&r->err, LEAT_EUNREACHABLE, "the database does not answer");
+        r->outcome = DB_NOT_IN;
+    } else {
+        act(r);
+    }
+    answer_later(r);
+}
+
+static struct db_request *call(struct db *base, enum call call, void *arg)
+{
+    struct database_client *client = (struct database_client *)base;
+    struct sim *sim = client->db->sim;
+    struct db_request *r = mem_alloc(sizeof *r);
+    r->client = client;
+    r->db = client->db;
+    r->proc = client->proc;
+    r->call = call;
+    r->arg = arg;
+    DL_APPEND(client->open, r);
+    int64_t most = sim->now < sim->db_slow_until ? 2 * S : 1 * MS;
+    sim_always(sim, NULL, rng_in(&sim->rng, 50, most), arrive, r);
+    return r;
+}
+
+/* ---- the vtable ------------------------------------------------------------------------------ */
+
+static void look(struct db *base, db_led *done, void *arg)
+{
+    call(base, CALL_LOOK, arg)->led = done;
+}
+
+static void take_over(struct db *base, int64_t epoch, int64_t at_least, const char *holder,
+                      db_led *done, void *arg)
+{
+    (void)holder;
+    struct db_request *r = call(base, CALL_TAKE_OVER, arg);
+    r->led = done;
+    r->epoch = epoch;
+    r->at_least = at_least;
+}
+
+static void beat(struct db *base, int64_t epoch, db_led *done, void *arg)
+{
+    struct db_request *r = call(base, CALL_BEAT, arg);
+    r->led = done;
+    r->epoch = epoch;
+}
+
+static void migrate(struct db *base, bus_done *done, void *arg)
+{
+    call(base, CALL_MIGRATE, arg)->done = done;
+}
+
+static void load(struct db *base, const struct uuid *bus_id, db_loaded *done, void *arg)
+{
+    (void)bus_id;
+    call(base, CALL_LOAD, arg)->loaded = done;
+}
+
+static void fetch(struct db *base, const struct db_wanted *wanted, db_fetched *done, void *arg)
+{
+    struct db_request *r = call(base, CALL_FETCH, arg);
+    r->wanted = *wanted; /* the arrays stay the caller's until the answer */
+    r->fetched = done;
+}
+
+static void commit(struct db *base, const struct uuid *bus_id, const struct batch *batch,
+                   db_committed *done, void *arg)
+{
+    (void)bus_id;
+    struct db_request *r = call(base, CALL_COMMIT, arg);
+    r->batch = batch;
+    r->committed = done;
+    r->db->in_flight++;
+}
+
+static void probe(struct db *base, int64_t epoch, db_led *done, void *arg)
+{
+    struct db_request *r = call(base, CALL_PROBE, arg);
+    r->led = done;
+    r->epoch = epoch;
+}
+
+static void housekeep(struct db *base, int64_t wall_us, bus_done *done, void *arg)
+{
+    (void)wall_us;
+    call(base, CALL_HOUSEKEEP, arg)->done = done;
+}
+
+static void close_client(struct db *base)
+{
+    database_kill(base);
+}
+
+static const struct db_ops ops = {
+    .look = look,
+    .take_over = take_over,
+    .beat = beat,
+    .migrate = migrate,
+    .load = load,
+    .fetch = fetch,
+    .commit = commit,
+    .probe = probe,
+    .housekeep = housekeep,
+    .close = close_client,
+};
+
+struct db *database_open(struct database *db, struct proc *proc)
+{
+    struct database_client *client = mem_alloc(sizeof *client);
+    client->base.ops = &ops;
+    client->db = db;
+    client->proc = proc;
+    DL_APPEND(db->clients, client);
+    return &client->base;
+}
+
+void database_kill(struct db *base)
+{
+    struct database_client *client = (struct database_client *)base;
+    struct db_request *r, *next;
+    DL_FOREACH_SAFE(client->open, r, next)
+    {
+        bool reaches = r->call == CALL_COMMIT && !r->arrived && r->batch && !client->terminated &&
+                       !unreachable(r) && rng_chance(&client->db->sim->rng, 0.5);
+        if (reaches) /* it was in the socket when the process died */
+            database_commit(client->db, r->batch);
+        DL_DELETE(client->open, r);
+        r->client = NULL;
+    }
+    DL_DELETE(client->db->clients, client);
+    free(client);
+}
+
+void database_set_cut(struct db *base, bool cut)
+{
+    ((struct database_client *)base)->cut = cut;
+}
+
+bool database_client_commits(const struct db *base)
+{
+    const struct db_request *r;
+    DL_FOREACH(((const struct database_client *)base)->open, r)
+    if (r->call == CALL_COMMIT)
+        return true;
+    return false;
+}
+
+/* A crash of the server: a transaction whose commit is on disk may have lost its answer. */
+void database_crash(struct database *db)
+{
+    struct database_client *client;
+    struct db_request *r;
+    DL_FOREACH(db->clients, client)
+    DL_FOREACH(client->open, r)
+    if (r->call == CALL_COMMIT && r->arrived && r->outcome == DB_COMMITTED)
+        commit_fails(r, DB_UNKNOWN);
+}

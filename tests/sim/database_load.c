@@ -1,0 +1,172 @@
+/* What load and fetch answer: rows as the core takes them in. */
+#include <stdlib.h>
+#include <string.h>
+#include "common/base/mem.h"
+#include "tests/sim/database.h"
+#include "tests/sim/plan.h"
+
+static json_t *parsed(const char *text)
+{
+    return text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+}
+
+static void add_version(struct snapshot *s, const struct plan_pipeline *p,
+                        const struct plan_version *v)
+{
+    for (size_t i = 0; i < s->versions_count; i++)
+        if (strcmp(s->versions[i].hash, v->hash) == 0 &&
+            strcmp(s->versions[i].pipeline, p->name) == 0)
+            return;
+    struct snapshot_version *row = snapshot_add_versions(s);
+    row->pipeline = snapshot_text(s, p->name);
+    row->hash = snapshot_text(s, v->hash);
+    row->ir = json_incref(v->ir);
+}
+
+static void add_named_version(const struct database *db, struct snapshot *s, const char *pipeline,
+                              const char *hash)
+{
+    struct plan_pipeline *p = plan_find(db->sim->plan, pipeline);
+    struct plan_version *v = p ? plan_version_find(p, hash) : NULL;
+    if (v)
+        add_version(s, p, v);
+}
+
+static void add_catalog(const struct database *db, struct snapshot *s, int64_t newer_than)
+{
+    const struct plan *plan = db->sim->plan;
+    s->catalog_gen = db->catalog_gen;
+    for (int i = 0; i < plan->pipeline_count; i++) {
+        const struct plan_pipeline *p = &plan->pipelines[i];
+        if (p->gen <= newer_than)
+            continue;
+        struct row_number *number = NULL;
+        HASH_FIND_STR(db->numbers, p->name, number);
+        struct snapshot_pipeline *row = snapshot_add_pipelines(s);
+        row->name = snapshot_text(s, p->name);
+        row->version = snapshot_text(s, p->versions[p->current].hash);
+        row->paused = p->paused;
+        row->next_number = number ? number->next : 1;
+        row->gen = p->gen;
+        add_version(s, p, &p->versions[p->current]);
+    }
+}
+
+static void add_run(const struct database *db, struct snapshot *s, const struct row_run *from)
+{
+    struct row_event *event = NULL;
+    HASH_FIND(hh, db->events, &from->event, sizeof from->event, event);
+    struct snapshot_run *row = snapshot_add_runs(s);
+    row->id = from->id;
+    row->pipeline = snapshot_text(s, from->pipeline);
+    row->version = snapshot_text(s, from->version);
+    row->name = snapshot_text(s, from->name);
+    row->number = from->number;
+    row->experiment = snapshot_text(s, from->experiment);
+    row->state = from->state;
+    row->reason = snapshot_text(s, from->reason);
+    row->trigger = snapshot_text(s, from->trigger);
+    row->event = from->event;
+    row->envelope = event ? parsed(event->envelope) : NULL;
+    row->params = parsed(from->params);
+    row->vars = parsed(from->vars);
+    row->retry_of = from->retry_of;
+    row->created_us = from->created_us;
+    row->started_us = from->started_us;
+    row->cancelled_us = from->cancelled_us;
+    add_named_version(db, s, from->pipeline, from->version);
+}
+
+static void add_result(struct snapshot *s, const struct row_result *from, bool finished_run)
+{
+    struct snapshot_result *row = snapshot_add_results(s);
+    row->run = from->key.run;
+    row->step = from->key.step;
+    row->iteration = from->key.iteration;
+    row->state = from->state;
+    row->attempt = from->attempt;
+    row->attempt_id = from->attempt_id;
+    row->outputs = parsed(from->outputs);
+    row->metrics = finished_run ? parsed(from->metrics) : NULL;
+    row->log = finished_run ? parsed(from->log) : NULL;
+    row->reason = snapshot_text(s, from->reason);
+}
+
+static void add_step(struct snapshot *s, const struct row_step *from)
+{
+    struct snapshot_step *row = snapshot_add_steps(s);
+    row->run = from->key.run;
+    row->step = from->key.step;
+    row->iteration = from->key.iteration;
+    row->state = from->state;
+    row->attempt = from->attempt;
+    row->attempt_id = from->attempt_id;
+    row->nonce = from->nonce;
+    row->worker = snapshot_text(s, from->worker);
+    row->incarnation = from->incarnation;
+    row->since_us = from->since_us;
+    row->started_us = from->started_us;
+    row->due_us = from->due_us;
+    row->lost = from->lost;
+    row->reason = snapshot_text(s, from->reason);
+}
+
+static void add_workers(const struct database *db, struct snapshot *s)
+{
+    for (const struct row_worker *from = db->workers; from; from = from->hh.next) {
+        struct snapshot_worker *row = snapshot_add_workers(s);
+        row->id = snapshot_text(s, from->id);
+        row->incarnation = from->incarnation;
+        row->boot = snapshot_text(s, from->boot);
+        row->state = from->state;
+        row->report_n = from->report_n;
+        row->info = parsed(from->info);
+        row->heard_us = from->heard_us;
+    }
+}
+
+struct snapshot *database_snapshot(const struct database *db)
+{
+    struct snapshot *s = snapshot_new();
+    s->epoch = db->epoch;
+    s->tx_seq = db->tx_seq;
+    s->wall_us = WALL_START + db->sim->now;
+    add_catalog(db, s, -1);
+    for (const struct row_run *run = db->runs; run; run = run->hh.next)
+        if (!run->done)
+            add_run(db, s, run);
+    for (const struct row_step *step = db->steps; step; step = step->hh.next)
+        add_step(s, step);
+    for (const struct row_result *result = db->results; result; result = result->hh.next)
+        if (!database_run(db, &result->key.run)->done)
+            add_result(s, result, false);
+    add_workers(db, s);
+    for (size_t i = 0; i < db->offset_count; i++) {
+        struct bus_position *row = snapshot_add_offsets(s);
+        memcpy(row->topic, db->offsets[i].topic, sizeof row->topic);
+        row->partition = db->offsets[i].partition;
+        row->offset = db->offsets[i].next;
+    }
+    return s;
+}
+
+struct snapshot *database_delta(const struct database *db, const struct db_wanted *wanted)
+{
+    bool moved = db->catalog_gen > wanted->catalog_gen;
+    if (!moved && !wanted->run_count && !wanted->version_count)
+        return NULL;
+    struct snapshot *s = snapshot_new();
+    add_catalog(db, s, wanted->catalog_gen);
+    for (size_t i = 0; i < wanted->version_count; i++)
+        add_named_version(db, s, wanted->versions[i].pipeline, wanted->versions[i].hash);
+    for (size_t i = 0; i < wanted->run_count; i++) {
+        const struct row_run *run = database_run(db, &wanted->runs[i]);
+        if (!run || !run->done)
+            continue;
+        add_run(db, s, run);
+        for (const struct row_result *result = db->results; result; result = result->hh.next)
+            if (uuid_compare(&result->key.run, &run->id) == 0)
+                add_result(s, result, true);
+    }
+    return s;
+}

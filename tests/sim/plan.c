@@ -1,0 +1,176 @@
+#include "tests/sim/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "common/ir/ir.h"
+#include "common/text/yaml.h"
+
+enum shape { SHAPE_CHAIN, SHAPE_FAN, SHAPE_DIAMONDS, SHAPE_RANDOM, SHAPE_COUNT };
+
+/* Which earlier steps step i of n needs. */
+static uint32_t needs_of(struct rng *rng, enum shape shape, int i, int n)
+{
+    if (i == 0)
+        return 0;
+    switch (shape) {
+    case SHAPE_CHAIN:
+        return 1u << (i - 1);
+    case SHAPE_FAN: /* one, many, one */
+        return i == n - 1 && n > 2 ? ((1u << i) - 1) & ~1u : 1u;
+    case SHAPE_DIAMONDS: /* one, two, one, two, … */
+        return i % 3 == 0 ? 3u << (i - 2) : 1u << (i - i % 3);
+    default:
+        return (uint32_t)rng_next(rng) & ((1u << i) - 1);
+    }
+}
+
+static int pick_need(struct rng *rng, uint32_t needs)
+{
+    int picked = -1, count = 0;
+    for (int i = 0; i < PLAN_STEPS; i++)
+        if (needs >> i & 1u && rng_in(rng, 0, count++) == 0)
+            picked = i;
+    return picked;
+}
+
+static void step_new(struct rng *rng, struct plan_step *step, enum shape shape, int i, int n)
+{
+    *step = (struct plan_step){.when_step = -1, .refers = -1, .attempts = 1, .slots = 1};
+    snprintf(step->name, sizeof step->name, "s%d", i);
+    step->needs = needs_of(rng, shape, i, n);
+    if (step->needs && rng_chance(rng, 0.25)) {
+        step->when_step = pick_need(rng, step->needs);
+        step->when_over = (int)rng_in(rng, 0, 6);
+    }
+    if (step->needs && rng_chance(rng, 0.4))
+        step->refers = pick_need(rng, step->needs);
+    if (rng_chance(rng, 0.5))
+        step->attempts = (int)rng_in(rng, 2, 4);
+    step->takes_us = rng_chance(rng, 0.2) ? rng_in(rng, 2 * S, 12 * S) : rng_in(rng, 10 * MS, 2 * S);
+    if (rng_chance(rng, 0.3)) {
+        step->timeout_us = step->takes_us / S * S + 3 * S;
+        step->hangs = 0.15;
+    }
+    step->fails = rng_chance(rng, 0.4) ? 0.25 : 0.02;
+    if (rng_chance(rng, 0.1))
+        step->slots = 2;
+}
+
+static void write_step(struct text *out, const struct plan_version *v, const struct plan_step *step)
+{
+    bool first = true;
+    text_printf(out, "  %s: {command: [work, \"${{ params.size }}\"", step->name);
+    if (step->refers >= 0)
+        text_printf(out, ", \"${{ steps.%s.outputs.n }}\"", v->steps[step->refers].name);
+    text_puts(out, "], outputs: {n: {type: integer}}, needs: [");
+    for (int i = 0; i < v->step_count; i++)
+        if (step->needs >> i & 1u) {
+            text_printf(out, "%s%s", first ? "" : ", ", v->steps[i].name);
+            first = false;
+        }
+    text_printf(out, "], retry: {attempts: %d, lost: 20, backoff: {first: 500ms, cap: 2s}}",
+                step->attempts);
+    if (step->when_step >= 0)
+        text_printf(out, ", when: \"steps.%s.outputs.n > %d\"", v->steps[step->when_step].name,
+                    step->when_over);
+    if (step->timeout_us)
+        text_printf(out, ", timeout: %llds", (long long)(step->timeout_us / S));
+    text_printf(out, ", resources: {slots: %d}}\n", step->slots);
+}
+
+static void write_pipeline(struct text *out, const struct plan_pipeline *p,
+                           const struct plan_version *v)
+{
+    text_printf(out, "name: %s\non:\n  event: {type: %s, params: {size: \"${{ event.data.n }}\"}",
+                p->name, p->type);
+    if (p->over >= 0)
+        text_printf(out, ", filter: \"event.data.n > %d\"", p->over);
+    text_puts(out, "}\n");
+    if (p->cron)
+        text_puts(out, "  cron: {schedule: \"* * * * *\"}\n");
+    if (p->limit)
+        text_printf(out, "concurrency: {limit: %d}\n", p->limit);
+    text_puts(out, "params:\n  size: {type: integer, default: 1}\nsteps:\n");
+    for (int i = 0; i < v->step_count; i++)
+        write_step(out, v, &v->steps[i]);
+}
+
+static void compile(struct sim *sim, const struct plan_pipeline *p, struct plan_version *v)
+{
+    cleanup_text struct text yaml = {0};
+    cleanup_yaml struct yaml_docs docs = {0};
+    struct err err = {0};
+    write_pipeline(&yaml, p, v);
+    if (yaml_read("plan", yaml.data, yaml.len, &docs, &err) == 0)
+        v->ir = ir_compile(&docs.items[0], NULL, &err);
+    if (!v->ir)
+        sim_fail(sim, 0, "the generator made a pipeline that does not compile: %s\n%s", err.text,
+                 yaml.data);
+    ir_hash(v->ir, v->hash);
+}
+
+static void version_new(struct sim *sim, struct plan_pipeline *p)
+{
+    struct plan_version *v = &p->versions[p->version_count++];
+    enum shape shape = (enum shape)rng_in(&sim->rng, 0, SHAPE_COUNT - 1);
+    v->step_count = (int)rng_in(&sim->rng, 2, PLAN_STEPS);
+    for (int i = 0; i < v->step_count; i++)
+        step_new(&sim->rng, &v->steps[i], shape, i, v->step_count);
+    compile(sim, p, v);
+}
+
+struct plan *plan_new(struct sim *sim)
+{
+    struct plan *plan = mem_alloc(sizeof *plan);
+    plan->pipeline_count = (int)rng_in(&sim->rng, 1, PLAN_PIPELINES);
+    for (int i = 0; i < plan->pipeline_count; i++) {
+        struct plan_pipeline *p = &plan->pipelines[i];
+        snprintf(p->name, sizeof p->name, "p%d", i);
+        snprintf(p->type, sizeof p->type, "dev.sim.%c", (char)('a' + rng_in(&sim->rng, 0, 1)));
+        p->over = rng_chance(&sim->rng, 0.4) ? (int)rng_in(&sim->rng, 0, 4) : -1;
+        p->limit = rng_chance(&sim->rng, 0.5) ? (int)rng_in(&sim->rng, 1, 2) : 0;
+        p->cron = rng_chance(&sim->rng, 0.3);
+        p->gen = i + 1;
+        int versions = rng_chance(&sim->rng, 0.3) ? PLAN_VERSIONS : 1;
+        while (p->version_count < versions)
+            version_new(sim, p);
+    }
+    return plan;
+}
+
+void plan_free(struct plan *plan)
+{
+    if (!plan)
+        return;
+    for (int i = 0; i < plan->pipeline_count; i++)
+        for (int v = 0; v < plan->pipelines[i].version_count; v++)
+            json_decref(plan->pipelines[i].versions[v].ir);
+    free(plan);
+}
+
+struct plan_pipeline *plan_find(struct plan *plan, const char *pipeline)
+{
+    for (int i = 0; i < plan->pipeline_count; i++)
+        if (strcmp(plan->pipelines[i].name, pipeline) == 0)
+            return &plan->pipelines[i];
+    return NULL;
+}
+
+struct plan_version *plan_version_find(struct plan_pipeline *pipeline, const char *hash)
+{
+    for (int v = 0; v < pipeline->version_count; v++)
+        if (strcmp(pipeline->versions[v].hash, hash) == 0)
+            return &pipeline->versions[v];
+    return NULL;
+}
+
+int plan_step_find(const struct plan_version *version, const char *step)
+{
+    for (int i = 0; i < version->step_count; i++)
+        if (strcmp(version->steps[i].name, step) == 0)
+            return i;
+    return -1;
+}

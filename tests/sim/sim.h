@@ -1,0 +1,180 @@
+/* tests/sim/sim.h: one seed's world: a random generator, a clock, what happens when, what happened,
+ * and the processes that can be killed, stopped and continued. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "common/base/uuid.h"
+#include "tests/support/bus_memory.h"
+
+#define MS          1000LL
+#define S           1000000LL
+#define WALL_START  1790000000000000LL /* µs since 1970 at the start of each seed */
+#define HISTORY     400                /* lines that are kept */
+#define SCHEDULERS  2
+#define WORKERS_MAX 4
+
+struct database;
+struct plan;
+struct outside;
+struct scheduler;
+struct worker;
+struct ledger;
+struct sim;
+
+typedef void sim_fn(void *arg);
+
+/* ---- chance ---------------------------------------------------------------------------------- */
+struct rng {
+    uint64_t state;
+};
+uint64_t rng_next(struct rng *rng);
+int64_t rng_in(struct rng *rng, int64_t least, int64_t most); /* both included */
+bool rng_chance(struct rng *rng, double p);
+struct uuid rng_uuid(struct rng *rng);
+
+/* ---- processes ------------------------------------------------------------------------------- */
+/* Something that is killed or stopped as a whole. Events of a stopped process wait until it goes
+ * on; events of a dead one are dropped, those marked `always` (they free what they carry) are run. */
+struct proc {
+    struct sim *sim;
+    bool stopped, dead;
+    struct sim_event *held, *held_last;
+    struct proc *next; /* all of the seed; freed with it */
+};
+struct proc *proc_new(struct sim *sim);
+void proc_kill(struct proc *proc);
+void proc_stop(struct proc *proc);
+void proc_go_on(struct proc *proc);
+
+struct sim_event {
+    int64_t at;
+    uint64_t order;
+    sim_fn *fn;
+    void *arg;
+    struct proc *proc; /* NULL = the world's own */
+    bool always;
+    struct sim_event *next; /* while held */
+};
+
+/* ---- faults ---------------------------------------------------------------------------------- */
+/*     identifier          name */
+#define SIM_FAULTS(F)                                                                              \
+    F(SCHEDULER_KILL, "scheduler-kill")                                                            \
+    F(SCHEDULER_STOP, "scheduler-stop")                                                            \
+    F(SCHEDULER_KILL_ALL, "scheduler-kill-all")                                                    \
+    F(WALL_JUMP, "wall-jump")                                                                      \
+    F(DB_DOWN, "db-down")                                                                          \
+    F(DB_CUT, "db-cut")                                                                            \
+    F(DB_SLOW, "db-slow")                                                                          \
+    F(COMMIT_UNKNOWN_IN, "commit-unknown-in")                                                      \
+    F(COMMIT_UNKNOWN_OUT, "commit-unknown-out")                                                    \
+    F(COMMIT_NOT_IN, "commit-not-in")                                                              \
+    F(BUS_DOWN, "bus-down")                                                                        \
+    F(BUS_CUT, "bus-cut")                                                                          \
+    F(BUS_SLOW, "bus-slow")                                                                        \
+    F(BUS_CRASH, "bus-crash")                                                                      \
+    F(PUBLISH_UNKNOWN, "publish-unknown")                                                          \
+    F(BAD_RECORDS, "bad-records")                                                                  \
+    F(WORKER_KILL, "worker-kill")                                                                  \
+    F(WORKER_STOP, "worker-stop")                                                                  \
+    F(WORKER_CUT, "worker-cut")                                                                    \
+    F(WORKER_BOOT, "worker-boot")                                                                  \
+    F(KEEPER_KILL, "keeper-kill")                                                                  \
+    F(WORKER_LIE, "worker-lie")
+
+enum sim_fault {
+#define F(id, name) FAULT_##id,
+    SIM_FAULTS(F)
+#undef F
+        FAULT_COUNT
+};
+
+/* What was going on when a fault struck. */
+#define SIM_ACTIONS(A)                                                                             \
+    A(EVENT, "event")         /* published, not in the inbox */                                    \
+    A(COMMAND, "command")     /* published, not answered */                                        \
+    A(COMMIT, "commit")       /* a transaction is on its way */                                    \
+    A(PLACED, "placed")       /* an attempt whose process has not begun */                         \
+    A(RUNNING, "running")     /* a process runs */                                                 \
+    A(REPORT, "report")       /* an end that is not acknowledged */                                \
+    A(WAITING, "waiting")     /* a step waits for its next try */                                  \
+    A(CANCELLING, "cancelling")                                                                    \
+    A(QUEUED, "queued")       /* a run waits for its concurrency group */                          \
+    A(LEADERLESS, "leaderless") /* nobody leads */
+
+enum sim_action {
+#define A(id, name) ACTION_##id,
+    SIM_ACTIONS(A)
+#undef A
+        ACTION_COUNT
+};
+
+struct sim_counts {
+    int64_t seeds, changes, commits, faults, runs, events, commands, attempts, duplicates;
+    int64_t takeovers, unknown_commits, stale_reports, executions_twice;
+    int64_t pairs[FAULT_COUNT][ACTION_COUNT];
+};
+
+/* ---- the world ------------------------------------------------------------------------------- */
+struct sim {
+    uint64_t seed;
+    struct rng rng;
+    int64_t now; /* µs since the start */
+    struct sim_event **heap;
+    size_t heap_count, heap_cap;
+    uint64_t order;
+    struct proc *procs;
+    uint32_t without; /* bit n: fault n is left out (minimising) */
+    bool quiet;       /* at the end: workers fall silent */
+    bool healed;
+    int64_t healed_us;
+    int64_t work_us; /* bound of the work that may still be done after the last fault */
+
+    bool in_transaction; /* the outbox is: as the embedded bus */
+    int64_t lease_us, lost_after_us, grace_us;
+    struct memory_log *log;
+    struct database *db;
+    struct plan *plan;
+    struct outside *outside;
+    struct ledger *ledger;
+    struct scheduler *schedulers[SCHEDULERS];
+    struct worker *workers[WORKERS_MAX];
+    int worker_count;
+    int64_t bus_slow_until, db_slow_until;
+    int publish_unknown; /* so many publishes are answered "unknown" */
+
+    struct sim_counts counts;
+    char *history[HISTORY];
+    size_t history_count;
+    bool keep_history;
+};
+
+struct sim *sim_new(uint64_t seed, uint32_t without, bool keep_history);
+void sim_free(struct sim *sim);
+/* Runs the seed to its end. A broken invariant ends the process by sim_fail. */
+void sim_run(struct sim *sim);
+
+void sim_at(struct sim *sim, struct proc *proc, int64_t after_us, sim_fn *fn, void *arg);
+void sim_always(struct sim *sim, struct proc *proc, int64_t after_us, sim_fn *fn, void *arg);
+struct memory_clock sim_clock(struct proc *proc);       /* of a process */
+struct memory_clock sim_clock_world(struct sim *sim);   /* nobody's: the log's */
+
+/* A state-changing event (heartbeats and ticks are none). */
+void sim_changed(struct sim *sim);
+void sim_note(struct sim *sim, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The invariant (1 = I1 …; 0 = the harness itself) does not hold: tells all and ends the process. */
+_Noreturn void sim_fail(struct sim *sim, int invariant, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+const char *fault_name(enum sim_fault fault);
+int fault_parse(const char *name); /* -1 = unknown */
+const char *action_name(enum sim_action action);
+char *uuid_short(const struct uuid *id, char out[UUID_TEXT]); /* the last 8 digits */
+
+bool sim_step(struct sim *sim);  /* false: nothing is left to happen */
+void sim_drain(struct sim *sim); /* at the end: frees what is on its way */
+
+/* How one request to bus or database goes. */
+void sim_bus_fate(void *proc_of_client, enum memory_op op, const char *topic,
+                  struct memory_fate *fate);
