@@ -1,0 +1,145 @@
+/* leat-scheduler: leads, or stands by to lead. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/config.h"
+#include "common/base/hash.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/notify.h"
+#include "common/bus/embedded.h"
+#include "scheduler/shell/db_pg.h"
+#include "scheduler/shell/shell.h"
+#include "scheduler/shell/status.h"
+
+struct scheduler_config {
+    char *database, *bus, *doorbells, *listen, *node;
+    int64_t lease_us, lost_after_us, cancel_grace_us, event_age_us, message_age_us;
+    int64_t partitions, batch_rows;
+    int log_level, log_format;
+};
+
+static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
+static const char *const formats[] = {"logfmt", "json", NULL};
+
+#define KEY(field, name, kind) CONFIG_KEY(struct scheduler_config, field, name, kind)
+static const struct config_key keys[] = {
+    {KEY(database, "database", CONFIG_STRING), .required = true, .secret = true,
+     .help = "Postgres, as libpq's conninfo or URL"},
+    {KEY(bus, "bus", CONFIG_STRING), .fallback = "embedded", .help = "the queue: embedded"},
+    {KEY(doorbells, "doorbells", CONFIG_PATH), .help = "folder of the sockets that wake readers"},
+    {KEY(listen, "listen", CONFIG_ADDRESS), .help = "serves /healthz and /metrics there"},
+    {KEY(node, "node", CONFIG_STRING), .help = "name in `leat status` (default: the host's name)"},
+    {KEY(lease_us, "lease", CONFIG_DURATION), .fallback = "10s", .least = 2000000,
+     .most = 3600000000, .help = "a worker silent for longer gets nothing new"},
+    {KEY(lost_after_us, "lost-after", CONFIG_DURATION), .fallback = "90s", .least = 10000000,
+     .most = 86400000000, .help = "a worker silent for longer loses its attempts"},
+    {KEY(cancel_grace_us, "grace", CONFIG_DURATION), .fallback = "10s", .least = 100000,
+     .most = 3600000000, .help = "between TERM and KILL of a cancelled attempt"},
+    {KEY(event_age_us, "event-age", CONFIG_DURATION), .fallback = "14d", .least = 60000000,
+     .most = 31536000000000, .help = "events that were read stay on the queue so long"},
+    {KEY(message_age_us, "message-age", CONFIG_DURATION), .fallback = "1h", .least = 60000000,
+     .most = 31536000000000, .help = "the same for commands, reports, orders and changes"},
+    {KEY(partitions, "partitions", CONFIG_INT), .fallback = "4", .least = 1, .most = 1024,
+     .help = "of events and reports, where the queue lets one choose"},
+    {KEY(batch_rows, "batch-rows", CONFIG_INT), .fallback = "2000", .least = 10, .most = 100000,
+     .help = "about so many rows a transaction"},
+    {KEY(log_level, "log-level", CONFIG_ENUM), .fallback = "info", .words = levels,
+     .help = "least level that is logged"},
+    {KEY(log_format, "log-format", CONFIG_ENUM), .fallback = "logfmt", .words = formats,
+     .help = "logfmt or json"},
+    {0},
+};
+static const struct config_program program = {
+    "leat-scheduler", "Leads, or stands by: turns events into runs and places their steps.", keys};
+
+struct end {
+    struct loop *loop;
+    int status;
+};
+
+/* The supervisor starts the process anew: what it led, or thought it led, is in Postgres. */
+static void shell_over(void *arg, const struct err *why)
+{
+    struct end *end = arg;
+    bool fenced = why->code == LEAT_EFENCED;
+    if (fenced)
+        log_info("this scheduler leads no more and ends", LOG_ERR(why));
+    else
+        log_error("this scheduler cannot go on", LOG_ERR(why));
+    end->status = fenced ? 0 : err_exit_status(why->code);
+    loop_stop(end->loop);
+}
+
+static char *holder_name(const struct scheduler_config *config)
+{
+    char host[256] = "";
+    if (gethostname(host, sizeof host - 1) < 0)
+        host[0] = '\0';
+    return mem_printf("%s/%d", config->node && *config->node ? config->node : host, (int)getpid());
+}
+
+static struct shell *open_shell(struct loop *loop, const struct scheduler_config *config,
+                                struct end *end, struct err *err)
+{
+    if (strcmp(config->bus, "embedded") != 0) {
+        err_set(err, LEAT_EUSAGE, "--bus %s: this build has: embedded", config->bus);
+        return NULL;
+    }
+    struct shell_config settings = {0};
+    cleanup_free char *holder = holder_name(config);
+    shell_defaults(&settings);
+    settings.holder = holder;
+    random_bytes(&settings.seed, sizeof settings.seed);
+    settings.lease_us = config->lease_us;
+    settings.lost_after_us = config->lost_after_us;
+    settings.cancel_grace_us = config->cancel_grace_us;
+    settings.event_age_us = config->event_age_us;
+    settings.message_age_us = config->message_age_us;
+    settings.partitions = (int32_t)config->partitions;
+    settings.batch_rows = (size_t)config->batch_rows;
+    struct db *db = db_pg_open(
+        loop, &(struct db_pg_options){.conninfo = config->database, .name = "leat-scheduler"});
+    struct bus *bus =
+        embedded_open(loop, &(struct embedded_options){.conninfo = config->database,
+                                                       .name = "leat-scheduler bus",
+                                                       .doorbells = config->doorbells});
+    return shell_new(&settings, world_loop_new(loop), db, bus, shell_over, end);
+}
+
+static int run(struct loop *loop, const struct scheduler_config *config, struct err *err)
+{
+    struct end end = {.loop = loop};
+    struct shell *shell = open_shell(loop, config, &end, err);
+    if (!shell || !status_open(loop, shell, config->listen, err))
+        return err->code;
+    cleanup_text struct text settings = {0};
+    config_describe(&program, config, &settings);
+    log_info("scheduler starts", LOG_S("version", LEAT_VERSION), LOG_S("settings", settings.data));
+    shell_start(shell);
+    notify_supervisor("READY=1");
+    loop_run(loop);
+    notify_supervisor("STOPPING=1");
+    /* The same path as kill -9: the next leader takes over from what is committed. */
+    log_info("scheduler ends");
+    _exit(end.status);
+}
+
+int main(int argc, char **argv)
+{
+    static struct scheduler_config config;
+    struct err err = {0};
+    int told = config_load(&program, argc, argv, &config, &err);
+    if (told == CONFIG_TOLD)
+        return 0;
+    log_setup("scheduler", told < 0 ? LOG_INFO : (enum log_level)config.log_level,
+              (enum log_format)config.log_format);
+    struct loop *loop = loop_new();
+    loop_stop_on_signals(loop);
+    if (told >= 0)
+        run(loop, &config, &err);
+    log_error("cannot start", LOG_ERR(&err));
+    return err_exit_status(err.code);
+}
