@@ -83,7 +83,12 @@ $(B)/bin/leat-keeper: $(call objects,$(keeper_SRCS)) $(call archive,common)
 UNIT_SRCS := $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c)
 UNIT_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(UNIT_SRCS))
 INTEGRATION_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/integration/test_*.c))
-TEST_SUPPORT := $(call objects,$(wildcard tests/support/*.c))
+# An archive, so that a test links only what it uses: some of it needs modules that others lack.
+TEST_SUPPORT_OBJS := $(call objects,$(wildcard tests/support/*.c))
+TEST_SUPPORT := $(if $(TEST_SUPPORT_OBJS),$(B)/libsupport.a)
+$(B)/libsupport.a: $(TEST_SUPPORT_OBJS)
+	@rm -f $@
+	@ar rcs $@ $^
 
 test_modules = $(filter $(word 3,$(subst /, ,$(1))),scheduler worker triggers api cli)
 define unit_rule

@@ -79,15 +79,16 @@ static json_t *read_expression(struct front *f, size_t step, const char *text)
     if (!scope_template(f, &scope, text))
         return json_object();
     cleanup_template struct template *t = template_compile(text, NULL);
-    const char *begin = strstr(text, "${{"), *end = text + strlen(text);
-    while (end > text && end[-1] != '}')
-        end--;
-    if (!template_is_expression(t) || !begin) {
+    if (!template_is_expression(t)) {
         front_problem(f, "object: write one ${{ expression }}, or a mapping of bucket and key");
         return json_object();
     }
-    const int n = (int)(end - 2 - (begin + 3));
-    const char *e = begin + 3;
+    const char *e = strstr(text, "${{") + 3, *end = strrchr(text, '}') - 1;
+    while (e < end && strchr(" \t\r\n", *e))
+        e++;
+    while (end > e && strchr(" \t\r\n", end[-1]))
+        end--;
+    const int n = (int)(end - e);
     cleanup_free char *bucket =
         mem_printf("${{ default((%.*s).bucket, event.data.bucket) }}", n, e);
     cleanup_free char *key = mem_printf("${{ (%.*s).key }}", n, e);

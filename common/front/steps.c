@@ -46,8 +46,8 @@ static void read_argv(struct front *f, size_t step, const char *key)
     json_array_foreach (list, i, item) {
         front_at(f, "steps", f->step[step].name, key, NULL);
         front_at_index(f, i);
-        if (scope_template(f, &scope, json_string_value(item)))
-            json_array_append(out, item);
+        scope_template(f, &scope, json_string_value(item));
+        json_array_append(out, item);
     }
     json_object_set_new(f->step[step].out, key, out);
 }

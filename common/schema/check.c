@@ -15,6 +15,11 @@ struct checker {
     void *arg;
     int found;
     struct text pointer;
+    struct {
+        const char *pattern; /* of a schema, so the address tells it apart */
+        regex_t re;
+    } regexes[8];
+    size_t regex_count;
 };
 
 static void report(struct checker *c, const char *text)
@@ -57,14 +62,29 @@ static void report_type(struct checker *c, unsigned types)
     report(c, t.data);
 }
 
-static bool matches(const char *pattern, const char *s)
+/* Compiled once for each check: a file of 10,000 steps holds as many names. */
+static const regex_t *compiled(struct checker *c, const char *pattern)
 {
-    regex_t re;
-    if (regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB) != 0)
-        return false;
-    const bool yes = regexec(&re, s, 0, NULL, 0) == 0;
-    regfree(&re);
-    return yes;
+    size_t i = 0;
+    while (i < c->regex_count && c->regexes[i].pattern != pattern)
+        i++;
+    if (i < c->regex_count)
+        return &c->regexes[i].re;
+    if (i == ARRAY_LEN(c->regexes))
+        regfree(&c->regexes[--i].re);
+    if (regcomp(&c->regexes[i].re, pattern, REG_EXTENDED | REG_NOSUB) != 0) {
+        c->regex_count = i;
+        return NULL;
+    }
+    c->regexes[i].pattern = pattern;
+    c->regex_count = i + 1;
+    return &c->regexes[i].re;
+}
+
+static bool matches(struct checker *c, const char *pattern, const char *s)
+{
+    const regex_t *re = compiled(c, pattern);
+    return re && regexec(re, s, 0, NULL, 0) == 0;
 }
 
 static void check_words(struct checker *c, const struct schema_node *n, const char *s)
@@ -95,7 +115,7 @@ static void check_string(struct checker *c, const struct schema_node *n, const j
         text_puts(&t, n->min_length == 1 ? "must not be empty" : "is too short");
     else if (n->max_length && len > n->max_length)
         text_printf(&t, "is longer than %zu characters", n->max_length);
-    else if (n->pattern && !matches(n->pattern, s))
+    else if (n->pattern && !matches(c, n->pattern, s))
         text_printf(&t, "must %s", n->names_hint ? n->names_hint : "have another form");
     if (t.data)
         report(c, t.data);
@@ -165,7 +185,7 @@ static void check_member(struct checker *c, const struct schema_node *n, const c
         check_value(c, known, member);
     } else if (n->closed) {
         report_unknown(c, n, name);
-    } else if (n->names && !matches(n->names, name)) {
+    } else if (n->names && !matches(c, n->names, name)) {
         cleanup_text struct text t = {0};
         text_printf(&t, "a name here must %s", n->names_hint);
         report(c, t.data);
@@ -230,5 +250,7 @@ int schema_check(const struct schema_node *schema, const json_t *value, schema_p
     struct checker c = {.problem = problem, .arg = arg};
     check_value(&c, schema, value);
     text_free(&c.pointer);
+    for (size_t i = 0; i < c.regex_count; i++)
+        regfree(&c.regexes[i].re);
     return c.found;
 }
