@@ -102,6 +102,7 @@ int main(int argc, char **argv)
     loop_run(loop);
     notify_supervisor("STOPPING=1");
     process_executor_quit(worker.executors[ORDER_START_EXECUTOR_PROCESS]);
+    rmdir(worker.secrets); /* when it is empty */
     /* The same path as kill -9: the journal and the keeper hold what matters. */
     log_info("the worker ends; running steps go on under leat-keeper, and the next worker of this "
              "data folder follows them");
