@@ -15,6 +15,11 @@ integration: ## integration tests on a real Postgres, under ASan and UBSan
 	$(MAKE) -j$(JOBS) V=check integration-bins
 	dev/run-integration build/check
 
+.PHONY: fuzz
+FUZZ_SECONDS ?= 60
+fuzz: ## every parser for FUZZ_SECONDS under libFuzzer
+	dev/fuzz $(FUZZ_SECONDS)
+
 format: ## clang-format over every C file
 	dev/format --write
 lint: ## every gate: formatting, include rule, banned functions, sizes, generated files
