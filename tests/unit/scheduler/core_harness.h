@@ -1,0 +1,521 @@
+/* tests/unit/scheduler/core_harness.h: a core with a clock in hand, a mirror of the rows that its
+ * batches would leave in Postgres, and the orders that it sent. Every turn is checked. */
+#pragma once
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "common/base/arena.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/ir/ir.h"
+#include "common/text/json.h"
+#include "scheduler/core/core.h"
+
+struct harness {
+    struct core_config config;
+    struct core *core;
+    struct core_now now;
+    struct batch *out;
+    struct snapshot *rows; /* what the database holds; results of finished runs stay */
+    struct order *orders;  /* decoded, grants too */
+    char **order_workers;
+    size_t order_count, order_cap;
+    int64_t n; /* last report number, one worker at a time: see harness_number */
+    struct uuid lives[8];
+    int64_t numbers[8]; /* report numbers by worker w0, w1, … */
+    size_t attempts_done, turns, step_rows, changes, partial;
+    bool mirror;
+    char detail[600]; /* of the last command's verdict */
+    bool accepted;
+    char verdicts[4096]; /* of the last event */
+};
+
+static inline struct uuid id_of(int byte)
+{
+    struct uuid id = {{0x01, 0x9a, 0, 0, 0, 0, 0x70, 0, 0x80}};
+    id.b[15] = (uint8_t)byte;
+    return id;
+}
+
+static inline bool same_id(const struct uuid *a, const struct uuid *b)
+{
+    return uuid_compare(a, b) == 0;
+}
+
+/* ---- the mirror ---------------------------------------------------------------------------- */
+
+static inline struct snapshot_run *row_of_run(struct harness *h, struct uuid id)
+{
+    for (size_t i = 0; i < h->rows->runs_count; i++)
+        if (same_id(&h->rows->runs[i].id, &id))
+            return &h->rows->runs[i];
+    return NULL;
+}
+
+static inline struct snapshot_step *row_of_step(struct harness *h, struct uuid run, int step)
+{
+    for (size_t i = 0; i < h->rows->steps_count; i++)
+        if (same_id(&h->rows->steps[i].run, &run) && h->rows->steps[i].step == step)
+            return &h->rows->steps[i];
+    return NULL;
+}
+
+static inline struct snapshot_result *row_of_result(struct harness *h, struct uuid run, int step)
+{
+    for (size_t i = 0; i < h->rows->results_count; i++)
+        if (same_id(&h->rows->results[i].run, &run) && h->rows->results[i].step == step)
+            return &h->rows->results[i];
+    return NULL;
+}
+
+static inline json_t *json_of(const char *text)
+{
+    return text ? json_read(text, strlen(text), NULL, NULL) : NULL;
+}
+
+static inline void mirror_runs(struct harness *h)
+{
+    struct batch *b = h->out;
+    for (size_t i = 0; i < b->runs_count; i++) {
+        const struct batch_run *r = &b->runs[i];
+        assert_null(row_of_run(h, r->id));
+        *snapshot_add_runs(h->rows) = (struct snapshot_run){
+            .id = r->id,
+            .pipeline = snapshot_text(h->rows, r->pipeline),
+            .version = snapshot_text(h->rows, r->version),
+            .name = snapshot_text(h->rows, r->name),
+            .number = r->number,
+            .experiment = snapshot_text(h->rows, r->experiment),
+            .state = r->state,
+            .reason = "",
+            .trigger = snapshot_text(h->rows, r->trigger),
+            .event = r->event,
+            .params = json_of(r->params),
+            .vars = json_of(r->vars),
+            .retry_of = r->retry_of,
+            .created_us = r->created_us,
+            .started_us = r->started_us,
+        };
+    }
+    for (size_t i = 0; i < b->run_moves_count; i++) {
+        const struct batch_run_move *m = &b->run_moves[i];
+        struct snapshot_run *r = row_of_run(h, m->id);
+        assert_non_null(r);
+        assert_false(machine_is_terminal(&MACHINE_RUN, r->state));
+        r->state = m->state;
+        r->reason = snapshot_text(h->rows, m->reason);
+        r->started_us = m->started_us ? m->started_us : r->started_us;
+        r->cancelled_us = m->cancelled_us ? m->cancelled_us : r->cancelled_us;
+    }
+}
+
+static inline void mirror_steps(struct harness *h)
+{
+    struct batch *b = h->out;
+    for (size_t i = 0; i < b->steps_count; i++) {
+        const struct batch_step *s = &b->steps[i];
+        assert_null(row_of_result(h, s->run, s->step));
+        struct snapshot_step *to = row_of_step(h, s->run, s->step);
+        if (!to)
+            to = snapshot_add_steps(h->rows);
+        *to = (struct snapshot_step){
+            .run = s->run,
+            .step = s->step,
+            .state = s->state,
+            .attempt = s->attempt,
+            .attempt_id = s->attempt_id,
+            .nonce = s->nonce,
+            .worker = snapshot_text(h->rows, s->worker),
+            .incarnation = s->incarnation,
+            .since_us = s->since_us,
+            .started_us = s->started_us,
+            .due_us = s->due_us,
+            .lost = s->lost,
+            .reason = snapshot_text(h->rows, s->reason),
+        };
+    }
+}
+
+static inline void mirror_results(struct harness *h)
+{
+    struct batch *b = h->out;
+    for (size_t i = 0; i < b->results_count; i++) {
+        const struct batch_result *r = &b->results[i];
+        assert_null(row_of_result(h, r->run, r->step)); /* at most one result */
+        *snapshot_add_results(h->rows) = (struct snapshot_result){
+            .run = r->run,
+            .step = r->step,
+            .state = r->state,
+            .attempt = r->attempt,
+            .attempt_id = r->attempt_id,
+            .outputs = json_of(r->outputs),
+            .reason = snapshot_text(h->rows, r->reason),
+        };
+        struct snapshot_step *live = row_of_step(h, r->run, r->step);
+        if (live)
+            *live = h->rows->steps[--h->rows->steps_count];
+    }
+}
+
+static inline void mirror_workers(struct harness *h)
+{
+    for (size_t i = 0; i < h->out->workers_count; i++) {
+        const struct batch_worker *w = &h->out->workers[i];
+        struct snapshot_worker *to = NULL;
+        for (size_t k = 0; k < h->rows->workers_count; k++)
+            if (strcmp(h->rows->workers[k].id, w->id) == 0)
+                to = &h->rows->workers[k];
+        if (!to) {
+            to = snapshot_add_workers(h->rows);
+            to->id = snapshot_text(h->rows, w->id);
+            assert_non_null(w->info); /* its column is NOT NULL */
+        }
+        to->incarnation = w->incarnation;
+        to->boot = snapshot_text(h->rows, w->boot);
+        to->state = w->state;
+        to->report_n = w->report_n;
+        to->heard_us = w->heard_us;
+        if (w->info) {
+            json_decref(to->info);
+            to->info = json_of(w->info);
+        }
+    }
+}
+
+static inline void keep_order(struct harness *h, const struct batch_message *m)
+{
+    if (h->order_count == h->order_cap) {
+        h->order_cap = h->order_cap ? h->order_cap * 2 : 64;
+        h->orders = mem_grow(h->orders, h->order_cap, sizeof *h->orders);
+        h->order_workers = mem_grow(h->order_workers, h->order_cap, sizeof *h->order_workers);
+    }
+    struct err err = {0};
+    if (order_decode(m->value, m->len, &h->orders[h->order_count], &err) < 0)
+        fail_msg("order: %s", err.text);
+    h->order_workers[h->order_count++] = mem_string(m->topic + strlen(TOPIC_ORDERS_PREFIX));
+}
+
+static inline void keep_messages(struct harness *h)
+{
+    for (size_t i = 0; i < h->out->messages_count; i++) {
+        const struct batch_message *m = &h->out->messages[i];
+        if (strcmp(m->topic, TOPIC_CHANGES) != 0) {
+            keep_order(h, m);
+            continue;
+        }
+        struct change change;
+        assert_int_equal(change_decode(m->value, m->len, &change, NULL), 0);
+        assert_true(m->len <= 256 * 1024);
+        assert_int_equal(change.tx_seq, h->out->tx_seq + 1);
+        h->changes++;
+        h->partial += change.partial;
+        change_clear(&change);
+    }
+}
+
+static inline void keep_verdicts(struct harness *h)
+{
+    struct batch *b = h->out;
+    if (b->commands_count) {
+        const struct batch_command *c = &b->commands[b->commands_count - 1];
+        h->accepted = c->accepted;
+        snprintf(h->detail, sizeof h->detail, "%s", c->detail);
+    }
+    if (b->events_count)
+        snprintf(h->verdicts, sizeof h->verdicts, "%s", b->events[b->events_count - 1].verdicts);
+}
+
+/* One batch: the turn, the commit, the next. */
+static inline void harness_turn(struct harness *h)
+{
+    core_turn(h->core, &h->now, h->out);
+    if (h->mirror) {
+        core_check(h->core);
+        mirror_runs(h);
+        mirror_steps(h);
+        mirror_results(h);
+        mirror_workers(h);
+    }
+    h->attempts_done += h->out->attempts_count;
+    h->step_rows += h->out->steps_count;
+    keep_messages(h);
+    keep_verdicts(h);
+    h->turns++;
+    h->rows->tx_seq = ++h->out->tx_seq;
+    batch_clear(h->out);
+}
+
+/* Turns until nothing is due. */
+static inline void harness_settle(struct harness *h)
+{
+    harness_turn(h);
+    for (int i = 0; i < 10000 && core_deadline(h->core) <= h->now.mono_us; i++)
+        harness_turn(h);
+    assert_true(core_deadline(h->core) > h->now.mono_us);
+}
+
+static inline void harness_pass(struct harness *h, int64_t us)
+{
+    h->now.mono_us += us;
+    h->now.wall_us += us;
+    h->now.answered_us += us;
+    harness_settle(h);
+}
+
+/* ---- setting up ---------------------------------------------------------------------------- */
+
+static inline struct harness *harness_new(void)
+{
+    struct harness *h = mem_alloc(sizeof *h);
+    h->config = (struct core_config){.epoch = 7,
+                                     .seed = 42,
+                                     .lease_us = 10 * US_PER_S,
+                                     .lost_after_us = 90 * US_PER_S,
+                                     .cancel_grace_us = 10 * US_PER_S,
+                                     .batch_rows = 2000};
+    h->core = core_new(&h->config);
+    h->now = (struct core_now){1000 * US_PER_S, 1700000000 * US_PER_S, 500 * US_PER_S};
+    h->out = batch_new();
+    h->out->epoch = 7;
+    h->rows = snapshot_new();
+    h->mirror = true;
+    return h;
+}
+
+static inline void harness_forget_orders(struct harness *h)
+{
+    for (size_t i = 0; i < h->order_count; i++) {
+        order_clear(&h->orders[i]);
+        free(h->order_workers[i]);
+    }
+    h->order_count = 0;
+}
+
+static inline void harness_free(struct harness *h)
+{
+    harness_forget_orders(h);
+    free(h->orders);
+    free(h->order_workers);
+    core_free(h->core);
+    batch_free(h->out);
+    snapshot_free(h->rows);
+    free(h);
+}
+
+/* Applies a pipeline file; the core learns it. Returns the version's hash. */
+static inline const char *harness_apply(struct harness *h, const char *yaml)
+{
+    struct err err = {0};
+    struct yaml_docs docs = {0};
+    if (yaml_read("test.yaml", yaml, strlen(yaml), &docs, &err) < 0)
+        fail_msg("%s", err.text);
+    json_t *ir = ir_compile(&docs.items[0], "test.yaml", NULL, &err);
+    if (!ir)
+        fail_msg("%s", err.text);
+    char hash[SHA256_HEX];
+    ir_hash(ir, hash);
+    struct snapshot_version *v = snapshot_add_versions(h->rows);
+    v->pipeline = snapshot_text(h->rows, json_get_string(ir, "name", ""));
+    v->hash = snapshot_text(h->rows, hash);
+    v->ir = ir;
+    struct snapshot_pipeline *p = snapshot_add_pipelines(h->rows);
+    p->name = v->pipeline;
+    p->version = v->hash;
+    p->next_number = 1;
+    struct snapshot *delta = snapshot_new();
+    *snapshot_add_versions(delta) = *v;
+    json_incref(ir);
+    *snapshot_add_pipelines(delta) = *p;
+    core_learn(h->core, delta, &h->now);
+    snapshot_free(delta);
+    yaml_docs_free(&docs);
+    return v->hash;
+}
+
+/* A new leader over the committed rows; `gone_us` of wall time passed in between. */
+static inline void harness_restart(struct harness *h, int64_t gone_us)
+{
+    core_free(h->core);
+    h->config.epoch++;
+    h->core = core_new(&h->config);
+    h->now.wall_us += gone_us;
+    h->now.mono_us = 5000000; /* another machine's clock */
+    h->now.answered_us = 0;
+    struct snapshot *live = snapshot_new();
+    live->tx_seq = h->rows->tx_seq;
+    for (size_t i = 0; i < h->rows->versions_count; i++) {
+        *snapshot_add_versions(live) = h->rows->versions[i];
+        json_incref(h->rows->versions[i].ir);
+    }
+    for (size_t i = 0; i < h->rows->pipelines_count; i++)
+        *snapshot_add_pipelines(live) = h->rows->pipelines[i];
+    for (size_t i = 0; i < h->rows->workers_count; i++) {
+        *snapshot_add_workers(live) = h->rows->workers[i];
+        json_incref(h->rows->workers[i].info);
+    }
+    for (size_t i = 0; i < h->rows->runs_count; i++) {
+        struct snapshot_run *r = &h->rows->runs[i];
+        if (machine_is_terminal(&MACHINE_RUN, r->state))
+            continue;
+        *snapshot_add_runs(live) = *r;
+        json_incref(r->params);
+        json_incref(r->vars);
+    }
+    for (size_t i = 0; i < h->rows->results_count; i++) {
+        *snapshot_add_results(live) = h->rows->results[i];
+        json_incref(h->rows->results[i].outputs);
+    }
+    for (size_t i = 0; i < h->rows->steps_count; i++)
+        *snapshot_add_steps(live) = h->rows->steps[i];
+    core_restore(h->core, live, &h->now);
+    core_check(h->core);
+    snapshot_free(live);
+}
+
+/* ---- inputs -------------------------------------------------------------------------------- */
+
+static inline void harness_command(struct harness *h, struct command c, bool tombstoned)
+{
+    static int next = 1;
+    c.v = 1;
+    c.id = id_of(0);
+    c.id.b[14] = (uint8_t)(next >> 8);
+    c.id.b[15] = (uint8_t)next++;
+    core_command(h->core, &c, tombstoned, &h->now, h->out);
+    harness_settle(h);
+}
+
+static inline struct uuid harness_run(struct harness *h, const char *pipeline, int byte)
+{
+    harness_command(
+        h, (struct command){.kind = COMMAND_KIND_RUN, .run = id_of(byte), .pipeline = pipeline},
+        false);
+    return id_of(byte);
+}
+
+static inline void harness_cancel(struct harness *h, struct uuid run)
+{
+    harness_command(h, (struct command){.kind = COMMAND_KIND_CANCEL, .run = run}, false);
+}
+
+static inline void worker_name(int w, char name[8])
+{
+    snprintf(name, 8, "w%d", w);
+}
+
+static inline void harness_report(struct harness *h, int w, struct report r)
+{
+    char name[8];
+    worker_name(w, name);
+    r.v = 1;
+    r.worker = name;
+    r.incarnation = h->lives[w];
+    if (r.n == 0)
+        r.n = ++h->numbers[w];
+    core_report(h->core, &r, &h->now, h->out);
+}
+
+/* A fresh life of worker w with so many slots, holding these attempts. */
+static inline void harness_hello(struct harness *h, int w, int slots, struct held_attempt *held,
+                                 size_t held_count)
+{
+    const char *executors[] = {"process", "noop"};
+    struct report_hello hello = {.boot = "boot",
+                                 .slots = slots,
+                                 .executors = executors,
+                                 .executors_count = 2,
+                                 .workspace = "/w",
+                                 .held = held,
+                                 .held_count = held_count};
+    h->lives[w] = id_of(100 + 10 * w + h->lives[w].b[14]);
+    h->lives[w].b[14] = (uint8_t)(h->lives[w].b[15] + 1);
+    harness_report(h, w, (struct report){.kind = REPORT_KIND_HELLO, .hello = &hello});
+    harness_settle(h);
+}
+
+static inline void harness_heartbeat(struct harness *h, int w, int64_t k)
+{
+    harness_report(h, w, (struct report){.kind = REPORT_KIND_HEARTBEAT, .heartbeat = k});
+    harness_settle(h);
+}
+
+static inline void harness_started(struct harness *h, int w, const struct order *o)
+{
+    harness_report(
+        h, w,
+        (struct report){.kind = REPORT_KIND_STARTED, .attempt = o->attempt, .nonce = o->nonce});
+}
+
+static inline void harness_finished(struct harness *h, int w, const struct order *o, int outcome,
+                                    const char *outputs)
+{
+    json_t *json = json_of(outputs);
+    struct report_result result = {.outcome = outcome, .outputs = json};
+    if (outcome == REPORT_RESULT_OUTCOME_FAILED)
+        result.exit_code = 3;
+    harness_report(h, w,
+                   (struct report){.kind = REPORT_KIND_FINISHED,
+                                   .attempt = o->attempt,
+                                   .nonce = o->nonce,
+                                   .result = &result});
+    json_decref(json);
+}
+
+/* ---- looking ------------------------------------------------------------------------------- */
+
+/* The newest order of that kind for the step (start) or at all; NULL = none. */
+static inline struct order *order_of(struct harness *h, int kind, const char *step)
+{
+    for (size_t i = h->order_count; i-- > 0;)
+        if (h->orders[i].kind == kind &&
+            (!step || (h->orders[i].start && strcmp(h->orders[i].start->step, step) == 0)))
+            return &h->orders[i];
+    return NULL;
+}
+
+static inline size_t orders_of(const struct harness *h, int kind)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < h->order_count; i++)
+        n += h->orders[i].kind == kind;
+    return n;
+}
+
+/* State of a step by its committed rows; "-" = it has none. */
+static inline const char *step_is(struct harness *h, struct uuid run, int step)
+{
+    const struct snapshot_result *r = row_of_result(h, run, step);
+    const struct snapshot_step *s = row_of_step(h, run, step);
+    return r   ? machine_state_name(&MACHINE_STEP, r->state)
+           : s ? machine_state_name(&MACHINE_STEP, s->state)
+               : "-";
+}
+
+static inline const char *run_is(struct harness *h, struct uuid run)
+{
+    const struct snapshot_run *r = row_of_run(h, run);
+    return r ? machine_state_name(&MACHINE_RUN, r->state) : "-";
+}
+
+/* The newest start of the step ends so. */
+static inline void finish(struct harness *h, int w, const char *step, int outcome,
+                          const char *outputs)
+{
+    struct order *o = order_of(h, ORDER_KIND_START, step);
+    assert_non_null(o);
+    harness_finished(h, w, o, outcome, outputs);
+    harness_settle(h);
+}
+
+static inline struct core_stats stats_of(const struct harness *h)
+{
+    struct core_stats s;
+    core_stats(h->core, &s);
+    return s;
+}
+
+#define SUCCEEDED REPORT_RESULT_OUTCOME_SUCCEEDED
+#define FAILED    REPORT_RESULT_OUTCOME_FAILED
