@@ -35,17 +35,19 @@ static bool append_chunk(struct api *api, const char *name, int64_t *skip, struc
     return true;
 }
 
-static void answer_log(struct log_read *l, struct http_request *req, int64_t attempt, bool over,
-                       int64_t chunks)
+static void answer_log(struct log_read *l, struct http_request *req, const struct pg_rows *rows)
 {
+    const int64_t attempt = pg_int(rows, 0, 0), chunks = pg_int(rows, 0, 3);
+    const char *id = pg_text_or_null(rows, 0, 1); /* NULL: it has not begun, or never will */
+    const bool over = pg_bool(rows, 0, 2);
     char run[UUID_TEXT], number[24];
     struct text out = {0};
     int64_t skip = l->offset, n = 1;
     uuid_format(&l->run, run);
     snprintf(number, sizeof number, "%lld", (long long)attempt);
-    for (; (long)out.len < ANSWER_MAX; n++) {
-        cleanup_free char *name = mem_printf("logs/%s/%s/%lld/%06lld", run, http_param(req, "step"),
-                                             (long long)attempt, (long long)n);
+    for (; id && (long)out.len < ANSWER_MAX; n++) {
+        cleanup_free char *name =
+            mem_printf("logs/%s/%s/%s/%06lld", run, http_param(req, "step"), id, (long long)n);
         if (!append_chunk(l->api, name, &skip, &out))
             break;
     }
@@ -68,8 +70,7 @@ static void log_known(void *arg, const struct pg_answer *answer)
     else if (pg_row_count(answer->rows) == 0)
         api_refuse(req, LEAT_ENOTFOUND, "the run has no step '%.80s'", http_param(req, "step"));
     else
-        answer_log(l, req, pg_int(answer->rows, 0, 0), pg_bool(answer->rows, 0, 1),
-                   pg_int(answer->rows, 0, 2));
+        answer_log(l, req, answer->rows);
     free(l);
 }
 

@@ -3,4 +3,27 @@
 
 #define VERB_LIST(V)                                                                               \
     V(UP)                                                                                          \
-    V(DOWN)
+    V(DOWN)                                                                                        \
+    V(STATUS)                                                                                      \
+    V(VALIDATE)                                                                                    \
+    V(APPLY)                                                                                       \
+    V(PIPELINES)                                                                                   \
+    V(PIPELINE)                                                                                    \
+    V(RUN)                                                                                         \
+    V(RUNS)                                                                                        \
+    V(SHOW)                                                                                        \
+    V(LOGS)                                                                                        \
+    V(CANCEL)                                                                                      \
+    V(RETRY)                                                                                       \
+    V(EVENTS)                                                                                      \
+    V(EVENT)                                                                                       \
+    V(ARTIFACTS)                                                                                   \
+    V(ARTIFACT_GET)                                                                                \
+    V(WORKERS)                                                                                     \
+    V(SOURCES)                                                                                     \
+    V(SECRET_SET)                                                                                  \
+    V(SECRET_LIST)                                                                                 \
+    V(SECRET_REMOVE)                                                                               \
+    V(CEL)                                                                                         \
+    V(CRON)                                                                                        \
+    V(DUMP_MACHINES)

@@ -120,16 +120,21 @@ FROM r;
 -- name: api_run_brief
 SELECT jsonb_build_object('id', id, 'name', name, 'state', state, 'pipeline', pipeline)::text FROM run WHERE id = $1::uuid;
 
--- $2: name of the step, $3: attempt or 0 for the newest. run step attempt, is it over?
+-- $2: name of the step, $3: attempt or 0 for the newest. Attempt, its id, is its log whole, how many chunks (-1 = unknown).
 -- name: api_log_of
-SELECT coalesce(nullif($3::int, 0), s.attempt, l.attempt, 0),
-       s.run IS NOT NULL OR coalesce(nullif($3::int, 0), 2147483647) < l.attempt OR (r.finished IS NOT NULL),
-       coalesce((s.log->>'chunks')::bigint, -1)
+SELECT m.attempt, m.attempt_id::text, m.over, coalesce((m.log->>'chunks')::bigint, -1)
 FROM run r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version
 CROSS JOIN LATERAL jsonb_array_elements(v.ir->'steps') WITH ORDINALITY AS e (step, ord)
-LEFT JOIN step_live l ON l.run = r.id AND l.step = ord - 1
-LEFT JOIN step_result s ON s.run = r.id AND s.step = ord - 1
-WHERE r.id = $1::uuid AND step->>'name' = $2::text;
+CROSS JOIN LATERAL (
+    SELECT attempt, attempt_id, true AS over, log FROM step_result WHERE run = r.id AND step_result.step = ord - 1 AND iteration = 0
+    UNION ALL
+    SELECT attempt, attempt_id, true, log FROM attempt_done WHERE run = r.id AND attempt_done.step = ord - 1 AND iteration = 0
+    UNION ALL
+    SELECT attempt, attempt_id, false, NULL FROM step_live WHERE run = r.id AND step_live.step = ord - 1 AND iteration = 0
+    UNION ALL
+    SELECT 0, NULL, r.finished IS NOT NULL, NULL) AS m
+WHERE r.id = $1::uuid AND e.step->>'name' = $2::text AND ($3::int = 0 OR m.attempt = $3::int)
+ORDER BY m.attempt DESC, m.over DESC LIMIT 1;
 
 -- name: api_artifacts
 SELECT coalesce(jsonb_agg(jsonb_build_object('step', v.ir->'steps'->s.step->>'name', 'output', o.key, 'sha256', o.value->>'artifact',

@@ -1,0 +1,217 @@
+#include "cli/output.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "common/text/json.h"
+
+#define COLUMNS_MAX  16
+#define TIME_PATTERN 19 /* characters of 2026-01-31T12:00:00 */
+
+static const char *const formats[] = {"table", "wide", "json", "yaml", "name", NULL};
+
+bool output_is(const struct given *given, const char *format)
+{
+    return strcmp(given_value(given, "output", "table"), format) == 0;
+}
+
+int output_check(const struct given *given, struct err *err)
+{
+    for (const char *const *f = formats; *f; f++)
+        if (output_is(given, *f))
+            return 0;
+    return err_set(err, LEAT_EUSAGE, "--output must be table, wide, json, yaml or name");
+}
+
+/* Times print in local time on a terminal and as RFC 3339 otherwise. */
+static char *time_text(const char *s)
+{
+    int64_t us;
+    char text[32];
+    struct tm tm;
+    if (strlen(s) < TIME_PATTERN || s[10] != 'T' || clock_parse(s, &us) < 0)
+        return NULL;
+    if (!isatty(STDOUT_FILENO)) {
+        clock_format(us, text);
+        return mem_string(text);
+    }
+    const time_t seconds = (time_t)(us / US_PER_S);
+    strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", localtime_r(&seconds, &tm));
+    return mem_string(text);
+}
+
+char *output_text(const json_t *value)
+{
+    if (!value || json_is_null(value))
+        return mem_string("");
+    if (!json_is_string(value))
+        return json_write(value);
+    char *time = time_text(json_string_value(value));
+    return time ? time : mem_string(json_string_value(value));
+}
+
+/* ---- YAML: block style, strings quoted as JSON where they could be read as something else ------
+ */
+
+static void yaml_scalar(const json_t *v)
+{
+    cleanup_free char *json = json_write(v);
+    const char *s = json_string_value(v);
+    const bool plain =
+        s && *s &&
+        strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_") == strlen(s) &&
+        strcmp(s, "true") != 0 && strcmp(s, "false") != 0 && strcmp(s, "null") != 0;
+    fputs(plain ? s : json, stdout);
+    putchar('\n');
+}
+
+static void yaml_value(const json_t *v, int indent);
+
+static void yaml_child(const json_t *v, int indent)
+{
+    const bool empty = json_is_object(v) ? json_object_size(v) == 0 : json_array_size(v) == 0;
+    if ((json_is_object(v) || json_is_array(v)) && !empty) {
+        putchar('\n');
+        yaml_value(v, indent + 2);
+    } else {
+        putchar(' ');
+        yaml_scalar(v);
+    }
+}
+
+static void yaml_value(const json_t *v, int indent)
+{
+    const char *key;
+    json_t *item;
+    size_t i;
+    if (json_is_object(v)) {
+        json_object_foreach ((json_t *)v, key, item) {
+            cleanup_json json_t *name = json_string(key);
+            cleanup_free char *quoted = json_write(name);
+            printf("%*s%s:", indent, "", quoted);
+            yaml_child(item, indent);
+        }
+    } else if (json_is_array(v)) {
+        json_array_foreach (v, i, item) {
+            printf("%*s-", indent, "");
+            yaml_child(item, indent);
+        }
+    } else {
+        yaml_scalar(v);
+    }
+}
+
+static bool show_whole(const struct given *given, const json_t *v)
+{
+    if (output_is(given, "json")) {
+        cleanup_free char *text = json_write_pretty(v);
+        fputs(text, stdout);
+        return true;
+    }
+    if (!output_is(given, "yaml"))
+        return false;
+    if (json_is_array(v) && json_array_size(v) == 0)
+        puts("[]");
+    else
+        yaml_value(v, 0);
+    return true;
+}
+
+/* ---- tables ------------------------------------------------------------------------------------
+ */
+
+/* Columns that people see: bytes that continue a UTF-8 character take none. */
+static size_t width_of(const char *s)
+{
+    size_t n = 0;
+    for (; *s; s++)
+        n += ((unsigned char)*s & 0xc0) != 0x80;
+    return n;
+}
+
+/* A cell is one line: what would break it is shown as a space. */
+static char *cell(const json_t *item, const char *pointer)
+{
+    char *text = output_text(json_pointer((json_t *)item, pointer));
+    for (char *p = text; *p; p++)
+        if ((unsigned char)*p < 0x20)
+            *p = ' ';
+    return text;
+}
+
+static size_t choose(const struct given *given, const struct column *all, const struct column **out)
+{
+    size_t n = 0;
+    for (; all->title && n < COLUMNS_MAX; all++)
+        if (!all->wide || output_is(given, "wide"))
+            out[n++] = all;
+    return n;
+}
+
+static void print_cell(const char *text, size_t width, bool last)
+{
+    fputs(text, stdout);
+    for (size_t n = width_of(text); !last && n < width + 2; n++)
+        putchar(' ');
+    if (last)
+        putchar('\n');
+}
+
+static void show_table(const json_t *items, const struct column *const *columns, size_t n)
+{
+    size_t width[COLUMNS_MAX], i;
+    const json_t *item;
+    for (size_t c = 0; c < n; c++)
+        width[c] = width_of(columns[c]->title);
+    json_array_foreach (items, i, item)
+        for (size_t c = 0; c < n; c++) {
+            cleanup_free char *text = cell(item, columns[c]->pointer);
+            if (width_of(text) > width[c])
+                width[c] = width_of(text);
+        }
+    for (size_t c = 0; c < n; c++)
+        print_cell(columns[c]->title, width[c], c + 1 == n);
+    json_array_foreach (items, i, item)
+        for (size_t c = 0; c < n; c++) {
+            cleanup_free char *text = cell(item, columns[c]->pointer);
+            print_cell(text, width[c], c + 1 == n);
+        }
+}
+
+void output_list(const struct given *given, const json_t *items, const struct column *columns)
+{
+    const struct column *chosen[COLUMNS_MAX];
+    const json_t *item;
+    size_t i;
+    if (show_whole(given, items))
+        return;
+    if (!output_is(given, "name")) {
+        show_table(items, chosen, choose(given, columns, chosen));
+        return;
+    }
+    json_array_foreach (items, i, item) {
+        cleanup_free char *name = cell(item, columns[0].pointer);
+        puts(name);
+    }
+}
+
+void output_object(const struct given *given, const json_t *object, const struct column *columns)
+{
+    if (show_whole(given, object))
+        return;
+    for (const struct column *c = columns; c->title; c++) {
+        cleanup_free char *text = cell(object, c->pointer);
+        if (output_is(given, "name")) {
+            puts(text);
+            return;
+        }
+        if (*text && (!c->wide || output_is(given, "wide")))
+            printf("%-12s %s\n", c->title, text);
+    }
+}

@@ -1,0 +1,24 @@
+/* cli/output.h: the one way that lists and objects are shown: table, wide, json, yaml, name. */
+#pragma once
+#include <jansson.h>
+#include "cli/verb.h"
+
+struct column {
+    const char *title;
+    const char *pointer; /* JSON Pointer in the item */
+    bool wide;           /* only with -o wide */
+};
+#define COLUMN_END                                                                                 \
+    {                                                                                              \
+        0                                                                                          \
+    }
+
+/* Checks --output before anything is called. LEAT_EUSAGE. */
+int output_check(const struct given *given, struct err *err);
+/* An array; the first column is what -o name prints. */
+void output_list(const struct given *given, const json_t *items, const struct column *columns);
+/* One object: json and yaml as it is, otherwise one "title: value" line a column. */
+void output_object(const struct given *given, const json_t *object, const struct column *columns);
+bool output_is(const struct given *given, const char *format);
+/* A value as a person reads it: times local on a terminal, strings bare, the rest compact JSON. */
+char *output_text(const json_t *value);

@@ -1,0 +1,133 @@
+/* The verbs that show a list: one row a verb, the rest is the same. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/client.h"
+#include "cli/output.h"
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "common/text/json.h"
+
+static const struct option plain_options[] = {OPTION_OUTPUT, OPTION_END};
+static const struct option run_options[] = {
+    {"pipeline", 0, "NAME", false, "runs of this pipeline"},
+    {"state", 0, "STATE", false,
+     "pending, queued, running, cancelling, succeeded, failed, cancelled"},
+    {"experiment", 0, "NAME", false, "runs of this experiment"},
+    {"since", 0, "TIME", false, "created at or after, RFC 3339"},
+    {"limit", 0, "N", false, "at most so many; default 50, at most 1000"},
+    OPTION_OUTPUT,
+    OPTION_END,
+};
+static const struct option event_options[] = {
+    {"source", 0, "NAME", false, "events of this source"},
+    {"since", 0, "TIME", false, "received at or after, RFC 3339"},
+    {"limit", 0, "N", false, "at most so many; default 50, at most 1000"},
+    OPTION_OUTPUT,
+    OPTION_END,
+};
+
+static const struct column run_columns[] = {{"ID", "/id", false},
+                                            {"NAME", "/name", false},
+                                            {"PIPELINE", "/pipeline", false},
+                                            {"STATE", "/state", false},
+                                            {"CREATED", "/created", false},
+                                            {"FINISHED", "/finished", false},
+                                            {"EXPERIMENT", "/experiment", true},
+                                            {"TRIGGER", "/trigger", true},
+                                            {"REASON", "/reason", true},
+                                            COLUMN_END};
+static const struct column pipeline_columns[] = {{"NAME", "/name", false},
+                                                 {"NUMBER", "/number", false},
+                                                 {"RUNS", "/runs", false},
+                                                 {"PAUSED", "/paused", false},
+                                                 {"APPLIED", "/applied", false},
+                                                 {"VERSION", "/version", true},
+                                                 {"DESCRIPTION", "/description", true},
+                                                 COLUMN_END};
+static const struct column event_columns[] = {{"ID", "/id", false},
+                                              {"SOURCE", "/source", false},
+                                              {"TYPE", "/type", false},
+                                              {"SUBJECT", "/subject", false},
+                                              {"RECEIVED", "/received", false},
+                                              {"RUNS", "/runs", true},
+                                              COLUMN_END};
+static const struct column worker_columns[] = {
+    {"ID", "/id", false},       {"STATE", "/state", false},
+    {"SLOTS", "/slots", false}, {"USED", "/used", false},
+    {"HEARD", "/heard", false}, {"EXECUTORS", "/executors", true},
+    {"POOL", "/pool", true},    COLUMN_END};
+static const struct column source_columns[] = {{"NAME", "/name", false},
+                                               {"PROVIDER", "/provider", false},
+                                               {"SECRET", "/secret", false},
+                                               {"CONFIG", "/config", true},
+                                               COLUMN_END};
+static const struct column secret_columns[] = {
+    {"NAME", "/name", false}, {"UPDATED", "/updated", false}, COLUMN_END};
+static const struct column artifact_columns[] = {
+    {"STEP", "/step", false},     {"OUTPUT", "/output", false}, {"SIZE", "/size", false},
+    {"FOLDER", "/folder", false}, {"SHA256", "/sha256", false}, COLUMN_END};
+
+/* Every option but --output is a query parameter of the same name. */
+static char *with_query(const struct given *given, const char *path, const struct option *options)
+{
+    struct text out = {0};
+    text_puts(&out, path);
+    char before = '?';
+    for (const struct option *o = options; o->name; o++) {
+        const char *value = given_value(given, o->name, NULL);
+        if (!value || strcmp(o->name, "output") == 0)
+            continue;
+        cleanup_free char *pair = client_path("%s=%s", o->name, value);
+        text_append(&out, &before, 1);
+        text_puts(&out, pair);
+        before = '&';
+    }
+    return text_take(&out);
+}
+
+static int show_list(const struct given *given, const char *path, const struct option *options,
+                     const struct column *columns, struct err *err)
+{
+    cleanup_json json_t *answer = NULL;
+    int rc = output_check(given, err);
+    if (rc < 0)
+        return rc;
+    cleanup_free char *full = with_query(given, path, options);
+    rc = client_call("GET", full, NULL, &answer, err);
+    if (rc < 0)
+        return rc;
+    output_list(given, json_object_get(answer, "items"), columns);
+    return 0;
+}
+
+#define LIST_VERB(NAME, word, what, path, options_, columns)                                       \
+    static int run_##NAME(const struct given *given, struct err *err)                              \
+    {                                                                                              \
+        return show_list(given, path, options_, columns, err);                                     \
+    }                                                                                              \
+    const struct verb VERB_##NAME = {                                                              \
+        .name = word, .arguments = "", .summary = what, .options = options_, .run = run_##NAME};
+
+LIST_VERB(RUNS, "runs", "Lists runs, newest first", "/api/v1/runs", run_options, run_columns)
+LIST_VERB(PIPELINES, "pipelines", "Lists pipelines", "/api/v1/pipelines", plain_options,
+          pipeline_columns)
+LIST_VERB(EVENTS, "events", "Lists events, newest first", "/api/v1/events", event_options,
+          event_columns)
+LIST_VERB(WORKERS, "workers", "Lists workers", "/api/v1/workers", plain_options, worker_columns)
+LIST_VERB(SOURCES, "sources", "Lists sources", "/api/v1/sources", plain_options, source_columns)
+LIST_VERB(SECRET_LIST, "secret list", "Lists the names of secrets", "/api/v1/secrets",
+          plain_options, secret_columns)
+
+static int run_artifacts(const struct given *given, struct err *err)
+{
+    cleanup_free char *path = client_path("/api/v1/runs/%s/artifacts", given_argument(given, 0));
+    return show_list(given, path, plain_options, artifact_columns, err);
+}
+const struct verb VERB_ARTIFACTS = {.name = "artifacts",
+                                    .arguments = "RUN",
+                                    .summary = "Lists a run's artifacts",
+                                    .least = 1,
+                                    .most = 1,
+                                    .options = plain_options,
+                                    .run = run_artifacts};

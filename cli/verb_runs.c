@@ -1,0 +1,173 @@
+/* run, logs, cancel, retry. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/client.h"
+#include "cli/files.h"
+#include "cli/follow.h"
+#include "cli/output.h"
+#include "common/base/mem.h"
+#include "common/text/json.h"
+#include "common/text/yaml.h"
+
+static const struct column brief_columns[] = {
+    {"id", "/id", false}, {"name", "/name", false}, {"state", "/state", false}, COLUMN_END};
+
+static const struct option run_options[] = {
+    {"param", 'p', "NAME=VALUE", true, "a parameter"},
+    {"params", 0, "FILE", false, "parameters from a YAML or JSON file"},
+    {"name", 0, "NAME", false, "the run's name; default PIPELINE-N"},
+    {"experiment", 0, "NAME", false, "the run's experiment"},
+    {"idempotency-key", 0, "KEY", false, "the same key starts one run, however often it is sent"},
+    {"wait", 0, NULL, false, "until it ends; exit 1 unless it succeeded"},
+    {"follow", 0, NULL, false, "print its logs, then as --wait"},
+    OPTION_OUTPUT,
+    OPTION_END,
+};
+
+static int read_params(const struct given *given, json_t *params, struct err *err)
+{
+    const char *file = given_value(given, "params", NULL);
+    cleanup_free char *text = NULL;
+    cleanup_yaml struct yaml_docs docs = {0};
+    if (file) {
+        size_t len;
+        text = file_read(file, 1 << 20, &len, err);
+        if (!text || yaml_read(file, text, len, &docs, err) < 0)
+            return err->code;
+        if (docs.count != 1 || !json_is_object(docs.items[0].value))
+            return err_set(err, LEAT_EINPUT, "%s: must hold one mapping of parameters", file);
+        json_object_update(params, docs.items[0].value);
+    }
+    const char *pair;
+    for (size_t i = 0; (pair = given_nth(given, "param", i)) != NULL; i++) {
+        const char *equals = strchr(pair, '=');
+        if (!equals || equals == pair)
+            return err_set(err, LEAT_EUSAGE, "-p %s: give NAME=VALUE", pair);
+        cleanup_free char *name = mem_bytes(pair, (size_t)(equals - pair));
+        if (json_object_set_new(params, name, json_string(equals + 1)) != 0)
+            return err_set(err, LEAT_EINPUT, "-p %s: is not UTF-8", name);
+    }
+    return 0;
+}
+
+static void set_given(const struct given *given, json_t *body, const char *option, const char *key)
+{
+    const char *value = given_value(given, option, NULL);
+    if (value)
+        json_object_set_new(body, key, json_string(value));
+}
+
+/* What a started run ends with: its state is the exit status. */
+static int wait_end(const struct given *given, const char *id, struct err *err)
+{
+    cleanup_json json_t *run = NULL;
+    int rc = given_flag(given, "follow") ? follow_logs(id, NULL, NULL, true, err) : 0;
+    if (rc == 0)
+        rc = follow_end(id, &run, err);
+    if (rc < 0)
+        return rc;
+    output_object(given, run, brief_columns);
+    return strcmp(json_get_string(run, "state", ""), "succeeded") == 0 ? 0 : 1;
+}
+
+static int run_run(const struct given *given, struct err *err)
+{
+    cleanup_json json_t *body = json_object();
+    cleanup_json json_t *answer = NULL;
+    json_t *params = json_object();
+    json_object_set_new(body, "params", params);
+    cleanup_free char *pipeline = mem_string(given_argument(given, 0));
+    char *at = strchr(pipeline, '@');
+    if (at) {
+        *at++ = '\0';
+        json_object_set_new(body, "version", json_string(at));
+    }
+    json_object_set_new(body, "pipeline", json_string(pipeline));
+    set_given(given, body, "name", "name");
+    set_given(given, body, "experiment", "experiment");
+    set_given(given, body, "idempotency-key", "idempotency_key");
+    int rc = output_check(given, err);
+    if (rc == 0)
+        rc = read_params(given, params, err);
+    if (rc == 0)
+        rc = client_call("POST", "/api/v1/runs", body, &answer, err);
+    if (rc < 0)
+        return rc;
+    if (given_flag(given, "wait") || given_flag(given, "follow"))
+        return wait_end(given, json_get_string(answer, "id", ""), err);
+    output_object(given, answer, brief_columns);
+    return 0;
+}
+const struct verb VERB_RUN = {.name = "run",
+                              .arguments = "PIPELINE[@VERSION]",
+                              .summary = "Starts a run",
+                              .least = 1,
+                              .most = 1,
+                              .options = run_options,
+                              .run = run_run};
+
+static const struct option log_options[] = {
+    {"follow", 'f', NULL, false, "go on until the log is whole"},
+    {"attempt", 0, "N", false, "of an earlier attempt"},
+    OPTION_END,
+};
+
+static int run_logs(const struct given *given, struct err *err)
+{
+    return follow_logs(given_argument(given, 0), given_argument(given, 1),
+                       given_value(given, "attempt", NULL), given_flag(given, "follow"), err);
+}
+const struct verb VERB_LOGS = {.name = "logs",
+                               .arguments = "RUN [STEP]",
+                               .summary = "Prints what steps wrote",
+                               .least = 1,
+                               .most = 2,
+                               .options = log_options,
+                               .run = run_logs};
+
+static const struct option brief_options[] = {OPTION_OUTPUT, OPTION_END};
+static const struct option retry_options[] = {
+    {"from", 0, "STEP", false, "run this step and all after it anew"}, OPTION_OUTPUT, OPTION_END};
+
+static int post(const struct given *given, const char *path, const json_t *body, struct err *err)
+{
+    cleanup_json json_t *answer = NULL;
+    int rc = output_check(given, err);
+    if (rc == 0)
+        rc = client_call("POST", path, body, &answer, err);
+    if (rc < 0)
+        return rc;
+    output_object(given, answer, brief_columns);
+    return 0;
+}
+
+static int run_cancel(const struct given *given, struct err *err)
+{
+    cleanup_free char *path = client_path("/api/v1/runs/%s/cancel", given_argument(given, 0));
+    return post(given, path, NULL, err);
+}
+const struct verb VERB_CANCEL = {.name = "cancel",
+                                 .arguments = "RUN",
+                                 .summary = "Cancels a run",
+                                 .least = 1,
+                                 .most = 1,
+                                 .options = brief_options,
+                                 .run = run_cancel};
+
+static int run_retry(const struct given *given, struct err *err)
+{
+    cleanup_json json_t *body = json_object();
+    cleanup_free char *path = client_path("/api/v1/runs/%s/retry", given_argument(given, 0));
+    set_given(given, body, "from", "from");
+    return post(given, path, body, err);
+}
+const struct verb VERB_RETRY = {.name = "retry",
+                                .arguments = "RUN",
+                                .summary =
+                                    "Starts a new run that adopts what succeeded in this one",
+                                .least = 1,
+                                .most = 1,
+                                .options = retry_options,
+                                .run = run_retry};
