@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -345,6 +346,38 @@ static void test_head_of_a_stream(void **state)
     http_stream_end(later.arg);
 }
 
+static int64_t cpu_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return t.tv_sec * US_PER_S + t.tv_nsec / 1000;
+}
+
+/* Kept-alive connections and a pending request cost nothing while nothing happens. */
+static void test_waiting_costs_nothing(void **state)
+{
+    (void)state;
+    static const char *const requests[] = {"GET /echo HTTP/1.1\r\nHost: x\r\n\r\n",
+                                           "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n"};
+    int fds[2];
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        fds[i] = dial();
+        const ssize_t len = (ssize_t)strlen(requests[i]);
+        assert_int_equal(write(fds[i], requests[i], (size_t)len), len);
+    }
+    for (int i = 0; i < 1000 && !pending; i++)
+        loop_step(loop, false);
+    assert_non_null(pending);
+    loop_timer_start(loop, &later, 400 * US_PER_MS, 0, (loop_fn *)loop_stop, loop);
+    const int64_t before = cpu_us();
+    loop_run(loop);
+    assert_true(cpu_us() - before < 40 * US_PER_MS);
+    close(fds[0]);
+    close(fds[1]);
+    loop_run(loop); /* until the pending one is told */
+    assert_null(pending);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -360,6 +393,7 @@ int main(void)
         T(test_upload_broken_off),
         T(test_stop_with_everything_open),
         T(test_head_of_a_stream),
+        T(test_waiting_costs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
