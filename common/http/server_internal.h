@@ -124,6 +124,10 @@ void request_resume(struct http_request *req);
 /* server.c */
 void server_wake(struct http_server *server);
 
+/* server_connection.c: MHD tells of each that is opened and closed */
+void server_on_connection(void *server, struct MHD_Connection *mhd, void **context,
+                          enum MHD_ConnectionNotificationCode code);
+
 /* server_metrics.c */
 void server_metrics_register(void);
 void server_count(const struct http_request *req);
