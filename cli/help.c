@@ -14,7 +14,7 @@ void help_all(struct text *out)
     }
     text_puts(out,
               "\nleat VERB --help tells more. Settings, in order: the option, the environment\n"
-              "(LEAT_URL, LEAT_TOKEN), the context file (see leat context).\n"
+              "(LEAT_URL, LEAT_TOKEN), the default http://127.0.0.1:8080.\n"
               "Exit status: 0 done, 1 it failed, 2 wrong usage, 3 not found, 4 refused,\n"
               "5 cannot reach Leat.\n");
 }

@@ -58,7 +58,7 @@ static const struct config_program program = {
 
 static const struct http_route routes[] = {
     {"POST", "/hooks/:source", hooks_receive, NULL, HOOK_BODY_MAX},
-    {"PUT", "/buckets/:bucket/*key", NULL, &BUCKET_PUT, 0},
+    {"PUT", "/buckets/:bucket/*key", NULL, &BUCKET_PUT, BUCKET_OBJECT_MAX},
     {"GET", "/healthz", answer_health, NULL, 0},
     {"GET", "/metrics", answer_metrics, NULL, 0},
     {0},
