@@ -69,8 +69,6 @@ static void check_run(struct check *c, const struct cel_reference *ref)
     if (!is_word(field, RUN_FIELDS))
         refuse(c, "run.%s: a run has id, name, pipeline, experiment and number%s", field,
                hint(field, RUN_FIELDS, near));
-    else if (c->scope->unnamed && (strcmp(field, "name") == 0 || strcmp(field, "experiment") == 0))
-        refuse(c, "run.%s: the run does not have it yet where %s is read", field, c->scope->where);
 }
 
 static void check_event(struct check *c, const struct cel_reference *ref)

@@ -39,7 +39,6 @@ struct scope {
     const char *where;  /* "run_name", for messages */
     int32_t step;       /* index of the step that it belongs to, -1 = none */
     bool git_vars_only; /* the trigger's own _NAMEs are not known yet */
-    bool unnamed;       /* the run has no name and no experiment yet */
 };
 
 /* Compiles what stands at front->at and checks every reference in it; references to steps become

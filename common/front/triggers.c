@@ -221,7 +221,7 @@ static void read_filter(struct front *f, const struct entry *e, json_t *out)
 /* run_name and experiment: read when the parameters are known, before the run has a name. */
 static void read_label(struct front *f, const struct entry *e, const char *key, json_t *out)
 {
-    const struct scope scope = {.roots = SCOPE_OF_RUN, .where = key, .step = -1, .unnamed = true};
+    const struct scope scope = {.roots = SCOPE_OF_TICK | SCOPE_PARAMS, .where = key, .step = -1};
     at_entry(f, e, key, NULL);
     scope_put_template(f, &scope, json_object_get(e->source, key), out, key);
 }

@@ -19,7 +19,7 @@
  * must give it. `event` is the CloudEvent, `vars` its git variables and the trigger's own.
  *   trigger   filter, vars         event, vars (the git ones only)
  *             params               event, vars
- *             run_name, experiment event, vars, params, run.{id,number,pipeline}
+ *             run_name, experiment event, vars, params
  *   objects   bucket … version     event, vars, params, run.{id,number,pipeline,name,experiment}
  *   step      when, image, inputs' value     the same and steps.S.outputs.N of typed outputs
  *             command, args, env, workdir    the same and inputs.N.path, outputs.N.path

@@ -366,7 +366,7 @@ static int refuse_tag_directives(struct reader *r, const char *data, size_t len)
             return fail(r, (struct yaml_place){line, 1}, LEAT_EINPUT,
                         "%%TAG directives are not taken; remove the line");
         p = memchr(p, '\n', (size_t)(end - p));
-        p += p != NULL;
+        p = p ? p + 1 : NULL;
     }
     return 0;
 }

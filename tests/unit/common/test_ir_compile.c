@@ -180,7 +180,7 @@ static const struct good TRIGGERS[] = {
     {ON("event: {type: t, params: {n: 7}}"), "/triggers/0/params/n", "\"7\""},
     {ON("event: {type: t, params: {n: \"7\"}}"), "/triggers/0/params/n", "\"7\""},
     {ON("event: {type: t, vars: {_A: \"${{ vars.SHORT_SHA }}\"}, run_name: \"${{ vars._A }} "
-        "${{ params.s }} ${{ run.number }}\"}"),
+        "${{ params.s }}\"}"),
      "/triggers/0/vars/_A", "\"${{ vars.SHORT_SHA }}\""},
     {A "params: {j: {type: json, default: 1}}\n"
        "on: {event: {type: t, params: {j: {a: \"${{ x\"}}}}",
