@@ -142,6 +142,7 @@ void pg_answer_all(struct pg *pg, const struct err *why)
 
 void pg_group_push(struct pg *pg, struct group *g)
 {
+    g->queued = true;
     *pg->last = g;
     pg->last = &g->next;
     if (!pg->unsent)
@@ -197,7 +198,7 @@ void pg_exec(struct pg *pg, enum query_id query, struct pg_params *params, pg_do
     assert((params ? (int)params->count : 0) == QUERIES[query].nparams);
     if (!pg->gathering)
         pg->gathering = group_new(GROUP_CALLS);
-    assert(pg->gathering->sent == 0);
+    assert(!pg->gathering->queued);
     add_call(pg->gathering, query, params, done, arg);
     pg->open_calls++;
 }
@@ -205,7 +206,7 @@ void pg_exec(struct pg *pg, enum query_id query, struct pg_params *params, pg_do
 void pg_send(struct pg *pg)
 {
     struct group *g = pg->gathering;
-    if (!g || g->sent > 0 || !pg->up || g->next || pg->unsent)
+    if (!g || g->queued || !pg->up || pg->broken || pg->unsent)
         return; /* something else has to go first: then all of it goes at the sync */
     enqueue(pg, g);
     pg_advance(pg);
@@ -217,7 +218,7 @@ void pg_sync(struct pg *pg)
     if (!g)
         return;
     g->ended = true;
-    if (g->sent == 0)
+    if (!g->queued)
         enqueue(pg, g);
     pg_advance(pg);
 }

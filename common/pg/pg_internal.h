@@ -32,6 +32,7 @@ struct group {
     size_t count, cap;
     size_t sent;     /* calls handed to libpq */
     size_t answered; /* calls whose answer is complete */
+    bool queued;     /* it stands in the list */
     bool ended;      /* pg_sync was called */
     bool synced;     /* its sync (or script) was handed to libpq: it may be done */
     bool refused;    /* the server refused it while it was under way: it is certainly not done */

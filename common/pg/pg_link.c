@@ -187,7 +187,7 @@ void pg_link_stop(struct pg *pg)
     pg->up = false;
     pg->broken = false;
     pg->in_script = false;
-    if (pg->gathering && pg->gathering->sent > 0)
+    if (pg->gathering && pg->gathering->queued)
         pg->gathering = NULL; /* it stands in the list of what is open */
 }
 

@@ -178,6 +178,39 @@ static void dropped_before_the_sync_is_not_done(void **state)
     assert_string_equal(f->down.text, "the test says so");
 }
 
+static void sent_on_a_broken_connection_is_answered_once(void **state)
+{
+    struct fixture *f = *state;
+    struct answers a = {0}, b = {0};
+    pg_drop(f->pg, "cut");
+    record(f->pg, 900, &a); /* not noticed yet: it is still up */
+    pg_send(f->pg);
+    pg_sync(f->pg);
+    pg_script(f->pg, "SELECT 1", NULL, NULL);
+    record(f->pg, 901, &b);
+    pg_send(f->pg);
+    pg_sync(f->pg);
+    assert_true(wait_for_count(f->loop, &b.count, 1, 5000));
+    wait_ms(f->loop, 20);
+    assert_int_equal(a.count, 1);
+    assert_int_equal(b.count, 1);
+    assert_int_equal(a.code, LEAT_EUNREACHABLE);
+    assert_int_equal(recorded(f), 0);
+}
+
+static void sent_behind_a_script_waits_for_it(void **state)
+{
+    struct fixture *f = *state;
+    struct answers a = {0};
+    pg_script(f->pg, "SELECT pg_sleep(0.1)", NULL, NULL);
+    record(f->pg, 900, &a);
+    pg_send(f->pg);
+    pg_sync(f->pg);
+    assert_true(wait_for_count(f->loop, &a.count, 1, 5000));
+    assert_int_equal(a.code, 0);
+    assert_int_equal(recorded(f), 1);
+}
+
 static void sent_group_commits_at_its_sync(void **state)
 {
     struct fixture *f = *state;
@@ -395,6 +428,8 @@ int main(void)
         TEST(refused_group_leaves_nothing_and_the_next_goes_on),
         TEST(statement_that_cannot_be_prepared_says_why),
         TEST(dropped_before_the_sync_is_not_done),
+        TEST(sent_on_a_broken_connection_is_answered_once),
+        TEST(sent_behind_a_script_waits_for_it),
         TEST(sent_group_commits_at_its_sync),
         TEST(dropped_after_the_sync_is_unknown),
         TEST(refused_before_the_connection_broke_is_certain),
