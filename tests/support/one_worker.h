@@ -17,7 +17,8 @@
 
 struct seen_attempt {
     bool placed, lost; /* lost: by a hello that did not name it */
-    int started;       /* reports taken in */
+    int64_t number;
+    int started; /* reports taken in */
     int finished;
     int outcome, exit_code;
     char *reason;
