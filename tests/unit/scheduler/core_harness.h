@@ -27,6 +27,7 @@ struct harness {
     struct uuid lives[8];
     int64_t numbers[8]; /* report numbers by worker w0, w1, … */
     size_t attempts_done, turns, step_rows, changes, partial;
+    size_t most_rows; /* of one batch */
     bool mirror;
     char detail[600]; /* of the last command's verdict */
     bool accepted;
@@ -239,6 +240,11 @@ static inline void harness_turn(struct harness *h)
         mirror_results(h);
         mirror_workers(h);
     }
+    size_t rows = 0;
+#define A(field, type) rows += h->out->field##_count;
+    BATCH_ARRAYS(A)
+#undef A
+    h->most_rows = rows > h->most_rows ? rows : h->most_rows;
     h->attempts_done += h->out->attempts_count;
     h->step_rows += h->out->steps_count;
     keep_messages(h);
@@ -305,16 +311,9 @@ static inline void harness_free(struct harness *h)
     free(h);
 }
 
-/* Applies a pipeline file; the core learns it. Returns the version's hash. */
-static inline const char *harness_apply(struct harness *h, const char *yaml)
+/* Takes the IR over; the core learns it. Returns the version's hash. */
+static inline const char *harness_apply_ir(struct harness *h, json_t *ir)
 {
-    struct err err = {0};
-    struct yaml_docs docs = {0};
-    if (yaml_read("test.yaml", yaml, strlen(yaml), &docs, &err) < 0)
-        fail_msg("%s", err.text);
-    json_t *ir = ir_compile(&docs.items[0], "test.yaml", NULL, &err);
-    if (!ir)
-        fail_msg("%s", err.text);
     char hash[SHA256_HEX];
     ir_hash(ir, hash);
     struct snapshot_version *v = snapshot_add_versions(h->rows);
@@ -331,8 +330,20 @@ static inline const char *harness_apply(struct harness *h, const char *yaml)
     *snapshot_add_pipelines(delta) = *p;
     core_learn(h->core, delta, &h->now);
     snapshot_free(delta);
-    yaml_docs_free(&docs);
     return v->hash;
+}
+
+/* The same from a pipeline file. */
+static inline const char *harness_apply(struct harness *h, const char *yaml)
+{
+    struct err err = {0};
+    struct yaml_docs docs cleanup_yaml = {0};
+    if (yaml_read("test.yaml", yaml, strlen(yaml), &docs, &err) < 0)
+        fail_msg("%s", err.text);
+    json_t *ir = ir_compile(&docs.items[0], "test.yaml", NULL, &err);
+    if (!ir)
+        fail_msg("%s", err.text);
+    return harness_apply_ir(h, ir);
 }
 
 /* A new leader over the committed rows; `gone_us` of wall time passed in between. */
