@@ -100,13 +100,14 @@ static void got(void *arg, const struct store_object *object, const struct err *
 static void assert_log(int attempt, const char *expected)
 {
     struct text all = {0};
-    char run[UUID_TEXT], name[SPOOL_NAME];
-    const struct uuid run_id = {{0x77}};
+    char run[UUID_TEXT], id[UUID_TEXT], name[SPOOL_NAME];
+    const struct uuid run_id = {{0x77}}, attempt_id = one_worker_id(attempt);
     uuid_format(&run_id, run);
+    uuid_format(&attempt_id, id);
     const json_t *log = o->seen[attempt].log;
     for (int64_t n = 1; n <= json_get_int(log, "chunks", 0); n++) {
         struct chunk c = {0};
-        spool_chunk_name(name, run, "step", o->seen[attempt].number, n);
+        spool_chunk_name(name, run, "step", id, n);
         store_read(o->store, name, 0, 1 << 20, got, &c);
         assert_true(wait_for_count(o->loop, &c.done, 1, 5000));
         assert_non_null(c.data);

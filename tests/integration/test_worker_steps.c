@@ -86,12 +86,13 @@ static char *read_log(int attempt)
 {
     const json_t *log = o->seen[attempt].log;
     struct text all = {0};
-    char run[UUID_TEXT], name[SPOOL_NAME], hex[SHA256_HEX];
-    const struct uuid run_id = {{0x77}};
+    char run[UUID_TEXT], id[UUID_TEXT], name[SPOOL_NAME], hex[SHA256_HEX];
+    const struct uuid run_id = {{0x77}}, attempt_id = one_worker_id(attempt);
     uuid_format(&run_id, run);
+    uuid_format(&attempt_id, id);
     assert_non_null(log);
     for (int64_t n = 1; n <= json_get_int(log, "chunks", 0); n++) {
-        spool_chunk_name(name, run, "step", o->seen[attempt].number, n);
+        spool_chunk_name(name, run, "step", id, n);
         cleanup_free char *chunk = read_store(name);
         assert_non_null(chunk);
         text_puts(&all, chunk);

@@ -354,15 +354,13 @@ void one_worker_order(struct one_worker *o, int attempt, struct order_start *sta
     start->pipeline = "pipe";
     start->experiment = "exp";
     start->step = start->step ? start->step : "step";
-    o->seen[attempt].number = start->number ? start->number : attempt;
-    struct order_start numbered = *start;
-    numbered.number = o->seen[attempt].number;
+    start->number = start->number ? start->number : 1;
     struct order order = {.kind = ORDER_KIND_START,
                           .attempt = one_worker_id(attempt),
                           .nonce = attempt,
                           .incarnation = o->incarnation,
                           .grace_us = 300 * US_PER_MS,
-                          .start = &numbered};
+                          .start = start};
     o->seen[attempt].placed = true;
     one_worker_send(o, &order);
 }

@@ -17,8 +17,7 @@
 
 struct seen_attempt {
     bool placed, lost; /* lost: by a hello that did not name it */
-    int64_t number;
-    int started; /* reports taken in */
+    int started;       /* reports taken in */
     int finished;
     int outcome, exit_code;
     char *reason;

@@ -255,7 +255,6 @@ bool attempt_adopt(struct attempt *a)
     if (!a->executor || !a->executor->ops->adopt(a->executor, &a->id))
         return false;
     move(a, WORK_RUNNING);
-    a->adopted = true;
     spool_open(a);
     if (a->asked == ASKED_CANCEL) /* the keeper may not have heard of it */
         a->executor->ops->stop(a->executor, &a->id, a->asked_grace_us);

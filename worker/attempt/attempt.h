@@ -37,7 +37,6 @@ struct attempt {
     struct collect *collect;   /* while it is COLLECTING */
     struct executor_exit exit; /* once it has ended; `reason` is exit_reason */
     char *exit_reason;
-    bool adopted;   /* begun in an earlier life of the worker */
     bool lost;      /* its keeper died */
     bool workspace; /* there may be a folder of it */
 };

@@ -33,10 +33,10 @@ struct spool {
     uint8_t digest[SHA256_BYTES];
 };
 
-void spool_chunk_name(char out[SPOOL_NAME], const char *run, const char *step, int64_t number,
+void spool_chunk_name(char out[SPOOL_NAME], const char *run, const char *step, const char *attempt,
                       int64_t n)
 {
-    snprintf(out, SPOOL_NAME, "logs/%s/%s/%" PRId64 "/%06" PRId64, run, step, number, n);
+    snprintf(out, SPOOL_NAME, "logs/%s/%s/%s/%06" PRId64, run, step, attempt, n);
 }
 
 static void uncount(struct spool *s)
@@ -104,8 +104,8 @@ static void go_on(struct spool *s);
 
 static void chunk_name(const struct spool *s, char out[SPOOL_NAME])
 {
-    const struct order_start *start = s->attempt->order.start;
-    spool_chunk_name(out, s->run, start->step, start->number, s->chunks + 1);
+    spool_chunk_name(out, s->run, s->attempt->order.start->step, s->attempt->id_text,
+                     s->chunks + 1);
 }
 
 /* Pending in the journal, and written with whatever comes next: without it the names are probed. */
@@ -182,9 +182,7 @@ static bool put_chunk(struct spool *s)
     char name[SPOOL_NAME];
     chunk_name(s, name);
     s->busy = true;
-    /* What is there under the name of an attempt that began in this life is a leftover. */
-    store_put_named(s->attempt->worker->store, name, buf, (size_t)n,
-                    s->attempt->adopted ? 0 : STORE_REPLACE, put, s);
+    store_put_named(s->attempt->worker->store, name, buf, (size_t)n, 0, put, s);
     return true;
 }
 

@@ -1,7 +1,7 @@
 /* worker/attempt/spool.h: the log of a process step, from its file on this worker's disk into the
- * store in numbered chunks, logs/RUN/STEP/NUMBER/000001 (NUMBER: 1, 2, …, which attempt it is):
- * every half second or 256 KiB, the rest when it has ended. After the worker's own death it goes on
- * where the store stands: a chunk's name can be written once only, and tells its size. */
+ * store in numbered chunks, logs/RUN/STEP/ATTEMPT-ID/000001 and so on: while it runs every half
+ * second or 256 KiB, the rest when it has ended. After the worker's own death it goes on where the
+ * store stands: a chunk's name can be written once only, and tells its size. */
 #pragma once
 #include <stdint.h>
 #include <stdbool.h>
@@ -15,8 +15,8 @@ struct spool;
 #define SPOOL_TICK_US 500000LL
 #define SPOOL_NAME    512 /* bytes of a chunk's name, the NUL included */
 
-/* Name of chunk n (1, 2, …) of a step's attempt `number`. */
-void spool_chunk_name(char out[SPOOL_NAME], const char *run, const char *step, int64_t number,
+/* Name of chunk n (1, 2, …). */
+void spool_chunk_name(char out[SPOOL_NAME], const char *run, const char *step, const char *attempt,
                       int64_t n);
 
 void spool_open(struct attempt *a); /* a->spool; goes on behind what the journal knows */
