@@ -26,6 +26,9 @@ static const char *const GIT_VARS[] = {"COMMIT_SHA",  "SHORT_SHA",    "REPO_NAME
                                        "BRANCH_NAME", "TAG_NAME",     "REF_NAME",  "PROJECT_ID",
                                        "BUILD_ID",    "TRIGGER_NAME", NULL};
 
+/* Those that a run has and an event has not. */
+static const char *const RUN_VARS[] = {"BUILD_ID", "TRIGGER_NAME", NULL};
+
 static const char *const RUN_FIELDS[] = {"id", "name", "pipeline", "experiment", "number", NULL};
 
 static bool is_word(const char *word, const char *const *words)
@@ -81,8 +84,13 @@ static void check_vars(struct check *c, const struct cel_reference *ref)
 {
     char near[FRONT_HINT];
     const char *name = ref->count > 1 ? ref->names[1] : NULL;
-    if (!name || is_word(name, GIT_VARS))
+    if (!name)
         return;
+    if (is_word(name, GIT_VARS)) {
+        if (c->scope->before_run && is_word(name, RUN_VARS))
+            refuse(c, "vars.%s: %s is read before there is a run", name, c->scope->where);
+        return;
+    }
     if (*name != '_')
         refuse(c, "vars.%s: no git variable has that name, and user variables begin with _%s", name,
                hint(name, GIT_VARS, near));

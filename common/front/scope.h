@@ -38,6 +38,7 @@ struct scope {
     unsigned roots;
     const char *where;  /* "run_name", for messages */
     int32_t step;       /* index of the step that it belongs to, -1 = none */
+    bool before_run;    /* there is no run yet, nor its BUILD_ID and TRIGGER_NAME */
     bool git_vars_only; /* the trigger's own _NAMEs are not known yet */
 };
 

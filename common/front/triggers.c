@@ -210,8 +210,11 @@ static void read_vars(struct front *f, const struct entry *e, json_t *out)
 
 static void read_filter(struct front *f, const struct entry *e, json_t *out)
 {
-    const struct scope scope = {
-        .roots = SCOPE_OF_TICK, .where = "filter", .step = -1, .git_vars_only = true};
+    const struct scope scope = {.roots = SCOPE_OF_TICK,
+                                .where = "filter",
+                                .step = -1,
+                                .before_run = true,
+                                .git_vars_only = true};
     const char *filter = json_get_string(e->source, "filter", NULL);
     at_entry(f, e, "filter", NULL);
     if (filter && scope_condition(f, &scope, filter))

@@ -174,6 +174,7 @@ static const struct bad TRIGGERS[] = {
     {ON("event: {type: t, filter: \"1 +\"}"), "4:28", "filter: expression 1:"},
     {ON("event: {type: t, filter: params.n > 1}"), "4:28", "params: cannot be used in filter"},
     {ON("event: {type: t, filter: vars._A == 'x', vars: {_A: x}}"), "4:28", "git variables only"},
+    {ON("event: {type: t, filter: vars.BUILD_ID != ''}"), "4:28", "before there is a run"},
     {ON("event: {type: t, run_name: \"${{ run.name }}\"}"), "4:30",
      "run: cannot be used in run_name"},
     {ON("event: {type: t, run_name: \"${{ steps.a.outputs.o }}\"}"), "4:30", "cannot be used"},
