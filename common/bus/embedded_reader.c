@@ -267,6 +267,15 @@ static void pump(struct bus_reader *r)
 
 /* ---- being woken ---------------------------------------------------------------------------- */
 
+/* Has a partition of the topic been looked up? The ring of a first record may be the only one. */
+static bool is_known(const struct bus_reader *r, int slot)
+{
+    for (size_t i = 0; i < r->mark_count; i++)
+        if (r->marks[i].slot == slot && r->marks[i].topic)
+            return true;
+    return false;
+}
+
 static void rung(void *arg, int events)
 {
     struct ear *ear = arg;
@@ -274,7 +283,7 @@ static void rung(void *arg, int events)
     const int what = doorbells_take(ear->fd);
     (void)events;
     r->want_read = true;
-    if (what & DOORBELL_HAS_PARTITION)
+    if (what & DOORBELL_HAS_PARTITION || !is_known(r, (int)(ear - r->ears)))
         r->want_look = true;
     pump(r);
 }

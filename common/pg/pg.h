@@ -31,7 +31,8 @@ struct pg_options {
     const char *name;     /* application_name */
     int64_t connect_timeout_us;     /* 0 = 5 s */
     int64_t answer_timeout_us;      /* no byte for so long while calls are open: the connection
-                                       counts as lost; 0 = waits for ever */
+                                       counts as lost (a script may take
+                                       longer); 0 = waits for ever */
     int64_t idle_in_transaction_us; /* these three: 0 = the server's default */
     int64_t lock_timeout_us;
     int64_t statement_timeout_us;

@@ -15,6 +15,7 @@ static const struct {
     {"57", LEAT_EUNREACHABLE},    /* the server shuts down, starts up, ended this backend */
     {"25P03", LEAT_EUNREACHABLE}, /* idle in transaction for too long */
     {"25006", LEAT_EUNREACHABLE}, /* a standby: read-only */
+    {"42P01", LEAT_EUNREACHABLE}, /* no such table: the leader has not migrated yet */
     {"53", LEAT_EFULL},           /* disk full, out of memory, too many connections */
     {"28", LEAT_EAUTH},           {"23505", LEAT_EEXISTS},
     {"40", LEAT_EREFUSED},    /* serialization, deadlock */

@@ -91,6 +91,8 @@ static void on_silence(void *arg)
     }
     if (!pg->first)
         return;
+    if (pg->in_script) /* a migration may take its time */
+        pg->heard_us = clock_monotonic_us();
     const int64_t left = pg->heard_us + pg->options.answer_timeout_us - clock_monotonic_us();
     if (left > 0)
         loop_timer_start(pg->loop, &pg->silence, left, 0, on_silence, pg);

@@ -302,6 +302,25 @@ static void latency_is_small(void **state)
     bus->ops->close(bus);
 }
 
+/* The leader's transaction makes the partition and the record behind the bus's back, and rings. */
+static void ring_alone_finds_a_new_partition(void **state)
+{
+    struct fixture *f = *state;
+    struct reading reading = {0};
+    struct bus *bus = open_bus(f, NULL);
+    make_topic(f, bus);
+    struct bus_reader *reader = read_all(bus, &reading);
+    wait_ms(f->loop, 50);
+    test_sql(f->db.conninfo, "INSERT INTO bus_partition SELECT id, 0, 'leader', 1 FROM bus_topic;"
+                             "INSERT INTO bus_record SELECT id, 0, 0, NULL, 'v' FROM bus_topic");
+    wait_ms(f->loop, 50);
+    assert_int_equal(reading.count, 0); /* the look comes once an hour */
+    bus->ops->ring(bus, "t");
+    assert_true(until(f, &reading.count, 1));
+    bus->ops->reader_close(reader);
+    bus->ops->close(bus);
+}
+
 /* ---- ends of things ------------------------------------------------------------------------- */
 
 static void readers_may_outlive_their_bus(void **state)
@@ -391,6 +410,7 @@ int main(void)
         TEST(reader_may_not_publish),
         TEST(readers_never_see_a_gap),
         TEST(latency_is_small),
+        TEST(ring_alone_finds_a_new_partition),
         TEST(readers_may_outlive_their_bus),
         TEST(may_be_closed_from_a_delivery),
         TEST(deadline_is_kept_without_a_server),
