@@ -64,6 +64,8 @@ static void attempt_unlink(struct core *core, struct attempt *a)
     if (!a->given_back)
         w->slots_apart -= a->takes.slots;
 #endif
+    if (w->used.slots <= w->has.slots && w->used.gpu <= w->has.gpu)
+        w->overfull = false;
     a->worker = NULL;
     place_pool_changed(core, w->pool);
 }

@@ -158,6 +158,8 @@ static void try_recall(struct core *core, struct run *run, const struct snapshot
         a->takes = (struct capacity){def->slots, def->gpu, def->cpu, def->memory};
     }
     attempt_link(core, a);
+    if (a->worker->used.slots > a->worker->has.slots)
+        a->worker->overfull = true; /* it said hello with fewer while these ran */
     if (a->due_us > 0)
         timers_set(&core->timers, &a->timer, TIMER_ATTEMPT,
                    now->mono_us + rest_of(a->due_us, a->since_us, now));

@@ -23,8 +23,8 @@ struct harness {
     struct order *orders;  /* decoded, grants too */
     char **order_workers;
     size_t order_count, order_cap;
-    int64_t n; /* last report number, one worker at a time: see harness_number */
-    struct uuid lives[8];
+    struct uuid lives[8]; /* incarnation of each worker */
+    int lives_made;
     int64_t numbers[8]; /* report numbers by worker w0, w1, … */
     size_t attempts_done, turns, step_rows, changes, partial;
     size_t most_rows; /* of one batch */
@@ -412,14 +412,14 @@ static inline void harness_cancel(struct harness *h, struct uuid run)
     harness_command(h, (struct command){.kind = COMMAND_KIND_CANCEL, .run = run}, false);
 }
 
-static inline void worker_name(int w, char name[8])
+static inline void worker_name(int w, char name[16])
 {
-    snprintf(name, 8, "w%d", w);
+    snprintf(name, 16, "w%d", w);
 }
 
 static inline void harness_report(struct harness *h, int w, struct report r)
 {
-    char name[8];
+    char name[16];
     worker_name(w, name);
     r.v = 1;
     r.worker = name;
@@ -441,8 +441,10 @@ static inline void harness_hello(struct harness *h, int w, int slots, struct hel
                                  .workspace = "/w",
                                  .held = held,
                                  .held_count = held_count};
-    h->lives[w] = id_of(100 + 10 * w + h->lives[w].b[14]);
-    h->lives[w].b[14] = (uint8_t)(h->lives[w].b[15] + 1);
+    h->lives[w] = id_of(w);
+    h->lives[w].b[12] = 0xff; /* no run's id */
+    h->lives[w].b[13] = (uint8_t)(++h->lives_made >> 8);
+    h->lives[w].b[14] = (uint8_t)h->lives_made;
     harness_report(h, w, (struct report){.kind = REPORT_KIND_HELLO, .hello = &hello});
     harness_settle(h);
 }
