@@ -241,6 +241,20 @@ static void test_keeper_dies_at_each_failpoint(void **state)
         one_worker_kill(o, SIGKILL);
     }
 }
+
+/* A full disk, say: nothing is taken in, and all of it is when it can be written again. */
+static void test_order_that_cannot_be_journalled_is_read_again(void **state)
+{
+    (void)state;
+    o->mute = true; /* a grant passes the same point */
+    one_worker_start(o, "order-journalled-before:1:error", NULL);
+    order_step(1);
+    one_worker_pass(o, 500);
+    assert_int_equal(executions(1), 0);
+    o->mute = false;
+    one_worker_finished(o, 1);
+    assert_right(1);
+}
 #endif
 
 /* ---- deaths at any time
@@ -395,10 +409,20 @@ static void test_finished_report_survives_the_worker(void **state)
 static void test_lapsed_lease_takes_nothing_in(void **state)
 {
     (void)state;
+    const char *argv[] = {"sleep", "60"};
+    struct order_start fused = {.executor = ORDER_START_EXECUTOR_PROCESS,
+                                .argv = argv,
+                                .argv_count = 2,
+                                .lost_after_us = 5500 * US_PER_MS};
     one_worker_start(o, NULL, NULL);
+    one_worker_order(o, 3, &fused);
     one_worker_pass(o, 100);
     o->mute = true;
-    one_worker_pass(o, 10500);
+    one_worker_pass(o, 9000);
+    assert_int_equal(o->seen[3].finished, 0);
+    one_worker_pass(o, 1800);
+    assert_int_equal(one_worker_finished(o, 3)->outcome, REPORT_RESULT_OUTCOME_LOST);
+    assert_non_null(strstr(o->seen[3].reason, "lease"));
     struct order_start start = {.executor = ORDER_START_EXECUTOR_NOOP};
     one_worker_order(o, 1, &start);
     assert_int_equal(one_worker_finished(o, 1)->outcome, REPORT_RESULT_OUTCOME_REFUSED);
@@ -432,6 +456,7 @@ int main(void)
 #ifdef LEAT_FAILPOINTS
         T(test_worker_dies_at_each_failpoint),
         T(test_keeper_dies_at_each_failpoint),
+        T(test_order_that_cannot_be_journalled_is_read_again),
 #endif
         T(test_worker_dies_while_a_step_runs),
         T(test_step_ends_while_the_worker_is_dead),
