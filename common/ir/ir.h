@@ -16,13 +16,22 @@
 #include "common/text/yaml.h"
 
 /* What each text of a version may refer to; ir_compile refuses anything else, so whoever evaluates
- * must give it. `event` is the CloudEvent, `vars` its git variables and the trigger's own.
- *   trigger   filter, vars         event, vars (the git ones only; filter without BUILD_ID,
- * TRIGGER_NAME) params               event, vars run_name, experiment event, vars, params objects
- * bucket … version     event, vars, params, run.{id,number,pipeline,name,experiment} step when,
- * image, inputs' value     the same and steps.S.outputs.N of typed outputs command, args, env,
- * workdir    the same and inputs.N.path, outputs.N.path A run that no event started has no `event`.
- */
+ * must give it. `event` is the CloudEvent, absent from a run that none started; `vars` its git
+ * variables and the trigger's own.
+ *
+ * trigger: filter                event, vars (git; not BUILD_ID, TRIGGER_NAME: there is no run)
+ *
+ * trigger: vars                  event, vars (git)
+ *
+ * trigger: params                event, vars
+ *
+ * trigger: run_name, experiment  event, vars, params
+ *
+ * objects: bucket … version      event, vars, params, run.{id,name,pipeline,experiment,number}
+ *
+ * step: when, image, values      the same, and steps.S.outputs.N of typed outputs
+ *
+ * step: argv, env, workdir       the same, and inputs.N.path, outputs.N.path */
 
 #define IR_FORMAT           1 /* "ir" in the JSON: what this build writes and reads */
 #define IR_STEPS_MAX        100000
