@@ -28,9 +28,10 @@ static const char *segment_of(const struct cel_node *n)
 {
     if (n->kind == N_SELECT || n->kind == N_HAS)
         return n->name;
-    const bool key =
-        n->kind == N_INDEX && n->args[1]->kind == N_LITERAL && n->args[1]->value.type == CEL_STRING;
-    return key ? n->args[1]->value.text.data : NULL;
+    if (n->kind != N_INDEX || n->args[1]->kind != N_LITERAL || n->args[1]->value.type != CEL_STRING)
+        return NULL;
+    const struct cel_bytes key = n->args[1]->value.text;
+    return strlen(key.data) == key.len ? key.data : NULL; /* a key with a NUL is no name */
 }
 
 /* The variable at the bottom of a path, NULL when it does not begin with one. */
