@@ -292,7 +292,8 @@ static void write_numbers(struct database *db, const struct batch *b)
 static struct row_offset *offset_row(struct database *db, const struct bus_position *at)
 {
     for (size_t i = 0; i < db->offset_count; i++)
-        if (db->offsets[i].partition == at->partition && strcmp(db->offsets[i].topic, at->topic) == 0)
+        if (db->offsets[i].partition == at->partition &&
+            strcmp(db->offsets[i].topic, at->topic) == 0)
             return &db->offsets[i];
     MEM_ROOM(db->offsets, db->offset_count, db->offset_cap);
     struct row_offset *row = &db->offsets[db->offset_count++];
@@ -347,8 +348,7 @@ bool database_commit(struct database *db, const struct batch *b)
 #define FREE_TABLE(table, type, ...)                                                               \
     do {                                                                                           \
         type *row, *next;                                                                          \
-        HASH_ITER(hh, table, row, next)                                                            \
-        {                                                                                          \
+        HASH_ITER (hh, table, row, next) {                                                         \
             HASH_DEL(table, row);                                                                  \
             char *texts[] = {__VA_ARGS__};                                                         \
             for (size_t i = 0; i < ARRAY_LEN(texts); i++)                                          \
@@ -367,8 +367,8 @@ void database_free(struct database *db)
     FREE_TABLE(db->runs, struct row_run, row->pipeline, row->version, row->name, row->experiment,
                row->reason, row->trigger, row->params, row->vars);
     FREE_TABLE(db->steps, struct row_step, row->worker, row->reason);
-    FREE_TABLE(db->results, struct row_result, row->worker, row->reason, row->outputs,
-               row->metrics, row->log);
+    FREE_TABLE(db->results, struct row_result, row->worker, row->reason, row->outputs, row->metrics,
+               row->log);
     FREE_TABLE(db->attempts, struct row_attempt, NULL);
     FREE_TABLE(db->workers, struct row_worker, row->boot, row->info);
     FREE_TABLE(db->commands, struct row_command, row->kind, row->detail);

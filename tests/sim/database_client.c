@@ -6,8 +6,17 @@
 #include "common/base/mem.h"
 #include "tests/sim/database.h"
 
-enum call { CALL_LOOK, CALL_TAKE_OVER, CALL_BEAT, CALL_MIGRATE, CALL_LOAD, CALL_FETCH, CALL_COMMIT,
-            CALL_PROBE, CALL_HOUSEKEEP };
+enum call {
+    CALL_LOOK,
+    CALL_TAKE_OVER,
+    CALL_BEAT,
+    CALL_MIGRATE,
+    CALL_LOAD,
+    CALL_FETCH,
+    CALL_COMMIT,
+    CALL_PROBE,
+    CALL_HOUSEKEEP
+};
 
 struct database_client {
     struct db base;
@@ -87,7 +96,7 @@ static void answer(void *arg)
 static void answer_later(struct db_request *r)
 {
     struct sim *sim = r->db->sim;
-    int64_t most = sim->now < sim->db_slow_until ? 2 * S : 1 * MS;
+    int64_t most = sim->now < sim->db_slow_until ? 2 * SEC : 1 * MS;
     sim_always(sim, r->proc, rng_in(&sim->rng, 50, most), answer, r);
 }
 
@@ -106,14 +115,13 @@ static void terminate_backend(struct database *db, const struct proc *by)
 {
     struct database_client *client;
     struct db_request *r;
-    DL_FOREACH(db->clients, client)
-    {
+    DL_FOREACH (db->clients, client) {
         if (client->proc != db->backend || client->proc == by)
             continue;
         client->terminated = true;
-        DL_FOREACH(client->open, r)
-        if (r->call == CALL_COMMIT && !r->arrived)
-            r->batch = NULL;
+        DL_FOREACH (client->open, r)
+            if (r->call == CALL_COMMIT && !r->arrived)
+                r->batch = NULL;
     }
 }
 
@@ -159,8 +167,9 @@ static void do_fetch(struct db_request *r)
 static void commit_fails(struct db_request *r, enum db_outcome outcome)
 {
     r->outcome = outcome;
-    err_set(&r->err, LEAT_EUNKNOWN, outcome == DB_UNKNOWN ? "the connection was lost at COMMIT"
-                                                          : "the transaction was rolled back");
+    err_set(&r->err, LEAT_EUNKNOWN,
+            outcome == DB_UNKNOWN ? "the connection was lost at COMMIT"
+                                  : "the transaction was rolled back");
     if (outcome == DB_UNKNOWN)
         r->db->sim->counts.unknown_commits++;
 }
@@ -240,7 +249,7 @@ static struct db_request *call(struct db *base, enum call call, void *arg)
     r->call = call;
     r->arg = arg;
     DL_APPEND(client->open, r);
-    int64_t most = sim->now < sim->db_slow_until ? 2 * S : 1 * MS;
+    int64_t most = sim->now < sim->db_slow_until ? 2 * SEC : 1 * MS;
     sim_always(sim, NULL, rng_in(&sim->rng, 50, most), arrive, r);
     return r;
 }
@@ -363,9 +372,9 @@ void database_set_cut(struct db *base, bool cut)
 bool database_client_commits(const struct db *base)
 {
     const struct db_request *r;
-    DL_FOREACH(((const struct database_client *)base)->open, r)
-    if (r->call == CALL_COMMIT)
-        return true;
+    DL_FOREACH (((const struct database_client *)base)->open, r)
+        if (r->call == CALL_COMMIT)
+            return true;
     return false;
 }
 
@@ -374,8 +383,8 @@ void database_crash(struct database *db)
 {
     struct database_client *client;
     struct db_request *r;
-    DL_FOREACH(db->clients, client)
-    DL_FOREACH(client->open, r)
-    if (r->call == CALL_COMMIT && r->arrived && r->outcome == DB_COMMITTED)
-        commit_fails(r, DB_UNKNOWN);
+    DL_FOREACH (db->clients, client)
+        DL_FOREACH (client->open, r)
+            if (r->call == CALL_COMMIT && r->arrived && r->outcome == DB_COMMITTED)
+                commit_fails(r, DB_UNKNOWN);
 }

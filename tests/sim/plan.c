@@ -49,9 +49,10 @@ static void step_new(struct rng *rng, struct plan_step *step, enum shape shape, 
         step->refers = pick_need(rng, step->needs);
     if (rng_chance(rng, 0.5))
         step->attempts = (int)rng_in(rng, 2, 4);
-    step->takes_us = rng_chance(rng, 0.2) ? rng_in(rng, 2 * S, 12 * S) : rng_in(rng, 10 * MS, 2 * S);
+    step->takes_us =
+        rng_chance(rng, 0.2) ? rng_in(rng, 2 * SEC, 12 * SEC) : rng_in(rng, 10 * MS, 2 * SEC);
     if (rng_chance(rng, 0.3)) {
-        step->timeout_us = step->takes_us / S * S + 3 * S;
+        step->timeout_us = step->takes_us / SEC * SEC + 3 * SEC;
         step->hangs = 0.15;
     }
     step->fails = rng_chance(rng, 0.4) ? 0.25 : 0.02;
@@ -77,7 +78,7 @@ static void write_step(struct text *out, const struct plan_version *v, const str
         text_printf(out, ", when: \"steps.%s.outputs.n > %d\"", v->steps[step->when_step].name,
                     step->when_over);
     if (step->timeout_us)
-        text_printf(out, ", timeout: %llds", (long long)(step->timeout_us / S));
+        text_printf(out, ", timeout: %llds", (long long)(step->timeout_us / SEC));
     text_printf(out, ", resources: {slots: %d}}\n", step->slots);
 }
 
@@ -105,11 +106,19 @@ static void compile(struct sim *sim, const struct plan_pipeline *p, struct plan_
     struct err err = {0};
     write_pipeline(&yaml, p, v);
     if (yaml_read("plan", yaml.data, yaml.len, &docs, &err) == 0)
-        v->ir = ir_compile(&docs.items[0], NULL, &err);
+        v->ir = ir_compile(&docs.items[0], "plan", NULL, &err);
     if (!v->ir)
         sim_fail(sim, 0, "the generator made a pipeline that does not compile: %s\n%s", err.text,
                  yaml.data);
     ir_hash(v->ir, v->hash);
+    struct ir *ir = ir_load(v->ir, &err);
+    for (int i = 0; ir && i < v->step_count; i++) {
+        v->index_of[i] = ir_step_index(ir, v->steps[i].name);
+        v->step_at[v->index_of[i]] = i;
+    }
+    if (!ir)
+        sim_fail(sim, 0, "the compiled pipeline cannot be loaded: %s", err.text);
+    ir_unref(ir);
 }
 
 static void version_new(struct sim *sim, struct plan_pipeline *p)

@@ -11,16 +11,16 @@
 
 struct plan_step {
     char name[8];
-    uint32_t needs;   /* bit n: step n, implied ones included */
-    int when_step;    /* -1 = always; else runs when that step's n is over when_over */
+    uint32_t needs; /* bit n: step n, implied ones included */
+    int when_step;  /* -1 = always; else runs when that step's n is over when_over */
     int when_over;
-    int refers;       /* -1 = none; else that step's n is an argument */
-    int attempts;     /* tries in all */
+    int refers;         /* -1 = none; else that step's n is an argument */
+    int attempts;       /* tries in all */
     int64_t timeout_us; /* 0 = none */
-    int64_t takes_us; /* a usual attempt */
+    int64_t takes_us;   /* a usual attempt */
     int slots;
-    double fails;     /* chance of an attempt */
-    double hangs;     /* chance of running into the timeout */
+    double fails; /* chance of an attempt */
+    double hangs; /* chance of running into the timeout */
 };
 
 struct plan_version {
@@ -28,15 +28,17 @@ struct plan_version {
     json_t *ir;
     struct plan_step steps[PLAN_STEPS];
     int step_count;
+    int index_of[PLAN_STEPS]; /* in the IR, which is what rows name */
+    int step_at[PLAN_STEPS];  /* the reverse */
 };
 
 struct plan_pipeline {
     char name[16];
     struct plan_version versions[PLAN_VERSIONS];
     int version_count, current;
-    int limit;       /* runs at once; 0 = any */
-    char type[24];   /* of the events that it wants */
-    int over;        /* its filter: event.data.n > over; -1 = none */
+    int limit;     /* runs at once; 0 = any */
+    char type[24]; /* of the events that it wants */
+    int over;      /* its filter: event.data.n > over; -1 = none */
     bool cron;
     int64_t gen;
     bool paused;

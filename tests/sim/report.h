@@ -4,8 +4,8 @@
 
 /* Told to the process that started the seed through a page that both share. */
 struct report_page {
-    uint64_t seed;  /* the one that is run */
-    int invariant;  /* -1 = none broken (an abort, when the process died) */
+    uint64_t seed; /* the one that is run */
+    int invariant; /* -1 = none broken (an abort, when the process died) */
     int64_t at_us;
     char text[1024];
 };

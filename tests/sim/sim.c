@@ -249,7 +249,7 @@ void sim_bus_fate(void *proc_of_client, enum memory_op op, const char *topic,
 {
     (void)topic;
     struct sim *sim = ((struct proc *)proc_of_client)->sim;
-    int64_t most = sim->now < sim->bus_slow_until ? 2 * S : 2 * MS;
+    int64_t most = sim->now < sim->bus_slow_until ? 2 * SEC : 2 * MS;
     fate->there_us = rng_in(&sim->rng, 100, most);
     fate->back_us = rng_in(&sim->rng, 100, most);
     if (op == MEMORY_PUBLISH && sim->publish_unknown > 0) {

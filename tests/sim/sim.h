@@ -8,7 +8,7 @@
 #include "tests/support/bus_memory.h"
 
 #define MS          1000LL
-#define S           1000000LL
+#define SEC         1000000LL
 #define WALL_START  1790000000000000LL /* µs since 1970 at the start of each seed */
 #define HISTORY     400                /* lines that are kept */
 #define SCHEDULERS  2
@@ -35,7 +35,8 @@ struct uuid rng_uuid(struct rng *rng);
 
 /* ---- processes ------------------------------------------------------------------------------- */
 /* Something that is killed or stopped as a whole. Events of a stopped process wait until it goes
- * on; events of a dead one are dropped, those marked `always` (they free what they carry) are run. */
+ * on; events of a dead one are dropped, those marked `always` (they free what they carry) are run.
+ */
 struct proc {
     struct sim *sim;
     bool stopped, dead;
@@ -92,15 +93,15 @@ enum sim_fault {
 
 /* What was going on when a fault struck. */
 #define SIM_ACTIONS(A)                                                                             \
-    A(EVENT, "event")         /* published, not in the inbox */                                    \
-    A(COMMAND, "command")     /* published, not answered */                                        \
-    A(COMMIT, "commit")       /* a transaction is on its way */                                    \
-    A(PLACED, "placed")       /* an attempt whose process has not begun */                         \
-    A(RUNNING, "running")     /* a process runs */                                                 \
-    A(REPORT, "report")       /* an end that is not acknowledged */                                \
-    A(WAITING, "waiting")     /* a step waits for its next try */                                  \
+    A(EVENT, "event")     /* published, not in the inbox */                                        \
+    A(COMMAND, "command") /* published, not answered */                                            \
+    A(COMMIT, "commit")   /* a transaction is on its way */                                        \
+    A(PLACED, "placed")   /* an attempt whose process has not begun */                             \
+    A(RUNNING, "running") /* a process runs */                                                     \
+    A(REPORT, "report")   /* an end that is not acknowledged */                                    \
+    A(WAITING, "waiting") /* a step waits for its next try */                                      \
     A(CANCELLING, "cancelling")                                                                    \
-    A(QUEUED, "queued")       /* a run waits for its concurrency group */                          \
+    A(QUEUED, "queued")         /* a run waits for its concurrency group */                        \
     A(LEADERLESS, "leaderless") /* nobody leads */
 
 enum sim_action {
@@ -127,7 +128,7 @@ struct sim {
     struct proc *procs;
     uint32_t without; /* bit n: fault n is left out (minimising) */
     bool quiet;       /* at the end: workers fall silent */
-    bool healed;
+    bool healed, ending;
     int64_t healed_us;
     int64_t work_us; /* bound of the work that may still be done after the last fault */
 
@@ -157,13 +158,14 @@ void sim_run(struct sim *sim);
 
 void sim_at(struct sim *sim, struct proc *proc, int64_t after_us, sim_fn *fn, void *arg);
 void sim_always(struct sim *sim, struct proc *proc, int64_t after_us, sim_fn *fn, void *arg);
-struct memory_clock sim_clock(struct proc *proc);       /* of a process */
-struct memory_clock sim_clock_world(struct sim *sim);   /* nobody's: the log's */
+struct memory_clock sim_clock(struct proc *proc);     /* of a process */
+struct memory_clock sim_clock_world(struct sim *sim); /* nobody's: the log's */
 
 /* A state-changing event (heartbeats and ticks are none). */
 void sim_changed(struct sim *sim);
 void sim_note(struct sim *sim, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* The invariant (1 = I1 …; 0 = the harness itself) does not hold: tells all and ends the process. */
+/* The invariant (1 = I1 …; 0 = the harness itself) does not hold: tells all and ends the process.
+ */
 _Noreturn void sim_fail(struct sim *sim, int invariant, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

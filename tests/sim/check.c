@@ -1,0 +1,401 @@
+#include "tests/sim/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/base/mem.h"
+#include "tests/sim/outside.h"
+#include "tests/sim/plan.h"
+#include "tests/sim/scheduler.h"
+#include "tests/sim/worker.h"
+
+#define SHORT(id) uuid_short(&(id), (char[UUID_TEXT]){0})
+
+/* ---- the ledger ------------------------------------------------------------------------------ */
+
+struct ledger *ledger_new(void)
+{
+    return mem_alloc(sizeof(struct ledger));
+}
+
+void ledger_free(struct ledger *ledger)
+{
+    struct effect *effect, *next_effect;
+    struct placing *placing, *next_placing;
+    HASH_ITER (hh, ledger->effects, effect, next_effect) {
+        HASH_DEL(ledger->effects, effect);
+        free(effect);
+    }
+    HASH_ITER (hh, ledger->placings, placing, next_placing) {
+        HASH_DEL(ledger->placings, placing);
+        free(placing);
+    }
+    free(ledger);
+}
+
+struct effect *ledger_find(const struct ledger *ledger, const struct uuid *attempt)
+{
+    struct effect *effect = NULL;
+    HASH_FIND(hh, ledger->effects, attempt, sizeof *attempt, effect);
+    return effect;
+}
+
+static struct placing *placing_find(const struct ledger *ledger, const struct uuid *attempt)
+{
+    struct placing *placing = NULL;
+    HASH_FIND(hh, ledger->placings, attempt, sizeof *attempt, placing);
+    return placing;
+}
+
+void check_order(struct sim *sim, const struct uuid *attempt)
+{
+    if (!placing_find(sim->ledger, attempt))
+        sim_fail(sim, 4, "an order for attempt %s, which no commit has placed", SHORT(*attempt));
+}
+
+static const struct plan_version *version_of(struct sim *sim, const struct uuid *run)
+{
+    const struct row_run *row = database_run(sim->db, run);
+    struct plan_pipeline *p = row ? plan_find(sim->plan, row->pipeline) : NULL;
+    const struct plan_version *v = p ? plan_version_find(p, row->version) : NULL;
+    if (!v)
+        sim_fail(sim, 1, "run %s has no pipeline version", SHORT(*run));
+    return v;
+}
+
+static const struct row_result *result_of(struct sim *sim, const struct plan_version *v,
+                                          const struct uuid *run, int step)
+{
+    struct row_key key = {.run = *run, .step = v->index_of[step]};
+    return database_result(sim->db, &key);
+}
+
+static int output_of(struct sim *sim, const struct row_result *result)
+{
+    json_error_t error;
+    json_t *outputs = json_loads(result->outputs ? result->outputs : "", 0, &error);
+    if (!outputs)
+        sim_fail(sim, 3, "a succeeded result has no outputs");
+    int n = (int)json_integer_value(json_object_get(outputs, "n"));
+    json_decref(outputs);
+    return n;
+}
+
+static void check_needs(struct sim *sim, const struct row_key *key)
+{
+    const struct plan_version *v = version_of(sim, &key->run);
+    const struct plan_step *step = &v->steps[v->step_at[key->step]];
+    for (int i = 0; i < v->step_count; i++) {
+        if (!(step->needs >> i & 1u))
+            continue;
+        const struct row_result *need = result_of(sim, v, &key->run, i);
+        if (!need || need->state != STEP_SUCCEEDED)
+            sim_fail(sim, 5, "step %s of run %s starts before %s is committed", step->name,
+                     SHORT(key->run), v->steps[i].name);
+    }
+    if (step->when_step >= 0 &&
+        output_of(sim, result_of(sim, v, &key->run, step->when_step)) <= step->when_over)
+        sim_fail(sim, 5, "step %s of run %s starts though its condition is false", step->name,
+                 SHORT(key->run));
+}
+
+struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const struct row_key *key,
+                           int worker, const char *argument)
+{
+    struct effect *effect = ledger_find(sim->ledger, attempt);
+    if (effect)
+        sim_fail(sim, 4, "attempt %s is executed twice", SHORT(*attempt));
+    for (effect = sim->ledger->effects; effect; effect = effect->hh.next)
+        if (effect->running && memcmp(&effect->key, key, sizeof *key) == 0)
+            sim_fail(sim, 4, "attempts %s and %s of one step run at once", SHORT(effect->attempt),
+                     SHORT(*attempt));
+    check_needs(sim, key);
+    const struct plan_version *v = version_of(sim, &key->run);
+    const struct plan_step *step = &v->steps[v->step_at[key->step]];
+    if (step->refers >= 0) {
+        char want[16];
+        snprintf(want, sizeof want, "%d",
+                 output_of(sim, result_of(sim, v, &key->run, step->refers)));
+        if (strcmp(want, argument) != 0)
+            sim_fail(sim, 3, "step %s was given '%s', the committed output is '%s'", step->name,
+                     argument, want);
+    }
+    effect = mem_alloc(sizeof *effect);
+    *effect = (struct effect){
+        .attempt = *attempt, .key = *key, .worker = worker, .running = true, .executions = 1};
+    HASH_ADD(hh, sim->ledger->effects, attempt, sizeof effect->attempt, effect);
+    return effect;
+}
+
+void check_end(struct effect *effect, bool succeeded, int n)
+{
+    effect->running = false;
+    effect->succeeded = succeeded;
+    effect->n = n;
+}
+
+/* ---- one row --------------------------------------------------------------------------------- */
+
+void check_run_new(struct sim *sim, const struct batch_run *run)
+{
+    if (database_run(sim->db, &run->id))
+        sim_fail(sim, 1, "run %s is made twice", SHORT(run->id));
+    if (uuid_is_nil(&run->event) || !uuid_is_nil(&run->retry_of))
+        return;
+    for (const struct row_run *other = sim->db->runs; other; other = other->hh.next)
+        if (uuid_compare(&other->event, &run->event) == 0 && uuid_is_nil(&other->retry_of) &&
+            strcmp(other->pipeline, run->pipeline) == 0 &&
+            strcmp(other->trigger, run->trigger) == 0)
+            sim_fail(sim, 2, "one event made two runs of %s", run->pipeline);
+}
+
+static int expected_step(struct sim *sim, const struct plan_version *v, const struct uuid *run,
+                         int i)
+{
+    const struct plan_step *step = &v->steps[i];
+    bool skipped = false;
+    for (int need = 0; need < v->step_count; need++) {
+        if (!(step->needs >> need & 1u))
+            continue;
+        uint8_t state = result_of(sim, v, run, need)->state;
+        if (state != STEP_SUCCEEDED && state != STEP_SKIPPED)
+            return STEP_UPSTREAM_FAILED;
+        skipped |= state == STEP_SKIPPED;
+    }
+    if (skipped)
+        return STEP_SKIPPED;
+    if (step->when_step >= 0 &&
+        output_of(sim, result_of(sim, v, run, step->when_step)) <= step->when_over)
+        return STEP_SKIPPED;
+    return -1; /* it ran: succeeded or failed */
+}
+
+/* A run that ends: each step has its one result, and the run's state follows from them. */
+static void check_run_end(struct sim *sim, const struct row_run *run, uint8_t state)
+{
+    const struct plan_version *v = version_of(sim, &run->id);
+    bool failed = false, begun = false;
+    for (int i = 0; i < v->step_count; i++)
+        begun |= result_of(sim, v, &run->id, i) != NULL;
+    if (!begun && state == RUN_CANCELLED)
+        return; /* queued, or cancelled at birth */
+    for (int i = 0; i < v->step_count; i++) {
+        const struct row_result *result = result_of(sim, v, &run->id, i);
+        if (!result)
+            sim_fail(sim, 3, "run %s ends, step %s has no result", SHORT(run->id),
+                     v->steps[i].name);
+        failed |= result->state == STEP_FAILED || result->state == STEP_UPSTREAM_FAILED;
+    }
+    if (state == RUN_CANCELLED)
+        return;
+    if ((state == RUN_FAILED) != failed)
+        sim_fail(sim, 3, "run %s ends %s against its steps", SHORT(run->id),
+                 machine_state_name(&MACHINE_RUN, state));
+    for (int i = 0; i < v->step_count; i++) {
+        uint8_t is = result_of(sim, v, &run->id, i)->state;
+        int expected = expected_step(sim, v, &run->id, i);
+        bool fine = expected < 0 ? is == STEP_SUCCEEDED || is == STEP_FAILED : is == expected;
+        if (!fine)
+            sim_fail(sim, 3, "step %s of run %s is %s", v->steps[i].name, SHORT(run->id),
+                     machine_state_name(&MACHINE_STEP, is));
+    }
+}
+
+void check_run_move(struct sim *sim, const struct batch_run_move *move,
+                    const struct row_run *before)
+{
+    if (!before || before->done)
+        sim_fail(sim, 7, "a run that is not live is moved to %s",
+                 machine_state_name(&MACHINE_RUN, move->state));
+    if (machine_is_terminal(&MACHINE_RUN, move->state))
+        check_run_end(sim, before, move->state);
+}
+
+static void check_new_attempt(struct sim *sim, const struct batch_step *step,
+                              const struct row_step *before)
+{
+    struct row_key key = {step->run, step->step, step->iteration};
+    struct placing *placing = placing_find(sim->ledger, &step->attempt_id);
+    if (placing && memcmp(&placing->key, &key, sizeof key) != 0)
+        sim_fail(sim, 4, "attempt %s belongs to two steps", SHORT(step->attempt_id));
+    if (placing)
+        return;
+    if (before && !uuid_is_nil(&before->attempt_id) &&
+        !database_attempt(sim->db, &before->attempt_id))
+        sim_fail(sim, 4, "attempt %s takes the place of %s, which has not ended",
+                 SHORT(step->attempt_id), SHORT(before->attempt_id));
+    check_needs(sim, &key);
+    placing = mem_alloc(sizeof *placing);
+    placing->attempt = step->attempt_id;
+    placing->key = key;
+    HASH_ADD(hh, sim->ledger->placings, attempt, sizeof placing->attempt, placing);
+}
+
+void check_step(struct sim *sim, const struct batch_step *step, const struct row_step *before)
+{
+    struct row_key key = {step->run, step->step, step->iteration};
+    const struct row_run *run = database_run(sim->db, &step->run);
+    const struct row_result *result = database_result(sim->db, &key);
+    if (!run || run->done)
+        sim_fail(sim, 14, "a step row of a run that is not live");
+    if (result)
+        sim_fail(sim, 7, "step %d of run %s has a result and is %s", step->step, SHORT(step->run),
+                 machine_state_name(&MACHINE_STEP, step->state));
+    bool owned =
+        step->state == STEP_PLACED || step->state == STEP_RUNNING || step->state == STEP_CANCELLING;
+    if (owned && (uuid_is_nil(&step->attempt_id) || !step->worker ||
+                  !database_worker(sim->db, step->worker)))
+        sim_fail(sim, 14, "step %d of run %s is %s without an owner", step->step, SHORT(step->run),
+                 machine_state_name(&MACHINE_STEP, step->state));
+    if (step->state == STEP_WAITING && step->due_us <= 0)
+        sim_fail(sim, 14, "step %d of run %s waits without a deadline", step->step,
+                 SHORT(step->run));
+    if (owned)
+        check_new_attempt(sim, step, before);
+}
+
+static void check_not_running(struct sim *sim, const struct uuid *attempt, const char *what)
+{
+    const struct effect *effect = ledger_find(sim->ledger, attempt);
+    if (effect && effect->running)
+        sim_fail(sim, 4, "attempt %s is judged %s and still runs on w%d", SHORT(*attempt), what,
+                 effect->worker);
+}
+
+void check_result_new(struct sim *sim, const struct batch_result *result)
+{
+    struct row_key key = {result->run, result->step, result->iteration};
+    const struct row_run *run = database_run(sim->db, &result->run);
+    if (database_result(sim->db, &key))
+        sim_fail(sim, machine_is_terminal(&MACHINE_STEP, result->state) ? 7 : 3,
+                 "step %d of run %s commits a second result", result->step, SHORT(result->run));
+    if (!run || run->done)
+        sim_fail(sim, 7, "a result of a run that is not live");
+    if (!uuid_is_nil(&result->attempt_id))
+        check_not_running(sim, &result->attempt_id,
+                          machine_state_name(&MACHINE_STEP, result->state));
+    if (result->state != STEP_SUCCEEDED)
+        return;
+    const struct effect *effect = ledger_find(sim->ledger, &result->attempt_id);
+    if (!effect || !effect->succeeded)
+        sim_fail(sim, 3, "step %d of run %s succeeded by attempt %s, which did not", result->step,
+                 SHORT(result->run), SHORT(result->attempt_id));
+    char want[32];
+    snprintf(want, sizeof want, "{\"n\":%d}", effect->n);
+    if (!result->outputs || strcmp(result->outputs, want) != 0)
+        sim_fail(sim, 3, "step %d of run %s commits %s, its attempt wrote %s", result->step,
+                 SHORT(result->run), result->outputs ? result->outputs : "nothing", want);
+}
+
+void check_attempt_done(struct sim *sim, const struct batch_attempt *attempt)
+{
+    if (database_attempt(sim->db, &attempt->attempt_id))
+        sim_fail(sim, 3, "attempt %s ends twice", SHORT(attempt->attempt_id));
+    check_not_running(sim, &attempt->attempt_id,
+                      machine_state_name(&MACHINE_ATTEMPT, attempt->state));
+    if (attempt->state != ATTEMPT_LOST || !attempt->reason || !strstr(attempt->reason, "silent"))
+        return;
+    const struct row_worker *worker = database_worker(sim->db, attempt->worker);
+    for (int i = 0; i < SCHEDULERS; i++)
+        if (sim->schedulers[i]->proc == sim->db->backend && worker &&
+            sim->schedulers[i]->ends_at < worker->heard_at + sim->lost_after_us / 2)
+            sim_fail(sim, 3, "attempt %s is judged lost, and no end of the reports was taken",
+                     SHORT(attempt->attempt_id));
+}
+
+void check_worker(struct sim *sim, const struct batch_worker *worker,
+                  const struct row_worker *before)
+{
+    if (before && worker->report_n < before->report_n)
+        sim_fail(sim, 3, "the report number of %s goes back", worker->id);
+}
+
+void check_offset(struct sim *sim, const struct bus_position *to, int64_t before)
+{
+    if (to->offset < before)
+        sim_fail(sim, 3, "the offset of %s goes back", to->topic);
+    if (to->offset > memory_log_end(sim->log, to->topic, to->partition))
+        sim_fail(sim, 13, "the offset of %s/%d is past the end of the log", to->topic,
+                 to->partition);
+}
+
+void check_message(struct sim *sim, const struct batch_message *message)
+{
+    if (!memory_log_has_topic(sim->log, message->topic))
+        sim_fail(sim, 6, "a message to %s, which nobody has made", message->topic);
+}
+
+/* ---- limits ---------------------------------------------------------------------------------- */
+
+static void check_concurrency(struct sim *sim)
+{
+    for (int i = 0; i < sim->plan->pipeline_count; i++) {
+        const struct plan_pipeline *p = &sim->plan->pipelines[i];
+        int going = 0;
+        for (const struct row_run *run = sim->db->runs; run; run = run->hh.next)
+            going += !run->done && run->state != RUN_QUEUED && strcmp(run->pipeline, p->name) == 0;
+        if (p->limit && going > p->limit)
+            sim_fail(sim, 10, "%d runs of %s go on, its limit is %d", going, p->name, p->limit);
+    }
+}
+
+static void check_slots(struct sim *sim)
+{
+    int used[WORKERS_MAX] = {0};
+    for (const struct row_step *step = sim->db->steps; step; step = step->hh.next) {
+        const struct plan_version *v = version_of(sim, &step->key.run);
+        if (step->worker && !uuid_is_nil(&step->attempt_id))
+            used[step->worker[1] - '0'] += v->steps[v->step_at[step->key.step]].slots;
+    }
+    for (int i = 0; i < sim->worker_count; i++) {
+        const struct worker *w = sim->workers[i];
+        if (used[i] > w->slots || worker_used_slots(w) > w->slots)
+            sim_fail(sim, 10, "%s has %d slots and %d are used", w->id, w->slots, used[i]);
+    }
+}
+
+void check_after_commit(struct sim *sim, const struct batch *batch)
+{
+    if (batch->runs_count || batch->run_moves_count)
+        check_concurrency(sim);
+    if (batch->steps_count)
+        check_slots(sim);
+    for (size_t i = 0; i < batch->run_moves_count; i++) {
+        const struct row_run *run = database_run(sim->db, &batch->run_moves[i].id);
+        for (const struct row_step *step = sim->db->steps; run->done && step; step = step->hh.next)
+            if (uuid_compare(&step->key.run, &run->id) == 0)
+                sim_fail(sim, 14, "run %s is over and has a live step", SHORT(run->id));
+    }
+}
+
+/* ---- at rest --------------------------------------------------------------------------------- */
+
+bool check_is_done(const struct sim *sim)
+{
+    for (const struct row_run *run = sim->db->runs; run; run = run->hh.next)
+        if (!run->done)
+            return false;
+    for (int i = 0; i < sim->worker_count; i++)
+        if (!worker_is_idle(sim->workers[i]))
+            return false;
+    return outside_is_done(sim);
+}
+
+static void check_lag(struct sim *sim, const char *topic)
+{
+    for (int32_t p = 0; p < memory_log_partitions(sim->log, topic); p++)
+        if (database_offset(sim->db, topic, p) != memory_log_end(sim->log, topic, p))
+            sim_fail(sim, 13, "at rest %s/%d ends at %lld and is read to %lld", topic, p,
+                     (long long)memory_log_end(sim->log, topic, p),
+                     (long long)database_offset(sim->db, topic, p));
+}
+
+void check_at_rest(struct sim *sim)
+{
+    check_lag(sim, TOPIC_COMMANDS);
+    check_lag(sim, TOPIC_EVENTS);
+    check_lag(sim, TOPIC_REPORTS);
+    if (sim->db->steps)
+        sim_fail(sim, 14, "at rest a step is live");
+    outside_check(sim);
+}

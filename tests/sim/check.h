@@ -1,0 +1,59 @@
+/* tests/sim/check.h: PROOF's invariants, held against the fakes' own records: the rows before and
+ * after each commit, the ledger of what was executed, what the outside sent. Nothing here asks the
+ * product. */
+#pragma once
+#include "tests/sim/database.h"
+#include "tests/sim/sim.h"
+
+/* ---- the effect ledger: every container appends its attempt id ---------------------------------
+ */
+struct effect {
+    struct uuid attempt;
+    struct row_key key;
+    int worker;
+    bool running;
+    int executions;
+    bool succeeded;
+    int n; /* the output that it wrote */
+    UT_hash_handle hh;
+};
+
+struct placing { /* every attempt that a commit has placed */
+    struct uuid attempt;
+    struct row_key key;
+    UT_hash_handle hh;
+};
+
+struct ledger {
+    struct effect *effects;
+    struct placing *placings;
+};
+
+struct ledger *ledger_new(void);
+void ledger_free(struct ledger *ledger);
+struct effect *ledger_find(const struct ledger *ledger, const struct uuid *attempt);
+
+/* A worker takes an order in: was this attempt ever placed? */
+void check_order(struct sim *sim, const struct uuid *attempt);
+/* A process begins; returns its line in the ledger. */
+struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const struct row_key *key,
+                           int worker, const char *argument);
+void check_end(struct effect *effect, bool succeeded, int n);
+
+/* ---- while a batch is written; `before` is NULL where there is no row --------------------------
+ */
+void check_run_new(struct sim *sim, const struct batch_run *run);
+void check_run_move(struct sim *sim, const struct batch_run_move *move,
+                    const struct row_run *before);
+void check_step(struct sim *sim, const struct batch_step *step, const struct row_step *before);
+void check_result_new(struct sim *sim, const struct batch_result *result);
+void check_attempt_done(struct sim *sim, const struct batch_attempt *attempt);
+void check_worker(struct sim *sim, const struct batch_worker *worker,
+                  const struct row_worker *before);
+void check_offset(struct sim *sim, const struct bus_position *to, int64_t before);
+void check_message(struct sim *sim, const struct batch_message *message);
+void check_after_commit(struct sim *sim, const struct batch *batch);
+
+/* ---- at rest --------------------------------------------------------------------------------- */
+bool check_is_done(const struct sim *sim); /* every run is terminal, everything is acknowledged */
+void check_at_rest(struct sim *sim);

@@ -1,0 +1,285 @@
+#include "tests/sim/outside.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "schema/gen/messages.h"
+#include "tests/sim/database.h"
+#include "tests/sim/plan.h"
+
+#define SENDINGS_MAX 64
+#define RETRY_US     (700 * MS)
+
+struct sending { /* one event or command, with its repeats */
+    struct sim *sim;
+    bool is_command, cron;
+    struct uuid id, run;
+    int kind; /* enum command_kind */
+    char type[24], pipeline[16];
+    int n;
+    bool maybe_paused; /* a pause or resume came near it */
+    bool known;        /* answered 2xx */
+    int tries;
+    char *text;
+    size_t len;
+};
+
+struct outside {
+    struct bus *buses[2];
+    struct sending items[SENDINGS_MAX];
+    int count;
+};
+
+static void publish(void *arg);
+
+static void delivered(void *arg, const struct err *err, int32_t partition, int64_t offset)
+{
+    (void)partition;
+    (void)offset;
+    struct sending *s = arg;
+    if (s->sim->ending)
+        return;
+    if (!err)
+        s->known = true;
+    else if (s->tries < 200) /* the provider delivers again */
+        sim_at(s->sim, NULL, RETRY_US, publish, s);
+    if (!err && s->tries < 4 && rng_chance(&s->sim->rng, 0.3)) {
+        s->sim->counts.duplicates++;
+        sim_at(s->sim, NULL, rng_in(&s->sim->rng, 0, 20 * SEC), publish, s);
+    }
+}
+
+static void publish(void *arg)
+{
+    struct sending *s = arg;
+    struct outside *o = s->sim->outside;
+    if (s->sim->ending)
+        return;
+    s->tries++;
+    sim_changed(s->sim);
+    bus_publish(o->buses[rng_in(&s->sim->rng, 0, 1)], s->is_command ? TOPIC_COMMANDS : TOPIC_EVENTS,
+                s->id.b, sizeof s->id.b, s->text, s->len, 0, delivered, s);
+}
+
+static struct sending *sending_new(struct sim *sim)
+{
+    struct outside *o = sim->outside;
+    if (o->count == SENDINGS_MAX)
+        return NULL;
+    struct sending *s = &o->items[o->count++];
+    s->sim = sim;
+    s->id = rng_uuid(&sim->rng);
+    return s;
+}
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+static void send_event(void *arg)
+{
+    struct sim *sim = arg;
+    struct sending *s = sending_new(sim);
+    if (!s)
+        return;
+    char at[CLOCK_TEXT];
+    clock_format(WALL_START + sim->now, at);
+    const struct plan_pipeline *p =
+        &sim->plan->pipelines[rng_in(&sim->rng, 0, sim->plan->pipeline_count - 1)];
+    s->n = (int)rng_in(&sim->rng, 0, 9);
+    s->cron = p->cron && rng_chance(&sim->rng, 0.4);
+    snprintf(s->type, sizeof s->type, "%s", s->cron ? "dev.leat.cron" : p->type);
+    snprintf(s->pipeline, sizeof s->pipeline, "%s", p->name);
+    json_t *data = json_pack("{s:i}", "n", s->n);
+    struct event event = {.specversion = "1.0",
+                          .id = s->id,
+                          .source = "/sim",
+                          .type = s->type,
+                          .time = at,
+                          .leatsource = s->cron ? "cron" : "sim",
+                          .data = data};
+    if (s->cron) {
+        event.leatpipeline = s->pipeline;
+        event.leattrigger = "cron";
+    }
+    s->text = event_encode(&event, &s->len);
+    json_decref(data);
+    sim->counts.events++;
+    publish(s);
+}
+
+/* ---- commands -------------------------------------------------------------------------------- */
+
+static struct row_run *some_run(struct sim *sim, bool done)
+{
+    struct row_run *picked = NULL;
+    int count = 0;
+    for (struct row_run *run = sim->db->runs; run; run = run->hh.next)
+        if (run->done == done && rng_in(&sim->rng, 0, count++) == 0)
+            picked = run;
+    return picked;
+}
+
+static void send_command(void *arg)
+{
+    struct sim *sim = arg;
+    struct sending *s = sending_new(sim);
+    if (!s)
+        return;
+    char at[CLOCK_TEXT];
+    clock_format(WALL_START + sim->now, at);
+    struct row_run *live = some_run(sim, false), *done = some_run(sim, true);
+    int64_t dice = rng_in(&sim->rng, 0, 9);
+    s->is_command = true;
+    s->run = rng_uuid(&sim->rng);
+    struct command command = {.v = 1, .id = s->id, .at = at};
+    if (dice < 4 && live) {
+        command.kind = COMMAND_KIND_CANCEL;
+        s->run = live->id;
+    } else if (dice < 6 && done) {
+        command.kind = COMMAND_KIND_RETRY;
+        command.of = done->id;
+    } else {
+        command.kind = COMMAND_KIND_RUN;
+        snprintf(s->pipeline, sizeof s->pipeline, "p%d",
+                 (int)rng_in(&sim->rng, 0, sim->plan->pipeline_count - 1));
+        command.pipeline = s->pipeline;
+    }
+    command.run = s->run;
+    s->kind = command.kind;
+    s->text = command_encode(&command, &s->len);
+    sim->counts.commands++;
+    publish(s);
+}
+
+/* ---- the catalog ----------------------------------------------------------------------------- */
+
+static void apply(void *arg)
+{
+    struct sim *sim = arg;
+    struct plan_pipeline *p =
+        &sim->plan->pipelines[rng_in(&sim->rng, 0, sim->plan->pipeline_count - 1)];
+    p->current = (int)rng_in(&sim->rng, 0, p->version_count - 1);
+    p->gen = ++sim->db->catalog_gen;
+    sim_changed(sim);
+    sim_note(sim, "apply: %s is now %.8s", p->name, p->versions[p->current].hash);
+}
+
+void outside_bad_records(struct sim *sim)
+{
+    static const char *const texts[] = {
+        "", "{", "[]", "{\"v\":1}", "null", "{\"v\":1,\"kind\":\"finished\",\"worker\":\"../x\"}"};
+    static const char *const topics[] = {TOPIC_COMMANDS, TOPIC_EVENTS, TOPIC_REPORTS};
+    for (size_t i = 0; i < ARRAY_LEN(topics); i++) {
+        const char *text = texts[rng_in(&sim->rng, 0, ARRAY_LEN(texts) - 1)];
+        if (memory_log_has_topic(sim->log, topics[i]))
+            memory_log_append(sim->log, topics[i], sim->in_transaction ? "mallory" : NULL, "k",
+                              text, strlen(text));
+    }
+}
+
+/* ---- what came of it --------------------------------------------------------------------------
+ */
+
+bool outside_has_open(const struct sim *sim, bool commands)
+{
+    const struct outside *o = sim->outside;
+    for (int i = 0; i < o->count; i++)
+        if (o->items[i].is_command == commands && !database_has_id(sim->db->inbox, &o->items[i].id))
+            return true;
+    return false;
+}
+
+bool outside_is_done(const struct sim *sim)
+{
+    const struct outside *o = sim->outside;
+    for (int i = 0; i < o->count; i++)
+        if (!o->items[i].known || !database_has_id(sim->db->inbox, &o->items[i].id))
+            return false;
+    return true;
+}
+
+static bool fits(const struct plan_pipeline *p, const struct sending *s)
+{
+    if (s->cron)
+        return strcmp(p->name, s->pipeline) == 0;
+    return strcmp(p->type, s->type) == 0 && s->n > p->over;
+}
+
+static void check_event(struct sim *sim, const struct sending *s)
+{
+    char id[UUID_TEXT];
+    for (int i = 0; i < sim->plan->pipeline_count; i++) {
+        const struct plan_pipeline *p = &sim->plan->pipelines[i];
+        int made = 0;
+        for (const struct row_run *run = sim->db->runs; run; run = run->hh.next)
+            made += uuid_compare(&run->event, &s->id) == 0 && uuid_is_nil(&run->retry_of) &&
+                    strcmp(run->pipeline, p->name) == 0;
+        if (made != fits(p, s))
+            sim_fail(sim, s->cron ? 11 : 1, "event %s (%s, n %d) made %d runs of %s, not %d",
+                     uuid_short(&s->id, id), s->type, s->n, made, p->name, fits(p, s));
+    }
+}
+
+static void check_command(struct sim *sim, const struct sending *s)
+{
+    char id[UUID_TEXT];
+    struct row_command *row = NULL;
+    HASH_FIND(hh, sim->db->commands, &s->id, sizeof s->id, row);
+    uuid_short(&s->id, id);
+    if (!row)
+        sim_fail(sim, 1, "command %s was never answered", id);
+    const struct row_run *run = database_run(sim->db, &s->run);
+    if (row->accepted && !run)
+        sim_fail(sim, 1, "command %s was accepted and there is no run", id);
+    if (row->accepted && s->kind == COMMAND_KIND_CANCEL && run->state != RUN_CANCELLED)
+        sim_fail(sim, 7, "run %s ends %s, its cancel was accepted", uuid_short(&run->id, id),
+                 machine_state_name(&MACHINE_RUN, run->state));
+    if (!row->accepted && s->kind == COMMAND_KIND_RUN)
+        sim_fail(sim, 1, "command %s to run %s was refused: %s", id, s->pipeline, row->detail);
+}
+
+void outside_check(struct sim *sim)
+{
+    for (int i = 0; i < sim->outside->count; i++) {
+        const struct sending *s = &sim->outside->items[i];
+        if (s->is_command)
+            check_command(sim, s);
+        else
+            check_event(sim, s);
+    }
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+struct outside *outside_new(struct sim *sim)
+{
+    struct outside *o = mem_alloc(sizeof *o);
+    static const char *const names[] = {"triggers", "api"};
+    sim->outside = o;
+    struct proc *proc = proc_new(sim);
+    for (int i = 0; i < 2; i++)
+        o->buses[i] = memory_bus_open(
+            sim->log, &(struct memory_bus_options){.producer = names[i],
+                                                   .outbox_in_transaction = sim->in_transaction,
+                                                   .fate = sim_bus_fate,
+                                                   .fate_ctx = proc});
+    for (int64_t n = rng_in(&sim->rng, 3, 6); n; n--)
+        sim_at(sim, NULL, rng_in(&sim->rng, 0, 40 * SEC), send_event, sim);
+    for (int64_t n = rng_in(&sim->rng, 2, 5); n; n--)
+        sim_at(sim, NULL, rng_in(&sim->rng, 1 * SEC, 50 * SEC), send_command, sim);
+    for (int64_t n = rng_in(&sim->rng, 0, 2); n; n--)
+        sim_at(sim, NULL, rng_in(&sim->rng, 1 * SEC, 40 * SEC), apply, sim);
+    return o;
+}
+
+void outside_free(struct outside *o)
+{
+    if (!o)
+        return;
+    for (int i = 0; i < 2; i++)
+        memory_bus_kill(o->buses[i]);
+    for (int i = 0; i < o->count; i++)
+        free(o->items[i].text);
+    free(o);
+}

@@ -1,0 +1,11 @@
+/* tests/sim/outside.h: triggers and the API: who publishes events and commands, with repeats, and
+ * remembers what was answered 2xx. */
+#pragma once
+#include "tests/sim/sim.h"
+
+struct outside *outside_new(struct sim *sim);
+void outside_free(struct outside *outside);
+void outside_bad_records(struct sim *sim);
+bool outside_has_open(const struct sim *sim, bool commands); /* published, not in the inbox */
+bool outside_is_done(const struct sim *sim);
+void outside_check(struct sim *sim); /* I1, I2, I11 at rest */

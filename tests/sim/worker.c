@@ -1,0 +1,439 @@
+#include "tests/sim/worker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+#include "common/base/mem.h"
+#include "schema/gen/messages.h"
+#include "tests/sim/check.h"
+#include "tests/sim/plan.h"
+
+struct life { /* of one process: what is on its way to it is void when it ends another way */
+    struct local *a;
+    uint64_t life;
+};
+
+static void local_exit(struct local *a, int outcome);
+
+/* ---- the keeper -------------------------------------------------------------------------------
+ */
+
+static void life_at(struct local *a, int64_t after_us, sim_fn *fn)
+{
+    struct life *life = mem_alloc(sizeof *life);
+    *life = (struct life){a, a->life};
+    sim_always(a->worker->sim, a->worker->keeper, after_us, fn, life);
+}
+
+/* The attempt, when its process is still the one that was meant; frees the event. */
+static struct local *alive(void *arg)
+{
+    struct life *life = arg;
+    struct local *a = life->a;
+    bool valid = a && a->life == life->life && a->state == LOCAL_RUNNING &&
+                 !a->worker->keeper->dead && !a->worker->sim->ending;
+    free(life);
+    return valid ? a : NULL;
+}
+
+static void process_ends(void *arg)
+{
+    struct local *a = alive(arg);
+    if (a)
+        local_exit(a,
+                   a->will_fail ? REPORT_RESULT_OUTCOME_FAILED : REPORT_RESULT_OUTCOME_SUCCEEDED);
+}
+
+static void timeout_comes(void *arg)
+{
+    struct local *a = alive(arg);
+    if (a)
+        local_exit(a, REPORT_RESULT_OUTCOME_TIMED_OUT);
+}
+
+static void term_has_worked(void *arg)
+{
+    struct local *a = alive(arg);
+    if (a)
+        local_exit(a, REPORT_RESULT_OUTCOME_CANCELLED);
+}
+
+static void fuse_has_worked(void *arg)
+{
+    struct local *a = alive(arg);
+    if (a)
+        local_exit(a, REPORT_RESULT_OUTCOME_LOST);
+}
+
+static int64_t fuse_of(const struct local *a)
+{
+    return a->worker->fuse_base + a->lost_after_us - 5 * SEC - a->grace_us;
+}
+
+static void fuse_burns(void *arg)
+{
+    struct local *a = alive(arg);
+    if (!a)
+        return;
+    int64_t left = fuse_of(a) - a->worker->sim->now;
+    if (left > 0)
+        life_at(a, left, fuse_burns);
+    else
+        life_at(a, rng_in(&a->worker->sim->rng, 0, a->grace_us), fuse_has_worked);
+}
+
+static void keeper_runs(struct local *a)
+{
+    struct worker *w = a->worker;
+    char id[UUID_TEXT];
+    a->state = LOCAL_RUNNING;
+    a->life++;
+    a->effect = check_begin(w->sim, &a->id, &a->key, w->index, a->argument);
+    sim_note(w->sim, "%s: %s runs", w->id, uuid_short(&a->id, id));
+    sim_changed(w->sim);
+    w->sim->counts.attempts++;
+    if (!a->will_hang)
+        life_at(a, a->takes_us, process_ends);
+    if (a->timeout_us)
+        life_at(a, a->timeout_us, timeout_comes);
+    life_at(a, 0, fuse_burns);
+}
+
+/* The process is over; the worker hears of it at once, or when it is there again. */
+static void local_exit(struct local *a, int outcome)
+{
+    a->life++;
+    a->state = LOCAL_EXITED;
+    a->outcome = outcome;
+    check_end(a->effect, outcome == REPORT_RESULT_OUTCOME_SUCCEEDED, a->n);
+    sim_changed(a->worker->sim);
+    if (a->worker->up && !a->worker->proc->stopped)
+        report_finished(a->worker, a);
+}
+
+/* ---- orders ---------------------------------------------------------------------------------- */
+
+static struct local *local_find(struct worker *w, const struct uuid *id)
+{
+    struct local *a;
+    DL_FOREACH (w->attempts, a)
+        if (uuid_compare(&a->id, id) == 0)
+            return a;
+    return NULL;
+}
+
+static struct local *local_new(struct worker *w, const struct order *order, enum local_state state)
+{
+    struct local *a = mem_alloc(sizeof *a);
+    a->worker = w;
+    a->id = order->attempt;
+    a->nonce = order->nonce;
+    a->state = state;
+    DL_APPEND(w->attempts, a);
+    return a;
+}
+
+static void finish_unstarted(struct local *a, int outcome)
+{
+    a->outcome = outcome;
+    report_finished(a->worker, a);
+}
+
+static void prepared(void *arg)
+{
+    struct life *life = arg;
+    struct local *a = life->a;
+    struct worker *w = a->worker;
+    bool valid = a->life == life->life && a->state == LOCAL_JOURNALLED && w->up && !w->sim->ending;
+    free(life);
+    if (!valid)
+        return;
+    if (w->sim->now > w->lease_end)
+        finish_unstarted(a, REPORT_RESULT_OUTCOME_LOST); /* nothing new past the lease */
+    else
+        keeper_runs(a);
+    if (a->state == LOCAL_RUNNING && rng_chance(&w->sim->rng, 0.7))
+        report_started(w, a);
+}
+
+/* How this try will go, out of the plan. */
+static void roll(struct local *a, const struct order *order)
+{
+    struct sim *sim = a->worker->sim;
+    const struct row_run *run = database_run(sim->db, &order->start->run);
+    struct plan_pipeline *p = plan_find(sim->plan, order->start->pipeline);
+    struct plan_version *v = p && run ? plan_version_find(p, run->version) : NULL;
+    int step = v ? plan_step_find(v, order->start->step) : -1;
+    if (step < 0)
+        sim_fail(sim, 4, "an order names a run or step that is not in the database");
+    const struct plan_step *s = &v->steps[step];
+    a->key = (struct row_key){.run = order->start->run, .step = v->index_of[step]};
+    a->slots = s->slots;
+    a->timeout_us = order->start->timeout_us;
+    a->lost_after_us = order->start->lost_after_us;
+    a->grace_us = order->grace_us;
+    a->takes_us = s->takes_us / 2 + rng_in(&sim->rng, 0, s->takes_us);
+    a->will_fail = rng_chance(&sim->rng, s->fails);
+    a->will_hang = s->timeout_us && rng_chance(&sim->rng, s->hangs);
+    a->n = (int)rng_in(&sim->rng, 0, 9);
+    if (s->refers >= 0 && order->start->argv_count > 2)
+        snprintf(a->argument, sizeof a->argument, "%s", order->start->argv[2]);
+}
+
+static void on_start(struct worker *w, const struct order *order)
+{
+    if (local_find(w, &order->attempt))
+        return;
+    check_order(w->sim, &order->attempt);
+    struct local *a = local_new(w, order, LOCAL_JOURNALLED);
+    roll(a, order);
+    sim_changed(w->sim);
+    if (uuid_compare(&order->incarnation, &w->incarnation) != 0) {
+        finish_unstarted(a, REPORT_RESULT_OUTCOME_REFUSED);
+        return;
+    }
+    struct life *life = mem_alloc(sizeof *life);
+    *life = (struct life){a, a->life};
+    sim_always(w->sim, w->proc, rng_in(&w->sim->rng, 1 * MS, 60 * MS), prepared, life);
+}
+
+static void on_stop(struct worker *w, const struct order *order, int outcome)
+{
+    struct local *a = local_find(w, &order->attempt);
+    if (!a) {
+        local_new(w, order, LOCAL_TOMBSTONE);
+        return;
+    }
+    if (a->state == LOCAL_JOURNALLED) {
+        finish_unstarted(a, outcome);
+    } else if (a->state == LOCAL_RUNNING && !a->cancelled) {
+        a->cancelled = true;
+        life_at(a, rng_in(&w->sim->rng, 1 * MS, a->grace_us), term_has_worked);
+    }
+}
+
+static void on_order(struct worker *w, const struct order *order)
+{
+    if (order->epoch < w->epoch)
+        return;
+    w->epoch = order->epoch;
+    switch (order->kind) {
+    case ORDER_KIND_START:
+        on_start(w, order);
+        return;
+    case ORDER_KIND_CANCEL:
+        on_stop(w, order, REPORT_RESULT_OUTCOME_CANCELLED);
+        return;
+    case ORDER_KIND_REVOKE:
+        on_stop(w, order, REPORT_RESULT_OUTCOME_REVOKED);
+        return;
+    case ORDER_KIND_GRANT:
+        report_acknowledge(w, order->committed, order->heartbeat);
+        return;
+    default:
+        return;
+    }
+}
+
+static void on_records(void *arg, const struct bus_record *records, size_t n)
+{
+    struct worker *w = arg;
+    for (size_t i = 0; i < n; i++) {
+        struct order order;
+        struct err err = {0};
+        if (order_decode(records[i].value, records[i].len, &order, &err) < 0)
+            sim_fail(w->sim, 0, "an order cannot be read: %s", err.text);
+        on_order(w, &order);
+        order_clear(&order);
+        w->orders_next = records[i].offset + 1;
+    }
+}
+
+static void assign(struct worker *w)
+{
+    char topic[BUS_TOPIC_MAX];
+    const char *topics = topic;
+    struct bus_position at = {.partition = 0, .offset = w->orders_next};
+    snprintf(topic, sizeof topic, "%s%s", TOPIC_ORDERS_PREFIX, w->id);
+    memcpy(at.topic, topic, sizeof at.topic);
+    w->bus->ops->assign(w->reader, &topics, 1, &at, 1, BUS_EARLIEST);
+}
+
+static void on_reset(void *arg)
+{
+    assign(arg);
+}
+
+static void on_failed(void *arg, const struct err *err)
+{
+    struct worker *w = arg;
+    sim_fail(w->sim, 0, "%s cannot read its orders: %s", w->id, err->text);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+void local_acknowledged(struct worker *w, int64_t committed)
+{
+    struct local *a;
+    DL_FOREACH (w->attempts, a)
+        if (a->state == LOCAL_FINISHED && a->report_n <= committed) {
+            a->state = LOCAL_TOMBSTONE;
+            sim_changed(w->sim);
+        }
+}
+
+/* What the process before left: what the keeper never had does not run any more. */
+static void read_journal(struct worker *w)
+{
+    struct local *a;
+    DL_FOREACH (w->attempts, a) {
+        a->life += a->state == LOCAL_JOURNALLED;
+        if (a->state == LOCAL_JOURNALLED)
+            a->state = LOCAL_TOMBSTONE;
+    }
+}
+
+static void report_what_ended(struct worker *w)
+{
+    struct local *a;
+    DL_FOREACH (w->attempts, a)
+        if (a->state == LOCAL_EXITED || a->state == LOCAL_FINISHED)
+            report_finished(w, a); /* with a number of this life */
+}
+
+void worker_start(void *arg)
+{
+    static const struct bus_reader_events events = {on_records, on_reset, on_failed};
+    struct worker *w = arg;
+    if (w->up)
+        return;
+    w->proc = proc_new(w->sim);
+    w->up = true;
+    w->incarnation = rng_uuid(&w->sim->rng);
+    struct memory_clock clock = sim_clock(w->proc);
+    w->bus = memory_bus_open(
+        w->sim->log, &(struct memory_bus_options){.producer = w->id,
+                                                  .outbox_in_transaction = w->sim->in_transaction,
+                                                  .clock = &clock,
+                                                  .fate = sim_bus_fate,
+                                                  .fate_ctx = w->proc});
+    memory_bus_set_cut(w->bus, w->cut);
+    w->reader = w->bus->ops->reader_open(w->bus, &events, w);
+    w->lease_end = w->sim->now + w->sim->lease_us;
+    if (w->lease_end > w->fuse_base)
+        w->fuse_base = w->lease_end;
+    read_journal(w);
+    report_hello(w);
+    report_what_ended(w);
+    assign(w);
+    sim_at(w->sim, w->proc, rng_in(&w->sim->rng, 0, 2 * SEC), report_heartbeat, w);
+}
+
+void worker_kill(struct worker *w)
+{
+    if (!w->up)
+        return;
+    sim_note(w->sim, "%s: killed", w->id);
+    w->up = false;
+    memory_bus_kill(TAKE(w->bus));
+    proc_kill(w->proc);
+    report_forget(w);
+}
+
+void worker_kill_keeper(struct worker *w)
+{
+    struct local *a;
+    sim_note(w->sim, "%s: keeper killed", w->id);
+    proc_kill(w->keeper);
+    w->keeper = proc_new(w->sim);
+    DL_FOREACH (w->attempts, a)
+        if (a->state == LOCAL_RUNNING) {
+            check_end(a->effect, false, 0);
+            a->life++;
+            a->state = LOCAL_EXITED;
+            a->outcome = REPORT_RESULT_OUTCOME_LOST;
+            if (w->up && !w->proc->stopped)
+                report_finished(w, a);
+        }
+}
+
+void worker_boot(struct worker *w)
+{
+    struct local *a;
+    worker_kill(w);
+    DL_FOREACH (w->attempts, a)
+        if (a->state == LOCAL_RUNNING) { /* its record names another boot: nothing is held */
+            check_end(a->effect, false, 0);
+            a->life++;
+            a->state = LOCAL_TOMBSTONE;
+        }
+    proc_kill(w->keeper);
+    w->keeper = proc_new(w->sim);
+    snprintf(w->boot, sizeof w->boot, "boot-%llx", (unsigned long long)rng_next(&w->sim->rng));
+    w->fuse_base = 0;
+}
+
+void worker_set_cut(struct worker *w, bool cut)
+{
+    w->cut = cut;
+    if (!w->up)
+        return;
+    memory_bus_set_cut(w->bus, cut);
+    if (!cut && !w->proc->stopped)
+        memory_bus_reset(w->bus);
+}
+
+void worker_lie(struct worker *w)
+{
+    if (w->up && !w->proc->stopped)
+        report_forged(w);
+}
+
+struct worker *worker_new(struct sim *sim, int index)
+{
+    struct worker *w = mem_alloc(sizeof *w);
+    w->sim = sim;
+    w->index = index;
+    snprintf(w->id, sizeof w->id, "w%d", index);
+    w->slots = (int)rng_in(&sim->rng, 2, 4);
+    snprintf(w->boot, sizeof w->boot, "boot-%d", index);
+    w->keeper = proc_new(sim);
+    return w;
+}
+
+void worker_free(struct worker *w)
+{
+    if (!w)
+        return;
+    if (w->up)
+        worker_kill(w);
+    struct local *a, *next;
+    DL_FOREACH_SAFE(w->attempts, a, next)
+    free(a);
+    free(w);
+}
+
+int worker_count(const struct worker *w, enum local_state state)
+{
+    int count = 0;
+    const struct local *a;
+    DL_FOREACH (w->attempts, a)
+        count += a->state == state;
+    return count;
+}
+
+int worker_used_slots(const struct worker *w)
+{
+    int slots = 0;
+    const struct local *a;
+    DL_FOREACH (w->attempts, a)
+        slots += a->state == LOCAL_RUNNING ? a->slots : 0;
+    return slots;
+}
+
+bool worker_is_idle(const struct worker *w)
+{
+    return w->up && !worker_count(w, LOCAL_JOURNALLED) && !worker_count(w, LOCAL_RUNNING) &&
+           !worker_count(w, LOCAL_EXITED) && !worker_count(w, LOCAL_FINISHED);
+}

@@ -1,0 +1,92 @@
+/* tests/sim/worker.h: a worker as docs/walk.md section 4 describes it: journal, keeper, leases,
+ * fuses, numbered reports that are sent again, tombstones. It can die, stop, be cut off, lose its
+ * keeper or its machine, and lie. */
+#pragma once
+#include "tests/sim/database.h"
+#include "tests/sim/sim.h"
+
+enum local_state {
+    LOCAL_JOURNALLED, /* taken in, not yet known to the keeper */
+    LOCAL_RUNNING,    /* the keeper has it */
+    LOCAL_EXITED,     /* the keeper has its exit status */
+    LOCAL_FINISHED,   /* reported, not acknowledged */
+    LOCAL_TOMBSTONE,
+};
+
+struct local { /* an attempt; on disk */
+    struct worker *worker;
+    struct uuid id;
+    int64_t nonce;
+    enum local_state state;
+    struct row_key key;
+    int slots;
+    char argument[64];
+    int64_t timeout_us, takes_us, grace_us, lost_after_us;
+    bool will_fail, will_hang, cancelled;
+    int outcome; /* enum report_result_outcome; from LOCAL_EXITED on */
+    int n;
+    int64_t report_n;
+    struct effect *effect;
+    uint64_t life; /* of the process: events of an earlier one are void */
+    struct local *prev, *next;
+};
+
+struct sent { /* a report that is not acknowledged */
+    int64_t n;
+    char *text;
+    size_t len;
+    struct sent *prev, *next;
+};
+
+struct worker {
+    struct sim *sim;
+    int index;
+    char id[16];
+    int slots;
+    /* disk */
+    int64_t epoch, orders_next, n;
+    struct local *attempts;
+    /* machine */
+    char boot[UUID_TEXT];
+    struct proc *keeper;
+    int64_t fuse_base; /* sent(k) + lease: from it the fuses count */
+    /* process */
+    struct proc *proc;
+    bool up, cut, silent;
+    struct bus *bus;
+    struct bus_reader *reader;
+    struct uuid incarnation;
+    int64_t heartbeat;
+    int64_t heartbeat_sent[64];
+    int64_t lease_end;
+    struct sent *unacked;
+    size_t unacked_count;
+    int64_t acked_low; /* lowest unacknowledged when the last grant came */
+    int grants_idle;
+    bool resending;
+};
+
+struct worker *worker_new(struct sim *sim, int index);
+void worker_free(struct worker *w);
+void worker_start(void *w);
+void worker_kill(struct worker *w);        /* its keeper and the processes go on */
+void worker_kill_keeper(struct worker *w); /* and every process with it */
+void worker_boot(struct worker *w);        /* the machine: all of it */
+void worker_set_cut(struct worker *w, bool cut);
+void worker_lie(struct worker *w);
+/* Nothing is on its way from this worker but heartbeats. */
+bool worker_is_idle(const struct worker *w);
+int worker_count(const struct worker *w, enum local_state state);
+int worker_used_slots(const struct worker *w); /* of running processes */
+
+/* worker_report.c */
+void report_hello(struct worker *w);
+void report_started(struct worker *w, const struct local *a);
+void report_finished(struct worker *w, struct local *a);
+void report_heartbeat(void *w);
+void report_forged(struct worker *w);
+void report_resend(struct worker *w);
+void report_acknowledge(struct worker *w, int64_t committed, int64_t heartbeat);
+void report_forget(struct worker *w); /* what only the process knew */
+/* worker.c, for the reports */
+void local_acknowledged(struct worker *w, int64_t committed);
