@@ -101,7 +101,7 @@ static void run_resume(struct core *core, struct run *run, const struct snapshot
     run->doomed = run->reason && text_starts_with(run->reason, RUN_TIMED_OUT);
     int64_t length = core->config.cancel_grace_us + core->config.lost_after_us;
     timers_set(&core->timers, &run->cancel, TIMER_RUN_CANCEL,
-               now->mono_us + rest_of(length, run->cancelled_us, now));
+               now->mono_us + length); /* whole: a wall clock that jumped must not shorten it */
     run_sweep_again(core, run);
 }
 
@@ -160,9 +160,8 @@ static void try_recall(struct core *core, struct run *run, const struct snapshot
     attempt_link(core, a);
     if (a->worker->used.slots > a->worker->has.slots)
         a->worker->overfull = true; /* it said hello with fewer while these ran */
-    if (a->due_us > 0)
-        timers_set(&core->timers, &a->timer, TIMER_ATTEMPT,
-                   now->mono_us + rest_of(a->due_us, a->since_us, now));
+    if (a->due_us > 0) /* whole, as the cancel's: its end must never come before the process's */
+        timers_set(&core->timers, &a->timer, TIMER_ATTEMPT, now->mono_us + a->due_us);
 }
 
 static void live_recall(struct core *core, const struct snapshot_step *from,

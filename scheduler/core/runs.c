@@ -101,7 +101,7 @@ static void run_end(struct core *core, struct run *run, int state, const char *r
 void run_step_over(struct core *core, struct run *run, const struct core_now *now,
                    struct batch *out)
 {
-    if (run->left > 0)
+    if (run->left > 0 || run->state == RUN_QUEUED) /* adopted whole: it ends when its turn comes */
         return;
     if (run->state == RUN_CANCELLING)
         run_end(core, run, run->doomed ? RUN_FAILED : RUN_CANCELLED, NULL, now, out);
@@ -187,6 +187,7 @@ void runs_start_next(struct core *core, struct pipeline *p, const struct core_no
         run_leave_queue(core, run);
         run_begin(core, run, now);
         move_row(core, run, out);
+        run_step_over(core, run, now, out);
     }
 }
 

@@ -25,6 +25,7 @@ struct reader { /* one of the topics that the leader reads */
     enum intake_kind kind;
     struct bus_reader *bus;
     bool paused;
+    bool stale; /* was reset while a commit was open: assigned anew when that is answered */
 };
 
 struct standby {
@@ -135,7 +136,8 @@ void rebuild_forget(struct shell *shell);
 void readers_open(struct shell *shell);
 void readers_close(struct shell *shell);
 void readers_assign(struct shell *shell, enum intake_kind kind);
-void readers_resume(struct shell *shell); /* those whose queue has room again */
+void readers_refresh(struct shell *shell); /* those that are stale */
+void readers_resume(struct shell *shell);  /* those whose queue has room again */
 
 /* ---- turn.c */
 void turn_poke(struct shell *shell);

@@ -54,6 +54,11 @@ static void reader_reset(void *arg)
         shell->turn.spoiled = true; /* it may hold records that are no more */
         return;
     }
+    if (shell->state != SHELL_LEADING || shell->turn.phase == BATCH_COMMIT) {
+        reader->stale = true; /* where to go on follows from what is committed: not known now */
+        intake_forget(&shell->intake, reader->kind);
+        return;
+    }
     intake_forget(&shell->intake, reader->kind);
     readers_assign(shell, reader->kind);
 }
@@ -102,8 +107,15 @@ void readers_assign(struct shell *shell, enum intake_kind kind)
     }
     if (reader->paused)
         shell->bus->ops->pause(reader->bus, false);
-    reader->paused = false;
+    reader->paused = reader->stale = false;
     shell->bus->ops->assign(reader->bus, &topic, 1, positions, count, BUS_EARLIEST);
+}
+
+void readers_refresh(struct shell *shell)
+{
+    for (int kind = 0; kind < INTAKE_KINDS; kind++)
+        if (shell->readers[kind].stale)
+            readers_assign(shell, (enum intake_kind)kind);
 }
 
 void readers_resume(struct shell *shell)

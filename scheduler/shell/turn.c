@@ -82,6 +82,7 @@ static void turn_is_in(struct shell *shell)
     shell->tx_seq = shell->turn.batch->tx_seq + 1;
     shell->backoff_us = BACKOFF_MIN_US;
     intake_committed(&shell->intake);
+    readers_refresh(shell);
     leader_db_answered(shell);
     tell_cost(shell);
     send_messages(shell);

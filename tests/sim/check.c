@@ -254,12 +254,13 @@ void check_step(struct sim *sim, const struct batch_step *step, const struct row
         check_new_attempt(sim, step, before);
 }
 
-static void check_not_running(struct sim *sim, const struct uuid *attempt, const char *what)
+static void check_not_running(struct sim *sim, const struct uuid *attempt, const char *what,
+                              const char *reason)
 {
     const struct effect *effect = ledger_find(sim->ledger, attempt);
     if (effect && effect->running)
-        sim_fail(sim, 4, "attempt %s is judged %s and still runs on w%d", SHORT(*attempt), what,
-                 effect->worker);
+        sim_fail(sim, 4, "attempt %s is judged %s (%s) and still runs on w%d", SHORT(*attempt),
+                 what, reason ? reason : "", effect->worker);
 }
 
 void check_result_new(struct sim *sim, const struct batch_result *result)
@@ -273,7 +274,7 @@ void check_result_new(struct sim *sim, const struct batch_result *result)
         sim_fail(sim, 7, "a result of a run that is not live");
     if (!uuid_is_nil(&result->attempt_id))
         check_not_running(sim, &result->attempt_id,
-                          machine_state_name(&MACHINE_STEP, result->state));
+                          machine_state_name(&MACHINE_STEP, result->state), result->reason);
     if (result->state != STEP_SUCCEEDED)
         return;
     const struct effect *effect = ledger_find(sim->ledger, &result->attempt_id);
@@ -292,7 +293,7 @@ void check_attempt_done(struct sim *sim, const struct batch_attempt *attempt)
     if (database_attempt(sim->db, &attempt->attempt_id))
         sim_fail(sim, 3, "attempt %s ends twice", SHORT(attempt->attempt_id));
     check_not_running(sim, &attempt->attempt_id,
-                      machine_state_name(&MACHINE_ATTEMPT, attempt->state));
+                      machine_state_name(&MACHINE_ATTEMPT, attempt->state), attempt->reason);
     if (attempt->state != ATTEMPT_LOST || !attempt->reason || !strstr(attempt->reason, "silent"))
         return;
     const struct row_worker *worker = database_worker(sim->db, attempt->worker);

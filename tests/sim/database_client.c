@@ -135,7 +135,7 @@ static void do_take_over(struct db_request *r)
     terminate_backend(db, r->proc);
     db->epoch = db->epoch + 1 > r->at_least ? db->epoch + 1 : r->at_least;
     db->backend = r->proc;
-    r->client->terminated = false;
+    r->client->terminated = false; /* it took over on a connection of its own */
     r->epoch = db->epoch;
     lead_now(r);
     db->sim->counts.takeovers++;
@@ -378,13 +378,22 @@ bool database_client_commits(const struct db *base)
     return false;
 }
 
-/* A crash of the server: a transaction whose commit is on disk may have lost its answer. */
+/* A crash of the server: every connection is lost. A transaction whose commit is on disk may have
+ * lost its answer, one that was not there yet never comes, and whoever wants to commit on a
+ * connection that is no more is told so before a new one is used. */
 void database_crash(struct database *db)
 {
     struct database_client *client;
     struct db_request *r;
-    DL_FOREACH (db->clients, client)
-        DL_FOREACH (client->open, r)
-            if (r->call == CALL_COMMIT && r->arrived && r->outcome == DB_COMMITTED)
+    DL_FOREACH (db->clients, client) {
+        client->terminated = true;
+        DL_FOREACH (client->open, r) {
+            if (r->call != CALL_COMMIT)
+                continue;
+            if (!r->arrived)
+                r->batch = NULL;
+            else if (r->outcome == DB_COMMITTED)
                 commit_fails(r, DB_UNKNOWN);
+        }
+    }
 }

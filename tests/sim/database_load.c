@@ -161,7 +161,10 @@ struct snapshot *database_delta(const struct database *db, const struct db_wante
         add_named_version(db, s, wanted->versions[i].pipeline, wanted->versions[i].hash);
     for (size_t i = 0; i < wanted->run_count; i++) {
         const struct row_run *run = database_run(db, &wanted->runs[i]);
-        if (!run || !run->done)
+        bool again = false;
+        for (size_t j = 0; j < i; j++)
+            again |= uuid_compare(&wanted->runs[j], &wanted->runs[i]) == 0;
+        if (!run || !run->done || again)
             continue;
         add_run(db, s, run);
         for (const struct row_result *result = db->results; result; result = result->hh.next)

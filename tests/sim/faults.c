@@ -79,8 +79,10 @@ static void bus_up(void *arg)
 static void scheduler_continue(void *arg)
 {
     struct scheduler *s = arg;
-    if (s->proc && s->proc->stopped)
-        proc_go_on(s->proc);
+    if (!s->proc || !s->proc->stopped)
+        return;
+    proc_go_on(s->proc);
+    memory_bus_reset(s->bus); /* its connection may have been lost meanwhile */
 }
 
 static void scheduler_join(void *arg)
@@ -91,8 +93,10 @@ static void scheduler_join(void *arg)
 static void worker_continue(void *arg)
 {
     struct worker *w = arg;
-    if (w->up && w->proc->stopped)
-        proc_go_on(w->proc);
+    if (!w->up || !w->proc->stopped)
+        return;
+    proc_go_on(w->proc);
+    memory_bus_reset(w->bus);
 }
 
 static void worker_join(void *arg)

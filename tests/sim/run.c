@@ -79,7 +79,15 @@ static void check_ends(struct sim *sim)
         if (!run->done)
             sim_fail(sim, 6, "run %s of %s is still %s", uuid_short(&run->id, id), run->pipeline,
                      machine_state_name(&MACHINE_RUN, run->state));
-    sim_fail(sim, 13, "events, commands or reports are never done with");
+    for (int i = 0; i < sim->worker_count; i++)
+        if (!worker_is_idle(sim->workers[i]))
+            sim_fail(sim, 13,
+                     "w%d is never idle: %d to begin, %d run, %d exited, %d to acknowledge", i,
+                     worker_count(sim->workers[i], LOCAL_JOURNALLED),
+                     worker_count(sim->workers[i], LOCAL_RUNNING),
+                     worker_count(sim->workers[i], LOCAL_EXITED),
+                     worker_count(sim->workers[i], LOCAL_FINISHED));
+    sim_fail(sim, 13, "events or commands are never done with");
 }
 
 void sim_run(struct sim *sim)

@@ -263,6 +263,7 @@ static void assign(struct worker *w)
 static void on_reset(void *arg)
 {
     assign(arg);
+    report_resend(arg);
 }
 
 static void on_failed(void *arg, const struct err *err)
@@ -281,6 +282,14 @@ void local_acknowledged(struct worker *w, int64_t committed)
             a->state = LOCAL_TOMBSTONE;
             sim_changed(w->sim);
         }
+}
+
+void local_look(struct worker *w)
+{
+    struct local *a;
+    DL_FOREACH (w->attempts, a)
+        if (a->state == LOCAL_EXITED)
+            report_finished(w, a);
 }
 
 /* What the process before left: what the keeper never had does not run any more. */

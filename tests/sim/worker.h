@@ -89,4 +89,5 @@ void report_resend(struct worker *w);
 void report_acknowledge(struct worker *w, int64_t committed, int64_t heartbeat);
 void report_forget(struct worker *w); /* what only the process knew */
 /* worker.c, for the reports */
+void local_look(struct worker *w); /* ends that came while the process was stopped */
 void local_acknowledged(struct worker *w, int64_t committed);

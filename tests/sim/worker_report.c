@@ -114,6 +114,7 @@ void report_heartbeat(void *arg)
     if (!w->up)
         return;
     sim_at(w->sim, w->proc, HEARTBEAT_US, report_heartbeat, w);
+    local_look(w);
     if (w->silent || w->unacked_count > UNACKED_MAX)
         return;
     w->heartbeat++;
