@@ -162,6 +162,58 @@ static void backend_ended_in_the_batch(void **state)
     s.db->ops->close(s.db);
 }
 
+/* A leader that hangs with its transaction open holds the leader row's lock: the standby ends its
+ * backend first, so it need not wait for it. */
+static void hanging_leader_is_ended(void **state)
+{
+    struct fixture *f = *state;
+    struct db_step s = lead(f);
+    const struct db_step standby = {&f->world, open_db(f)};
+    struct batch *b = batch_new();
+    const struct uuid run = run_of(1);
+    struct outcome o = {0};
+    struct db_leadership now;
+    PGconn *blocker = test_connect(f->conninfo);
+    PQclear(PQexec(blocker, "BEGIN; LOCK TABLE step_live"));
+    b->epoch = 1;
+    db_step_place(b, &run, 3);
+    s.db->ops->commit(s.db, &DB_STEP_BUS, b, on_committed, &o);
+    wait_ms(f->loop, 100);
+    const int64_t began = clock_monotonic_us();
+    assert_int_equal(db_step_take_over(&standby, 1, 0, &now), 0);
+    assert_true(clock_monotonic_us() - began < 2 * US_PER_S);
+    assert_int_equal(now.epoch, 2);
+    assert_int_equal(now.tx_seq, 0);
+    assert_true(until(f, &o.count, 1));
+    assert_int_equal(o.outcome, DB_NOT_IN);
+    PQfinish(blocker);
+    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM run_live"), 0);
+    batch_free(b);
+    s.db->ops->close(s.db);
+    standby.db->ops->close(standby.db);
+}
+
+/* Its pid alone does not condemn a backend: it may be somebody else's by now. */
+static void another_backend_of_that_pid_is_spared(void **state)
+{
+    struct fixture *f = *state;
+    struct db_step s = lead(f);
+    const struct db_step standby = {&f->world, open_db(f)};
+    struct db_leadership now;
+    PGconn *bystander = test_connect(f->conninfo);
+    char sql[160];
+    snprintf(sql, sizeof sql, "UPDATE leader SET backend_pid = %d, backend_start = now()",
+             PQbackendPID(bystander));
+    test_sql(f->conninfo, sql);
+    assert_int_equal(db_step_take_over(&standby, 1, 0, &now), 0);
+    PGresult *r = PQexec(bystander, "SELECT 1");
+    assert_int_equal(PQresultStatus(r), PGRES_TUPLES_OK);
+    PQclear(r);
+    PQfinish(bystander);
+    s.db->ops->close(s.db);
+    standby.db->ops->close(standby.db);
+}
+
 /* Postgres crashes again and again while batches go in; whatever each outcome was, what the probe
  * says is what the tables hold. */
 static void server_crashes_around_commits(void **state)
@@ -316,6 +368,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(script),
         TEST(backend_ended_in_the_batch),
+        TEST(hanging_leader_is_ended),
+        TEST(another_backend_of_that_pid_is_spared),
         TEST(server_crashes_around_commits),
         TEST(over_age_is_deleted_and_weeks_are_made),
         TEST(cost_of_a_batch),
