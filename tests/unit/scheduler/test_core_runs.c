@@ -182,6 +182,19 @@ static void cancel_has_its_own_deadline(void **state)
     assert_string_equal(step_is(h, run, 0), "cancelled");
 }
 
+static void a_cancelled_attempt_keeps_its_slot_until_it_ends(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nsteps:\n  only: {command: [x]}\n");
+    harness_hello(h, 0, 1, NULL, 0);
+    struct uuid first = harness_run(h, "p", 1), second = harness_run(h, "p", 2);
+    harness_cancel(h, first);
+    assert_string_equal(step_is(h, first, 0), "cancelling");
+    assert_string_equal(step_is(h, second, 0), "-");
+    finish(h, 0, "only", REPORT_RESULT_OUTCOME_CANCELLED, NULL);
+    assert_string_equal(step_is(h, second, 0), "placed");
+}
+
 static void run_timeout_fails_it(void **state)
 {
     struct harness *h = *state;
@@ -285,6 +298,7 @@ int main(void)
         T(cancel_asks_and_ends),
         T(success_after_cancel_counts),
         T(cancel_has_its_own_deadline),
+        T(a_cancelled_attempt_keeps_its_slot_until_it_ends),
         T(run_timeout_fails_it),
         T(expression_without_value_fails_the_step),
         T(oversize_order_fails_the_step),
