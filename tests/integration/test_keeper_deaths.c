@@ -148,11 +148,34 @@ static void test_recycled_pid_is_spared(void **state)
     kill(stranger, SIGKILL);
 }
 
+static void test_term_ends_all_that_runs(void **state)
+{
+    (void)state;
+    shell(1, "setsid sleep 60 & echo $! > outer; trap '' TERM; echo $$ > deaf; while :; do sleep "
+             "0.1; done");
+    const pid_t outer = wait_for_pid("outer"), leader = wait_for_pid("deaf");
+    const pid_t keeper = wait_for_pid("keeper.pid");
+    assert_int_equal(keeper, keeper_pid());
+    close_executor();
+    kill(keeper, SIGTERM);
+    for (int i = 0; i < 400 && !is_gone(keeper); i++)
+        usleep(10000);
+    assert_true(is_gone(keeper) && is_gone(leader));
+    for (int i = 0; i < 100 && !is_gone(outer); i++)
+        usleep(10000);
+    assert_true(is_gone(outer));
+    open_executor();
+    until(&ready);
+    const struct uuid a = id(1);
+    assert_true(ex->ops->adopt(ex, &a));
+    until(&seen[1].lost);
+    assert_string_equal(seen[1].reason, "its keeper was told to end");
+}
+
 static void test_keeper_ignores_polite_signals(void **state)
 {
     (void)state;
     const pid_t keeper = keeper_pid();
-    kill(keeper, SIGTERM);
     kill(keeper, SIGINT);
     kill(keeper, SIGHUP);
     shell(1, "exit 0");
@@ -199,6 +222,7 @@ int main(void)
         T(test_keeper_dies),
         T(test_keeper_dies_with_the_worker_away),
         T(test_recycled_pid_is_spared),
+        T(test_term_ends_all_that_runs),
         T(test_keeper_ignores_polite_signals),
         T(test_a_thousand),
     };

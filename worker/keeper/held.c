@@ -14,7 +14,8 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 
-#define SWEEP_US (50 * US_PER_MS) /* after an exit: time for its orphans to become ours */
+#define ENDING_GRACE_US (2 * US_PER_S)   /* TERM to KILL when the keeper itself is ended */
+#define SWEEP_US        (50 * US_PER_MS) /* after an exit: time for its orphans to become ours */
 
 struct keeper_record *held_record(const struct keeper *k, const struct held *h)
 {
@@ -190,6 +191,17 @@ void held_end(struct keeper *k, struct held *h, uint32_t why, int64_t grace_us)
     if (kill_at < h->kill_at_us)
         h->kill_at_us = kill_at;
     keeper_wake_at(k, h->kill_at_us);
+}
+
+void held_end_all(struct keeper *k)
+{
+    struct held *h, *next;
+    k->ending = true;
+    HASH_ITER (by_pid, k->by_pid, h, next) {
+        struct keeper_record *r = held_record(k, h);
+        snprintf(r->exit.reason, sizeof r->exit.reason, "its keeper was told to end");
+        held_end(k, h, KEEPER_LOST, ENDING_GRACE_US);
+    }
 }
 
 static void act(struct keeper *k, struct held *h, int64_t now_us)

@@ -52,8 +52,8 @@ static void reset_dispositions(void)
         syscall(SYS_rt_sigaction, signo, &plain, NULL, sizeof plain.mask);
 }
 
-/* Everything is blocked for good, so that nothing but KILL ends the keeper; what the processor
- * raises cannot be blocked anyway. */
+/* Everything is blocked for good; TERM, from whoever takes Leat down, ends all that runs. What the
+ * processor raises cannot be blocked anyway. */
 static int open_signals(void)
 {
     sigset_t all, child;
@@ -63,6 +63,7 @@ static int open_signals(void)
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
+    sigaddset(&child, SIGTERM);
     return signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
@@ -188,9 +189,10 @@ static void timer_fired(struct keeper *k)
 
 static void signalled(struct keeper *k)
 {
-    struct signalfd_siginfo info[8];
-    while (read(k->signals.fd, info, sizeof info) == sizeof info)
-        continue;
+    struct signalfd_siginfo info;
+    while (read(k->signals.fd, &info, sizeof info) == sizeof info)
+        if (info.ssi_signo == SIGTERM)
+            held_end_all(k);
     held_exits(k);
 }
 
@@ -220,7 +222,7 @@ static void dispatch(struct keeper *k, struct watch *watch)
 void keeper_run(struct keeper *k)
 {
     struct epoll_event events[64];
-    while (!k->quitting || k->by_id) {
+    while (!(k->quitting && !k->by_id) && !(k->ending && !k->by_pid)) {
         const int n =
             epoll_wait(k->epoll, events, ARRAY_LEN(events), connection_has_frame(k) ? 0 : -1);
         for (int i = 0; i < n; i++)
@@ -228,4 +230,5 @@ void keeper_run(struct keeper *k)
         connection_frames(k, FRAMES_A_TURN);
         connection_flush(k);
     }
+    processes_sweep(k);
 }

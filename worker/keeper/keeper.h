@@ -45,7 +45,8 @@ struct keeper {
     int64_t lease_end_us; /* CLOCK_BOOTTIME; INT64_MAX = nobody told */
     int64_t timer_us;     /* what the timer is set to; INT64_MAX = nothing */
     int64_t sweep_at_us;  /* next look for processes that got away; INT64_MAX = none */
-    bool quitting;
+    bool quitting;        /* QUIT: when nothing is held */
+    bool ending;          /* SIGTERM: when nothing runs */
 };
 
 /* ---- keeper.c: the loop -----------------------------------------------------------------------
@@ -75,7 +76,8 @@ struct held *held_by_pid(struct keeper *k, pid_t pid);
 void held_adopt(struct keeper *k, size_t slot); /* an exited one of an earlier keeper */
 void held_start(struct keeper *k, const struct keeper_start *start);
 void held_end(struct keeper *k, struct held *h, uint32_t why, int64_t grace_us);
-void held_exits(struct keeper *k); /* reaps whatever has ended */
+void held_end_all(struct keeper *k); /* SIGTERM: all are lost */
+void held_exits(struct keeper *k);   /* reaps whatever has ended */
 void held_forget(struct keeper *k, struct held *h);
 void held_deadlines(struct keeper *k, int64_t now_us); /* acts on what is due, wakes for the rest */
 struct keeper_record *held_record(const struct keeper *k, const struct held *h);

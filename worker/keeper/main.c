@@ -16,7 +16,7 @@
 
 #define EXIT_HELD 3 /* another keeper lives here */
 
-static int exit_io(const char *path)
+static void exit_io(const char *path)
 {
     fprintf(stderr, "leat-keeper: %s: %s\n", path, strerror(errno));
     exit(EXIT_FAILURE);
@@ -31,7 +31,7 @@ static int lock(const char *dir)
         exit_io(path);
     for (int i = 0; i < 50; i++) {
         if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-            return ftruncate(fd, 0) == 0 ? fd : exit_io(path);
+            return fd;
         usleep(10000);
     }
     exit(EXIT_HELD);
@@ -44,6 +44,15 @@ static void redirect(const char *dir)
     cleanup_close int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     cleanup_close int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (null < 0 || log < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
+        exit_io(path);
+}
+
+/* For whoever takes Leat down: TERM to this process ends what it runs, then itself. */
+static void write_pid(const char *dir)
+{
+    cleanup_free char *path = mem_printf("%s/%s", dir, KEEPER_PID);
+    cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
         exit_io(path);
 }
 
@@ -75,10 +84,10 @@ int main(int argc, char **argv)
     }
     close_range(3, ~0U, 0);
     umask(022);
-    const int held = lock(argv[1]);
+    lock(argv[1]);
     const int ready = detach();
     redirect(argv[1]);
-    dprintf(held, "%d\n", (int)getpid()); /* for people: to kill it is to kill what it runs */
+    write_pid(argv[1]);
     if (chdir(argv[1]) != 0)
         return EXIT_FAILURE;
     log_setup("keeper", LOG_INFO, LOG_LOGFMT);

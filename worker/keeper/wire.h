@@ -21,6 +21,7 @@
 #define KEEPER_TABLE  "keeper.table"
 #define KEEPER_LOCK   "keeper.lock"
 #define KEEPER_LOG    "keeper.log"
+#define KEEPER_PID    "keeper.pid"
 
 enum keeper_kind {
     /* worker to keeper */
