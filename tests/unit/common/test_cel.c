@@ -2,73 +2,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 #include <cmocka.h>
 
-#include "common/base/mem.h"
-#include "common/base/text.h"
-#include "common/text/cel.h"
-#include "common/text/json.h"
-
-/* An expression and its canonical JSON; "!TEXT" when it fails with a message that contains TEXT. */
-struct row {
-    const char *source, *result;
-};
-
-static const char variables[] =
-    "{\"a\": {\"b\": {\"c\": 7}, \"list\": [1, 2.5, \"x\", null, {\"k\": true}], \"null\": null,"
-    " \"dash-ed\": 1, \"in\": 2, \"as\": 3},"
-    " \"n\": 5, \"d\": 0.5, \"s\": \"caf\\u00e9\", \"t\": true, \"nil\": null,"
-    " \"steps\": {\"sgd\": {\"outputs\": {\"rmse\": 3.5}}, \"forest\": {\"outputs\": {\"rmse\": "
-    "2}}},"
-    " \"big\": 9223372036854775807, \"empty\": [], \"m\": {\"x\": 1, \"y\": 2}}";
-
-#define VARS_MAX 16
-
-static size_t variables_of(json_t *all, struct cel_var out[VARS_MAX])
-{
-    size_t count = 0;
-    const char *name;
-    json_t *value;
-    json_object_foreach (all, name, value)
-        out[count++] = (struct cel_var){name, value};
-    return count;
-}
-
-/* The result as canonical JSON, or "!message". malloc'd. */
-static char *evaluate(const char *source, const struct cel_vars *vars)
-{
-    struct err err = {0};
-    cleanup_cel struct cel *cel = cel_compile(source, &err);
-    cleanup_json json_t *v = cel ? cel_eval_json(cel, vars, &err) : NULL;
-    return v ? json_write(v) : mem_printf("!%s", err.text);
-}
-
-static void check_rows(const struct row *rows, size_t count)
-{
-    cleanup_json json_t *all = json_read(variables, sizeof variables - 1, NULL, NULL);
-    assert_non_null(all);
-    struct cel_var items[VARS_MAX];
-    const struct cel_vars vars = {items, variables_of(all, items), 0};
-    size_t wrong = 0;
-    for (size_t i = 0; i < count; i++) {
-        cleanup_free char *got = evaluate(rows[i].source, &vars);
-        const bool fails = rows[i].result[0] == '!';
-        const bool ok = fails ? got[0] == '!' && strstr(got, rows[i].result + 1)
-                              : strcmp(got, rows[i].result) == 0;
-        if (!ok) {
-            print_error("%s gives %s, expected %s\n", rows[i].source, got, rows[i].result);
-            wrong++;
-        }
-    }
-    assert_int_equal(wrong, 0);
-}
-#define CHECK(rows) check_rows(rows, ARRAY_LEN(rows))
+#include "tests/support/cel_rows.h"
 
 static void literals(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct cel_row rows[] = {
         {"null", "null"},
         {"true", "true"},
         {"42", "42"},
@@ -136,13 +77,13 @@ static void literals(void **state)
         {"", "!1:1: the expression ends where a value is expected"},
         {"  \n ", "!2:2: the expression ends"},
     };
-    CHECK(rows);
+    CEL_CHECK(rows);
 }
 
 static void syntax(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct cel_row rows[] = {
         {"1 2", "!1:3: expected an operator or the end"},
         {"1 +", "!1:4: the expression ends"},
         {"(1", "!1:3: expected ')'; the expression ends before"},
@@ -185,13 +126,13 @@ static void syntax(void **state)
         {".n", "5"},
         {".n + .a.b.c", "12"},
     };
-    CHECK(rows);
+    CEL_CHECK(rows);
 }
 
 static void names_and_members(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct cel_row rows[] = {
         {"n", "5"},
         {"a.b.c", "7"},
         {"a['b'].c", "7"},
@@ -238,13 +179,13 @@ static void names_and_members(void **state)
         {"default(false, true)", "false"},
         {"default(nil, nil)", "null"},
     };
-    CHECK(rows);
+    CEL_CHECK(rows);
 }
 
 static void arithmetic(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct cel_row rows[] = {
         {"1 + 2 * 3 - 4 / 2", "5"},
         {"(1 + 2) * 3", "9"},
         {"7 / 2", "3"},
@@ -302,13 +243,13 @@ static void arithmetic(void **state)
         {"true + true", "!'+' does not take bool and bool"},
         {"{} + {}", "!'+' does not take map and map"},
     };
-    CHECK(rows);
+    CEL_CHECK(rows);
 }
 
 static void comparisons(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct cel_row rows[] = {
         {"1 == 1", "true"},
         {"1 == 2", "false"},
         {"1 != 2", "true"},
@@ -381,13 +322,13 @@ static void comparisons(void **state)
         {"'a' in 'abc'", "!'in' does not take string and string"},
         {"!(1 in [2])", "true"},
     };
-    CHECK(rows);
+    CEL_CHECK(rows);
 }
 
 static void logic(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct cel_row rows[] = {
         {"true && true", "true"},
         {"true && false", "false"},
         {"false || true", "true"},
@@ -420,13 +361,13 @@ static void logic(void **state)
         {"n > 3 ? 'big' : 'small'", "\"big\""},
         {"(true ? false : true) ? 1 : 2", "2"},
     };
-    CHECK(rows);
+    CEL_CHECK(rows);
 }
 
 static void macros(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct cel_row rows[] = {
         {"[1, 2, 3].all(x, x > 0)", "true"},
         {"[1, 2, 3].all(x, x > 1)", "false"},
         {"[].all(x, false)", "true"},
@@ -466,275 +407,7 @@ static void macros(void **state)
         {"[1].map(x, y)", "!there is no variable y"},
         {"[1].map(x, x) + x", "!there is no variable x"},
     };
-    CHECK(rows);
-}
-
-static void conversions(void **state)
-{
-    (void)state;
-    static const struct row rows[] = {
-        {"int('42')", "42"},
-        {"int('-7')", "-7"},
-        {"int('+7')", "!int(): the text is not one"},
-        {"int(' 7')", "!the text is not one"},
-        {"int('7 ')", "!the text is not one"},
-        {"int('')", "!the text is not one"},
-        {"int('-')", "!the text is not one"},
-        {"int('0x10')", "!the text is not one"},
-        {"int('9223372036854775808')", "!the text is not one"},
-        {"int(3.9)", "3"},
-        {"int(-3.9)", "-3"},
-        {"int(1e19)", "!int(): out of range"},
-        {"int(0.0/0.0)", "!int(): out of range"},
-        {"int(5u)", "5"},
-        {"int(18446744073709551615u)", "!int(): out of range"},
-        {"int(true)", "!int() does not take bool"},
-        {"int(timestamp('1970-01-01T00:01:00Z'))", "60"},
-        {"int(timestamp('1969-12-31T23:59:59.5Z'))", "-1"},
-        {"uint(7)", "7"},
-        {"uint(-1)", "!uint(): out of range"},
-        {"uint(3.9)", "3"},
-        {"uint(-1.0)", "!uint(): out of range"},
-        {"uint(1e20)", "!uint(): out of range"},
-        {"uint('18446744073709551615') == 18446744073709551615u", "true"},
-        {"uint('-1')", "!the text is not one"},
-        {"double(2)", "2.0"},
-        {"double(2u)", "2.0"},
-        {"double('1.5e3')", "1500.0"},
-        {"double('-.5')", "-0.5"},
-        {"double('NaN')", "\"NaN\""},
-        {"double('0x10')", "!the text is not one"},
-        {"double(' 1')", "!the text is not one"},
-        {"double('1x')", "!the text is not one"},
-        {"double('')", "!the text is not one"},
-        {"bool('true')", "true"},
-        {"bool('0')", "false"},
-        {"bool('yes')", "!bool(): the text is not one"},
-        {"bool(true)", "true"},
-        {"bool(1)", "!bool() does not take int"},
-        {"string(1)", "\"1\""},
-        {"string(-1)", "\"-1\""},
-        {"string(1u)", "\"1\""},
-        {"string(1.5)", "\"1.5\""},
-        {"string(2.0)", "\"2\""},
-        {"string(0.1 + 0.2)", "\"0.30000000000000004\""},
-        {"string(1e300)", "\"1e+300\""},
-        {"string(1.0/0.0)", "\"Infinity\""},
-        {"string(-1.0/0.0)", "\"-Infinity\""},
-        {"string(true)", "\"true\""},
-        {"string(s)", "\"caf\xc3\xa9\""},
-        {"string(b'abc')", "\"abc\""},
-        {"string(b'\\xff')", "!string(): the bytes are not UTF-8"},
-        {"string(b'\\xed\\xa0\\x80')", "!string(): the bytes are not UTF-8"},
-        {"string(b'\\xc0\\x80')", "!string(): the bytes are not UTF-8"},
-        {"string([1])", "!string() does not take list"},
-        {"string(null)", "!string() does not take null_type"},
-        {"bytes('\\u00e9')", "\"w6k=\""},
-        {"bytes(b'x') == b'x'", "true"},
-        {"bytes(1)", "!bytes() does not take int"},
-        {"dyn(1) + 1", "2"},
-        {"type(1)", "\"int\""},
-        {"type(1u)", "\"uint\""},
-        {"type(1.0)", "\"double\""},
-        {"type('')", "\"string\""},
-        {"type(b'')", "\"bytes\""},
-        {"type([])", "\"list\""},
-        {"type({})", "\"map\""},
-        {"type(true)", "\"bool\""},
-        {"type(null) == null_type", "true"},
-        {"type(type(1)) == type", "true"},
-        {"type(timestamp(0)) == google.protobuf.Timestamp", "true"},
-        {"type(duration('1s')) == google.protobuf.Duration", "true"},
-        {"google.protobuf.Any", "!there is no variable google"},
-        {"type(n) == int && type(d) == double && type(a) == map && type(nil) == null_type", "true"},
-    };
-    CHECK(rows);
-}
-
-static void strings(void **state)
-{
-    (void)state;
-    static const struct row rows[] = {
-        {"size('')", "0"},
-        {"size(s)", "4"},
-        {"s.size()", "4"},
-        {"size('\\U0001F600')", "1"},
-        {"size(b'\\xff\\xfe')", "2"},
-        {"size([1, 2])", "2"},
-        {"size(m)", "2"},
-        {"a.list.size()", "5"},
-        {"size(1)", "!size() does not take int"},
-        {"'abc'.contains('b')", "true"},
-        {"'abc'.contains('')", "true"},
-        {"''.contains('')", "true"},
-        {"''.contains('a')", "false"},
-        {"'abc'.contains('d')", "false"},
-        {"'abc'.contains(1)", "!contains() does not take string, int"},
-        {"'abc'.startsWith('ab')", "true"},
-        {"'abc'.startsWith('bc')", "false"},
-        {"'abc'.startsWith('abcd')", "false"},
-        {"'abc'.endsWith('bc')", "true"},
-        {"'abc'.endsWith('')", "true"},
-        {"'abc'.endsWith('xabc')", "false"},
-        {"'gb.csv'.endsWith('.csv')", "true"},
-        {"'abc'.matches('b')", "true"},
-        {"matches('abc', '^b')", "false"},
-        {"'v1.2.3'.matches(r'^v\\d+\\.\\d+\\.\\d+$')", "true"},
-        {"'x'.matches('(')", "!1:13: a ( without its )"},
-        {"'x'.matches('' + '(')", "!1:5: matches(): a ( without its )"},
-        {"'ab'.matches('a' + 'b')", "true"},
-        {"'AbC\\u00c9'.lowerAscii()", "\"abc\xc3\x89\""},
-        {"'aBc\\u00e9'.upperAscii()", "\"ABC\xc3\xa9\""},
-        {"' \\t a b\\n'.trim()", "\"a b\""},
-        {"'\\u00a0\\u3000x\\u2003'.trim()", "\"x\""},
-        {"'   '.trim()", "\"\""},
-        {"''.trim()", "\"\""},
-        {"'a,b,c'.split(',')", "[\"a\",\"b\",\"c\"]"},
-        {"'a,b,c'.split(',', 2)", "[\"a\",\"b,c\"]"},
-        {"'a,b,c'.split(',', 1)", "[\"a,b,c\"]"},
-        {"'a,b,c'.split(',', 0)", "[]"},
-        {"'a,b,c'.split(',', -1)", "[\"a\",\"b\",\"c\"]"},
-        {"'a,b,c'.split(',', 9)", "[\"a\",\"b\",\"c\"]"},
-        {"''.split(',')", "[\"\"]"},
-        {"','.split(',')", "[\"\",\"\"]"},
-        {"'caf\\u00e9'.split('')", "[\"c\",\"a\",\"f\",\"\xc3\xa9\"]"},
-        {"''.split('')", "[]"},
-        {"'abc'.split('', 2)", "[\"a\",\"bc\"]"},
-        {"'refs/heads/main'.split('/')[2]", "\"main\""},
-        {"['a', 'b'].join()", "\"ab\""},
-        {"['a', 'b'].join('-')", "\"a-b\""},
-        {"[].join('-')", "\"\""},
-        {"['a', 1].join()", "!join(): element 1 is not a string"},
-        {"'a'.join('b')", "!join() does not take string, string"},
-        {"'aXbXc'.replace('X', '--')", "\"a--b--c\""},
-        {"'aXbXc'.replace('X', '')", "\"abc\""},
-        {"'aXbXc'.replace('X', '-', 1)", "\"a-bXc\""},
-        {"'aXbXc'.replace('X', '-', 0)", "\"aXbXc\""},
-        {"'aXbXc'.replace('X', '-', -1)", "\"a-b-c\""},
-        {"'aaa'.replace('aa', 'b')", "\"ba\""},
-        {"'abc'.replace('x', 'y')", "\"abc\""},
-        {"'abc'.replace('', 'y')", "!replace(): the text to look for is empty"},
-        {"'abc'.replace('a', 'b', 9223372036854775807)", "\"bbc\""},
-        {"'caf\\u00e9!'.substring(3)", "\"\xc3\xa9!\""},
-        {"'caf\\u00e9!'.substring(3, 4)", "\"\xc3\xa9\""},
-        {"'abc'.substring(0)", "\"abc\""},
-        {"'abc'.substring(3)", "\"\""},
-        {"'abc'.substring(4)", "!substring(): the position is out of range"},
-        {"'abc'.substring(-1)", "!out of range"},
-        {"'abc'.substring(2, 1)", "!out of range"},
-        {"'abc'.substring(0, 4)", "!out of range"},
-        {"'abc'.substring('a')", "!substring() does not take string, string"},
-        {"'0123456789abcdef'.substring(0, 7)", "\"0123456\""},
-        {"'caf\\u00e9'.charAt(3)", "\"\xc3\xa9\""},
-        {"'abc'.charAt(3)", "\"\""},
-        {"'abc'.charAt(4)", "!charAt(): the position is out of range"},
-        {"'abcabc'.indexOf('c')", "2"},
-        {"'abcabc'.indexOf('c', 3)", "5"},
-        {"'abcabc'.indexOf('x')", "-1"},
-        {"'abc'.indexOf('')", "0"},
-        {"'\\u00e9a'.indexOf('a')", "1"},
-        {"'abc'.indexOf('a', 4)", "!indexOf(): the position is out of range"},
-        {"'abcabc'.lastIndexOf('c')", "5"},
-        {"'abcabc'.lastIndexOf('c', 4)", "2"},
-        {"'abc'.lastIndexOf('')", "3"},
-        {"'a'.lastIndexOf('abc')", "-1"},
-        {"''.lastIndexOf('')", "0"},
-    };
-    CHECK(rows);
-}
-
-static void times(void **state)
-{
-    (void)state;
-    static const struct row rows[] = {
-        {"timestamp('2026-11-23T08:56:59Z')", "\"2026-11-23T08:56:59Z\""},
-        {"timestamp('2026-11-23T08:56:59.120Z')", "\"2026-11-23T08:56:59.12Z\""},
-        {"timestamp('2026-11-23T10:56:59+02:00')", "\"2026-11-23T08:56:59Z\""},
-        {"timestamp('2026-11-23t08:56:59.123456789z')", "\"2026-11-23T08:56:59.123456789Z\""},
-        {"timestamp(0)", "\"1970-01-01T00:00:00Z\""},
-        {"timestamp(-1)", "\"1969-12-31T23:59:59Z\""},
-        {"timestamp('0001-01-01T00:00:00Z')", "\"0001-01-01T00:00:00Z\""},
-        {"timestamp('9999-12-31T23:59:59.999999999Z')", "\"9999-12-31T23:59:59.999999999Z\""},
-        {"timestamp('0001-01-01T00:00:00+01:00')", "!timestamp() takes RFC 3339"},
-        {"timestamp(253402300800)", "!timestamp(): out of range"},
-        {"timestamp('2026-02-29T00:00:00Z')", "!timestamp() takes RFC 3339"},
-        {"timestamp('2024-02-29T00:00:00Z')", "\"2024-02-29T00:00:00Z\""},
-        {"timestamp('2026-13-01T00:00:00Z')", "!timestamp() takes RFC 3339"},
-        {"timestamp('2026-11-23')", "!timestamp() takes RFC 3339"},
-        {"timestamp('2026-11-23T24:00:00Z')", "!timestamp() takes RFC 3339"},
-        {"timestamp('2026-11-23T08:56:59')", "!timestamp() takes RFC 3339"},
-        {"timestamp('2026-11-23T08:56:59.Z')", "!timestamp() takes RFC 3339"},
-        {"timestamp('')", "!timestamp() takes RFC 3339"},
-        {"timestamp(1.5)", "!timestamp() does not take double"},
-        {"duration('1.5s')", "\"1.5s\""},
-        {"duration('1h30m')", "\"5400s\""},
-        {"duration('-1.5h')", "\"-5400s\""},
-        {"duration('1h2m3s4ms5us6ns')", "\"3723.004005006s\""},
-        {"duration('0')", "\"0s\""},
-        {"duration('+1s')", "\"1s\""},
-        {"duration('.5s')", "\"0.5s\""},
-        {"duration('-1ns')", "\"-0.000000001s\""},
-        {"duration('9223372036.854775807s')", "\"9223372036.854775807s\""},
-        {"duration('-9223372036.854775808s')", "\"-9223372036.854775808s\""},
-        {"duration('9223372036.854775808s')", "!duration() takes"},
-        {"duration('99999999999999999999h')", "!duration() takes"},
-        {"duration('1')", "!duration() takes"},
-        {"duration('1d')", "!duration() takes"},
-        {"duration('')", "!duration() takes"},
-        {"duration('s')", "!duration() takes"},
-        {"duration('1s ')", "!duration() takes"},
-        {"duration(1)", "!duration() does not take int"},
-        {"timestamp(0) + duration('1m')", "\"1970-01-01T00:01:00Z\""},
-        {"duration('1m') + timestamp(0)", "\"1970-01-01T00:01:00Z\""},
-        {"timestamp(0) - duration('0.5s')", "\"1969-12-31T23:59:59.5Z\""},
-        {"timestamp(60) - timestamp(0)", "\"60s\""},
-        {"duration('1m') + duration('1s')", "\"61s\""},
-        {"duration('1m') - duration('2m')", "\"-60s\""},
-        {"duration('9223372036s') + duration('9223372036s')", "!the time is out of range"},
-        {"timestamp('9999-12-31T23:59:59Z') + duration('1s')", "!the time is out of range"},
-        {"timestamp(0) + timestamp(0)", "!'+' does not take"},
-        {"duration('1s') - timestamp(0)", "!'-' does not take"},
-        {"duration('1s') * 2", "!'*' does not take"},
-        {"timestamp(0) < timestamp(1)", "true"},
-        {"timestamp('1970-01-01T00:00:00.5Z') > timestamp(0)", "true"},
-        {"timestamp(0) == timestamp('1970-01-01T01:00:00+01:00')", "true"},
-        {"duration('60s') == duration('1m')", "true"},
-        {"duration('1s') < duration('1m')", "true"},
-        {"timestamp(0) < duration('1s')", "!'<' does not take"},
-        {"timestamp('2026-11-23T08:56:59.123Z').getFullYear()", "2026"},
-        {"timestamp('2026-11-23T08:56:59.123Z').getMonth()", "10"},
-        {"timestamp('2026-11-23T08:56:59.123Z').getDate()", "23"},
-        {"timestamp('2026-11-23T08:56:59.123Z').getDayOfMonth()", "22"},
-        {"timestamp('2026-11-23T08:56:59.123Z').getDayOfWeek()", "1"},
-        {"timestamp('2026-11-23T08:56:59.123Z').getDayOfYear()", "326"},
-        {"timestamp('2026-11-23T08:56:59.123Z').getHours()", "8"},
-        {"timestamp('2026-11-23T08:56:59.123Z').getMinutes()", "56"},
-        {"timestamp('2026-11-23T08:56:59.123Z').getSeconds()", "59"},
-        {"timestamp('2026-11-23T08:56:59.123Z').getMilliseconds()", "123"},
-        {"timestamp('2026-11-23T08:56:59Z').getHours('Europe/Rome')", "9"},
-        {"timestamp('2026-07-23T08:56:59Z').getHours('Europe/Rome')", "10"},
-        {"timestamp('2026-11-23T23:56:59Z').getDate('+02:00')", "24"},
-        {"timestamp('2026-11-23T00:56:59Z').getDate('-02:30')", "22"},
-        {"timestamp('2026-11-23T00:56:59Z').getMinutes('-02:30')", "26"},
-        {"timestamp(0).getFullYear('America/New_York')", "1969"},
-        {"timestamp(0).getHours('UTC')", "0"},
-        {"timestamp(0).getHours('Mars/Olympus')", "!there is no time zone \"Mars/Olympus\""},
-        {"timestamp(0).getHours('../../etc/passwd')", "!a time zone is named like"},
-        {"timestamp(0).getHours('')", "!a time zone is named like"},
-        {"timestamp(0).getHours(1)", "!getHours() does not take"},
-        {"'x'.getHours()", "!getHours() does not take string"},
-        {"duration('1h30m').getHours()", "1"},
-        {"duration('1h30m').getMinutes()", "90"},
-        {"duration('1h30m').getSeconds()", "5400"},
-        {"duration('1.234s').getMilliseconds()", "234"},
-        {"duration('-90s').getMinutes()", "-1"},
-        {"duration('1s').getFullYear()", "!getFullYear() does not take"},
-        {"duration('1s').getHours('UTC')", "!getHours() does not take"},
-        {"string(timestamp(0) + duration('1.5s'))", "\"1970-01-01T00:00:01.5Z\""},
-        {"string(duration('90m'))", "\"5400s\""},
-        {"[0, 1].map(h, timestamp(h).getHours('Asia/Kolkata'))", "[5,5]"},
-    };
-    CHECK(rows);
+    CEL_CHECK(rows);
 }
 
 int main(void)
@@ -747,9 +420,6 @@ int main(void)
         cmocka_unit_test(comparisons),
         cmocka_unit_test(logic),
         cmocka_unit_test(macros),
-        cmocka_unit_test(conversions),
-        cmocka_unit_test(strings),
-        cmocka_unit_test(times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
