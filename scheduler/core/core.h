@@ -41,11 +41,12 @@ struct core *core_new(const struct core_config *config);
 void core_free(struct core *core);
 
 /* Takes committed state in. At takeover: everything, before the first input; timers are re-armed
- * with the wall time gone by, held to [0, length]. Later (`delta`): catalog entries, versions that
- * a run command names, finished runs wanted by a retry (with results and version) or a cancel
- * (alone: it is refused with their state); what no run uses is forgotten at the end of the next
- * core_turn. A version whose IR cannot be read makes its live runs fail with that reason. The
- * snapshot may be freed afterwards. */
+ * with the wall time gone by, held to [0, length]; deadlines of attempts and cancels begin whole,
+ * so that a wall clock that jumped cannot end a running process early. Later (`delta`): catalog
+ * entries, versions that a run command names, finished runs wanted by a retry (with results and
+ * version) or a cancel (alone: it is refused with their state); what no run uses is forgotten at
+ * the end of the next core_turn. A version whose IR cannot be read makes its live runs fail with
+ * that reason. The snapshot may be freed afterwards. */
 void core_restore(struct core *core, const struct snapshot *all, const struct core_now *now);
 void core_learn(struct core *core, const struct snapshot *delta, const struct core_now *now);
 int64_t core_catalog_gen(const struct core *core);

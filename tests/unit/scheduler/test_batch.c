@@ -50,14 +50,15 @@ static void timers_come_in_order(void **state)
     (void)state;
     struct timers t = {0};
     struct timer all[200] = {0};
-    srand(1);
+    uint32_t mix = 1; /* any order will do, the same each time */
     for (int i = 0; i < 200; i++)
-        timers_set(&t, &all[i], TIMER_BACKOFF, rand() % 1000);
+        timers_set(&t, &all[i], TIMER_BACKOFF, (mix = mix * 1103515245u + 12345u) >> 16 & 1023);
     for (int i = 0; i < 200; i += 3)
         timers_clear(&t, &all[i]);
     for (int i = 1; i < 200; i += 3)
-        timers_set(&t, &all[i], TIMER_ATTEMPT, rand() % 1000); /* moves it */
-    timers_clear(&t, &all[0]);                                 /* not armed: nothing */
+        timers_set(&t, &all[i], TIMER_ATTEMPT,
+                   (mix = mix * 1103515245u + 12345u) >> 16 & 1023); /* moves it */
+    timers_clear(&t, &all[0]);                                       /* not armed: nothing */
     int64_t before = 0;
     size_t count = 0;
     for (struct timer *one; (one = timers_take(&t, 2000)); count++) {
