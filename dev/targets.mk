@@ -41,3 +41,12 @@ install: all ## into DESTDIR and PREFIX
 
 compile_commands.json: ## for editors and clang-tidy
 	$(MAKE) --always-make --dry-run all | python3 dev/compile-commands > $@
+
+SEEDS ?= 20000
+SEED ?= 1
+.PHONY: sim sim-plants
+sim: ## the simulator: make sim SEEDS=20000 SEED=1
+	$(MAKE) -j$(JOBS) V=fail sim-bin
+	build/fail/bin/leat-sim --seeds $(SEEDS) --seed $(SEED)
+sim-plants: ## planted bugs that the simulator must find
+	tests/sim/plants

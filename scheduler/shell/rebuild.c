@@ -142,7 +142,9 @@ static void lead(struct shell *shell)
         .lost_after_us = shell->config.lost_after_us,
         .cancel_grace_us = shell->config.cancel_grace_us,
         .batch_rows = shell->config.batch_rows,
-        .resend_placed = !shell->bus->ops->outbox_in_transaction,
+        /* Also where the outbox is in the transaction: a worker that had seen a higher epoch (a
+         * restored backup) dropped what was sent before ours was raised above it. */
+        .resend_placed = true,
     };
     shell->tx_seq = snapshot->tx_seq;
     shell->core = core_new(&config);

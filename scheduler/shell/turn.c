@@ -91,6 +91,10 @@ static void turn_is_in(struct shell *shell)
 
 /* ---- was it in? ----------------------------------------------------------------------------- */
 
+#ifdef PLANT_UNKNOWN_COMMIT_RETRIED_BLINDLY
+static db_committed committed;
+#endif
+
 static void probed(void *arg, const struct err *err, const struct db_leadership *now)
 {
     struct shell *shell = arg;
@@ -104,6 +108,15 @@ static void probed(void *arg, const struct err *err, const struct db_leadership 
         shell_end_because(shell, LEAT_EFENCED, "another leader has taken over");
         return;
     }
+#ifdef PLANT_UNKNOWN_COMMIT_RETRIED_BLINDLY
+    if (shell->turn.batch->tx_seq != now->tx_seq) {
+        shell->turn.batch->tx_seq = shell->tx_seq = now->tx_seq;
+        shell_move(shell, SHELL_LEADING);
+        shell->db->ops->commit(shell->db, shell->bus->ops->id(shell->bus), shell->turn.batch,
+                               committed, shell);
+        return;
+    }
+#endif
     bool in = now->tx_seq == shell->turn.batch->tx_seq + 1;
     log_warn("commit looked up", LOG_S("result", in ? "in" : "not in"),
              LOG_I("tx_seq", now->tx_seq));

@@ -171,7 +171,8 @@ static int expected_step(struct sim *sim, const struct plan_version *v, const st
 }
 
 /* A run that ends: each step has its one result, and the run's state follows from them. */
-static void check_run_end(struct sim *sim, const struct row_run *run, uint8_t state)
+static void check_run_end(struct sim *sim, const struct row_run *run, uint8_t state,
+                          const char *reason)
 {
     const struct plan_version *v = version_of(sim, &run->id);
     bool failed = false, begun = false;
@@ -182,8 +183,9 @@ static void check_run_end(struct sim *sim, const struct row_run *run, uint8_t st
     for (int i = 0; i < v->step_count; i++) {
         const struct row_result *result = result_of(sim, v, &run->id, i);
         if (!result)
-            sim_fail(sim, 3, "run %s ends, step %s has no result", SHORT(run->id),
-                     v->steps[i].name);
+            sim_fail(sim, 3, "run %s (%s, %s) ends %s, step %s has no result", SHORT(run->id),
+                     uuid_is_nil(&run->retry_of) ? "first" : "retry", reason ? reason : "",
+                     machine_state_name(&MACHINE_RUN, state), v->steps[i].name);
         failed |= result->state == STEP_FAILED || result->state == STEP_UPSTREAM_FAILED;
     }
     if (state == RUN_CANCELLED)
@@ -208,7 +210,7 @@ void check_run_move(struct sim *sim, const struct batch_run_move *move,
         sim_fail(sim, 7, "a run that is not live is moved to %s",
                  machine_state_name(&MACHINE_RUN, move->state));
     if (machine_is_terminal(&MACHINE_RUN, move->state))
-        check_run_end(sim, before, move->state);
+        check_run_end(sim, before, move->state, move->reason);
 }
 
 static void check_new_attempt(struct sim *sim, const struct batch_step *step,

@@ -70,11 +70,36 @@ static void step_until(struct sim *sim, int64_t until)
     sim->now = until;
 }
 
+/* For the reader of a failure. */
+static void note_live(struct sim *sim)
+{
+    char run[UUID_TEXT], id[UUID_TEXT];
+    for (const struct row_step *step = sim->db->steps; step; step = step->hh.next)
+        sim_note(sim, "live: run %s step %d is %s, attempt %d (%s) on %s: %s",
+                 uuid_short(&step->key.run, run), step->key.step,
+                 machine_state_name(&MACHINE_STEP, step->state), step->attempt,
+                 uuid_short(&step->attempt_id, id), step->worker ? step->worker : "-",
+                 step->reason);
+    for (int i = 0; i < sim->worker_count; i++) {
+        const struct worker *w = sim->workers[i];
+        const struct row_worker *row = database_worker(sim->db, w->id);
+        sim_note(sim,
+                 "%s: %d to begin, %d run, %d exited, %d to acknowledge; next report %lld, "
+                 "committed %lld, unacknowledged from %lld, %s",
+                 w->id, worker_count(w, LOCAL_JOURNALLED), worker_count(w, LOCAL_RUNNING),
+                 worker_count(w, LOCAL_EXITED), worker_count(w, LOCAL_FINISHED),
+                 (long long)w->n + 1, row ? (long long)row->report_n : -1,
+                 w->unacked ? (long long)w->unacked->n : 0,
+                 row ? machine_state_name(&MACHINE_WORKER, row->state) : "unknown");
+    }
+}
+
 static void check_ends(struct sim *sim)
 {
     if (sim->now < sim->healed_us + PEACE_US + work_left(sim))
         return;
     char id[UUID_TEXT];
+    note_live(sim);
     for (const struct row_run *run = sim->db->runs; run; run = run->hh.next)
         if (!run->done)
             sim_fail(sim, 6, "run %s of %s is still %s", uuid_short(&run->id, id), run->pipeline,

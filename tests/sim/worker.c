@@ -215,6 +215,10 @@ static void on_stop(struct worker *w, const struct order *order, int outcome)
 
 static void on_order(struct worker *w, const struct order *order)
 {
+    char id[UUID_TEXT];
+    if (order->kind != ORDER_KIND_GRANT)
+        sim_note(w->sim, "%s: order %s %s%s", w->id, order_kind_name(order->kind),
+                 uuid_short(&order->attempt, id), order->epoch < w->epoch ? ", dropped" : "");
     if (order->epoch < w->epoch)
         return;
     w->epoch = order->epoch;
