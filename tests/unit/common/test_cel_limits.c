@@ -112,6 +112,21 @@ static void limits_are_not_hidden(void **state)
     }
 }
 
+/* Unlike steps, memory is left after a demand that was too large: only its error can stop. */
+static void the_memory_limit_is_not_hidden(void **state)
+{
+    (void)state;
+    static const char *const around[][2] = {
+        {"default(['0123456789']", ", 1)"},
+        {"['0123456789']", " == [] || true"},
+        {"[1, 2].exists(y, y == 2 || ['0123456789']", " == [])"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(around); i++) {
+        cleanup_free char *text = repeat(around[i][0], ".map(x, x + x)", 60, around[i][1]);
+        assert_int_equal(eval_code(text, 0), LEAT_ELIMIT);
+    }
+}
+
 /* Each level doubles; only a budget stops 2^60. */
 static void doubling(void **state)
 {
@@ -236,6 +251,7 @@ int main(void)
         cmocka_unit_test(chains),
         cmocka_unit_test(steps),
         cmocka_unit_test(limits_are_not_hidden),
+        cmocka_unit_test(the_memory_limit_is_not_hidden),
         cmocka_unit_test(doubling),
         cmocka_unit_test(patterns),
         cmocka_unit_test(conditions_are_bool),
