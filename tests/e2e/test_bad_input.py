@@ -22,9 +22,9 @@ FILES = [
     ("duplicate key", "name: a\nsteps: {one: {command: [x]}}\nname: b\n", ["name"], "3:1"),
     ("broken yaml", "name: [a\nsteps: {}\n", [], ":"),
     ("cycle", "name: a\nsteps:\n  one: {command: [x], needs: [two]}\n  two: {command: [x], needs: [one]}\n", ["one", "two"], ":"),
-    ("unknown step", "name: a\nsteps:\n  one: {command: [x], needs: [tow]}\n  two: {command: [x]}\n", ["tow", "two"], "3:"),
+    ("unknown step", "name: a\nsteps:\n  one: {command: [x], needs: [prepair]}\n  prepare: {command: [x]}\n", ["prepair", "prepare"], "3:"),
     ("unknown parameter", "name: a\nsteps:\n  one: {command: [echo, '${{ params.nobody }}']}\n", ["nobody"], "3:"),
-    ("bad cron", "name: a\non: {cron: {schedule: '61 * * * *'}}\nsteps: {one: {command: [x]}}\n", ["61"], "2:"),
+    ("bad cron", "name: a\non: {cron: {schedule: '61 * * * *'}}\nsteps: {one: {command: [x]}}\n", ["minute"], "2:"),
     ("bad zone", "name: a\non: {cron: {schedule: '0 3 * * *', timezone: Europe/Rom}}\nsteps: {one: {command: [x]}}\n", ["Europe/Rom"], "2:"),
     ("bad CEL", "name: a\nsteps:\n  one: {command: [x], when: '1 +'}\n", [], "3:"),
     ("no shell", "name: a\nsteps:\n  one: {command: echo hello}\n", [], "3:"),
@@ -158,14 +158,14 @@ def test_postgres_away_is_503_then_all_goes_on(leat):
     children = stop_children(postmaster)
     try:
         began = time.monotonic()
-        answer = leat.hook("plain", body, {"Authorization": "Bearer s3cr3t", "Leat-Delivery": "away-1"})
+        answer = leat.hook("plain", body, {"Authorization": "Bearer s3cr3t", "X-Delivery-Id": "away-1"})
         assert answer.status == 503 and answer.headers["Retry-After"], (answer.status, time.monotonic() - began)
     finally:
         for pid in [*children, postmaster]:
             os.kill(pid, signal.SIGCONT)
 
     def taken():
-        got = leat.hook("plain", body, {"Authorization": "Bearer s3cr3t", "Leat-Delivery": "away-1"})
+        got = leat.hook("plain", body, {"Authorization": "Bearer s3cr3t", "X-Delivery-Id": "away-1"})
         return got.status == 202 and got
     answer = until(taken, 30, what="202 again")
     leat.event_runs(answer.json()["event"])
