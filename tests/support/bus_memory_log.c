@@ -1,5 +1,6 @@
 #include "tests/support/bus_memory_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "common/base/clock.h"
@@ -67,7 +68,7 @@ void memory_log_make_topic(struct memory_log *log, const char *name, int32_t par
     struct memory_topic *topic = memory_topic_find(log, name);
     if (!topic) {
         topic = mem_alloc(sizeof *topic);
-        strncat(topic->name, name, sizeof topic->name - 1);
+        snprintf(topic->name, sizeof topic->name, "%s", name);
         HASH_ADD_STR(log->topics, name, topic);
     }
     while (topic->partition_count < partitions)

@@ -25,7 +25,10 @@ static void on_records(void *arg, const struct bus_record *records, size_t n)
 {
     struct fixture *f = arg;
     for (size_t i = 0; i < n; i++) {
-        strncat(f->read, records[i].value, records[i].len);
+        const size_t used = strlen(f->read);
+        assert_true(used + records[i].len < sizeof f->read);
+        memcpy(f->read + used, records[i].value, records[i].len);
+        f->read[used + records[i].len] = '\0';
         f->next = records[i].offset + 1;
     }
 }
