@@ -178,7 +178,7 @@ static void check_run_end(struct sim *sim, const struct row_run *run, uint8_t st
     bool failed = false, begun = false;
     for (int i = 0; i < v->step_count; i++)
         begun |= result_of(sim, v, &run->id, i) != NULL;
-    if (!begun && state == RUN_CANCELLED)
+    if ((!begun || run->state == RUN_QUEUED) && state == RUN_CANCELLED)
         return; /* queued, or cancelled at birth */
     for (int i = 0; i < v->step_count; i++) {
         const struct row_result *result = result_of(sim, v, &run->id, i);
