@@ -98,7 +98,10 @@ void outbox_publish(struct outbox *o, const struct batch_message *messages, size
         m->value = mem_bytes(messages[i].value, messages[i].len);
         m->len = messages[i].len;
         o->count++;
-        send(o, m);
+        if (o->waiting) /* behind what is tried again: a grant must not overtake a cancel */
+            DL_APPEND(o->waiting, m);
+        else
+            send(o, m);
     }
 }
 
