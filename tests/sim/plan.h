@@ -10,7 +10,7 @@
 #define PLAN_VERSIONS  3
 
 struct plan_step {
-    char name[8];
+    char name[16];
     uint32_t needs; /* bit n: step n, implied ones included */
     int when_step;  /* -1 = always; else runs when that step's n is over when_over */
     int when_over;
