@@ -55,7 +55,7 @@ static void publish(void *arg)
 {
     struct sending *s = arg;
     struct outside *o = s->sim->outside;
-    if (s->sim->ending)
+    if (s->sim->ending || (s->sim->quiet && s->known))
         return;
     s->tries++;
     sim_changed(s->sim);

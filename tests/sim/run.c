@@ -122,6 +122,7 @@ void sim_run(struct sim *sim)
         if (sim->healed)
             check_ends(sim);
     }
+    sim->quiet = true;
     for (int i = 0; i < sim->worker_count; i++)
         sim->workers[i]->silent = true;
     step_until(sim, sim->now + 8 * SEC);

@@ -127,7 +127,7 @@ struct sim {
     uint64_t order;
     struct proc *procs;
     uint32_t without; /* bit n: fault n is left out (minimising) */
-    bool quiet;       /* at the end: workers fall silent */
+    bool quiet;       /* at the end: nobody says anything new */
     bool healed, ending;
     int64_t healed_us;
     int64_t work_us; /* bound of the work that may still be done after the last fault */
