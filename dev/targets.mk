@@ -27,14 +27,9 @@ lint: ## every gate: formatting, include rule, banned functions, sizes, generate
 generated: ## make every generated file anew
 	python3 schema/gen.py
 
-.PHONY: bench sim
+.PHONY: bench
 bench: all ## the rows of the budgets on this machine, as JSON lines and a table
 	tests/bench/run
-SEEDS ?= 2000
-SEED ?= 1
-sim: ## the simulator: SEEDS=N from SEED=first
-	$(MAKE) -j$(JOBS) V=fail sim-bin
-	build/fail/bin/leat-sim --seeds $(SEEDS) --seed $(SEED)
 
 .PHONY: quickstart quickstart-stop clean-data
 quickstart: ## install what is missing, build, start everything here, run the main job on real data
