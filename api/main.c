@@ -5,13 +5,13 @@
 
 #include "api/api.h"
 #include "api/routes.h"
-#include "common/base/address.h"
 #include "common/base/config.h"
 #include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/notify.h"
 #include "common/bus/embedded.h"
+#include "common/http/token.h"
 
 static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const formats[] = {"logfmt", "json", NULL};
@@ -41,16 +41,9 @@ static const struct config_program program = {
     "leat-api", "Answers what people and programs ask of Leat, and takes their commands.", keys};
 
 /* Off loopback every call but the health check needs the token. */
-static bool may_call(const struct api *api, struct http_request *req)
+static bool may_call(const struct api *api, const struct http_request *req)
 {
-    static const char prefix[] = "Bearer ";
-    const char *header = http_header(req, "Authorization");
-    if (!api->token || strcmp(http_path(req), "/healthz") == 0)
-        return true;
-    if (!header || !text_starts_with(header, prefix))
-        return false;
-    const char *given = header + sizeof prefix - 1;
-    return secret_equal(given, strlen(given), api->token, strlen(api->token));
+    return strcmp(http_path(req), "/healthz") == 0 || token_fits(req, api->token);
 }
 
 /* One function a route: the check of the token stands before each handler. */
@@ -72,37 +65,13 @@ const struct http_route API_ROUTES[] = {
         {0},
 };
 
-static int read_token(struct api *api, struct err *err)
-{
-    if (address_is_loopback(api->config.listen))
-        return 0;
-    if (!api->config.insecure)
-        return err_set(
-            err, LEAT_EREFUSED,
-            "--listen %s can be reached from other machines: put a proxy with TLS before a "
-            "loopback address, or say --insecure and give --token-file",
-            api->config.listen);
-    FILE *file = api->config.token_file ? fopen(api->config.token_file, "re") : NULL;
-    char line[256] = "";
-    if (!file || !fgets(line, sizeof line, file))
-        line[0] = '\0';
-    if (file)
-        fclose(file);
-    line[strcspn(line, "\r\n")] = '\0';
-    if (strlen(line) < 16)
-        return err_set(err, LEAT_EREFUSED,
-                       "--token-file must hold a token of 16 characters or more");
-    api->token = mem_string(line);
-    mem_wipe(line, sizeof line);
-    return 0;
-}
-
 static int open_all(struct api *api, struct http_server **server, struct err *err)
 {
     static const struct pg_events events = {0};
     if (strcmp(api->config.bus, "embedded") != 0)
         return err_set(err, LEAT_EUSAGE, "--bus %s: this build has: embedded", api->config.bus);
-    int rc = read_token(api, err);
+    int rc = token_read("listen", api->config.listen, api->config.insecure, api->config.token_file,
+                        &api->token, err);
     if (rc == 0)
         rc = secret_key_load(api->config.key_file, true, api->key, err);
     if (rc == 0)

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
 
@@ -25,18 +24,6 @@ void answer_event(struct http_request *req, int status, const struct uuid *event
     text_puts(&body, "}\n");
     const size_t len = body.len;
     http_answer_take(req, status, "application/json", text_take(&body), len);
-}
-
-bool answer_may_upload(const struct triggers *t, struct http_request *req)
-{
-    static const char prefix[] = "Bearer ";
-    const char *header = http_header(req, "Authorization");
-    if (!t->token)
-        return true;
-    if (!header || !text_starts_with(header, prefix))
-        return false;
-    const char *given = header + sizeof prefix - 1;
-    return secret_equal(given, strlen(given), t->token, strlen(t->token));
 }
 
 void answer_health(struct http_request *req, void *arg)

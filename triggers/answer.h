@@ -9,7 +9,4 @@
 void answer_event(struct http_request *req, int status, const struct uuid *event,
                   const char *version, const struct err *err);
 
-/* Off loopback: "Authorization: Bearer TOKEN" must fit. On loopback always true. */
-bool answer_may_upload(const struct triggers *t, struct http_request *req);
-
 http_handler answer_health, answer_metrics; /* arg: struct triggers */

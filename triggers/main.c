@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/address.h"
 #include "common/base/config.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/notify.h"
 #include "common/bus/embedded.h"
 #include "common/http/server.h"
+#include "common/http/token.h"
 #include "triggers/answer.h"
 #include "triggers/buckets/bucket.h"
 #include "triggers/buckets/put.h"
@@ -92,37 +92,13 @@ static void topics_made(void *arg, const struct err *err)
         log_warn("the topic of events is not there yet: the leader makes it", LOG_ERR(err));
 }
 
-static int read_token(struct triggers *t, struct err *err)
-{
-    if (address_is_loopback(t->config.hooks))
-        return 0;
-    if (!t->config.insecure)
-        return err_set(
-            err, LEAT_EREFUSED,
-            "--hooks %s can be reached from other machines: put a proxy with TLS before a "
-            "loopback address, or say --insecure and give --token-file",
-            t->config.hooks);
-    FILE *file = t->config.token_file ? fopen(t->config.token_file, "re") : NULL;
-    char line[256] = "";
-    if (!file || !fgets(line, sizeof line, file))
-        line[0] = '\0';
-    if (file)
-        fclose(file);
-    line[strcspn(line, "\r\n")] = '\0';
-    if (strlen(line) < 16)
-        return err_set(err, LEAT_EREFUSED,
-                       "--token-file must hold a token of 16 characters or more");
-    t->token = mem_string(line);
-    mem_wipe(line, sizeof line);
-    return 0;
-}
-
 static int open_all(struct triggers *t, struct http_server **server, struct err *err)
 {
     static const struct pg_events events = {.up = connected, .notified = notified};
     if (strcmp(t->config.bus, buses[0]) != 0)
         return err_set(err, LEAT_EUSAGE, "--bus %s: this build has: embedded", t->config.bus);
-    int rc = read_token(t, err);
+    int rc = token_read("hooks", t->config.hooks, t->config.insecure, t->config.token_file,
+                        &t->token, err);
     if (rc == 0)
         rc = store_open(t->loop, t->config.store, NULL, &t->store, err);
     if (rc == 0)

@@ -13,6 +13,7 @@
 #include "common/base/failpoint.h"
 #include "common/base/hash.h"
 #include "common/base/mem.h"
+#include "common/http/token.h"
 #include "triggers/answer.h"
 #include "triggers/buckets/bucket.h"
 
@@ -71,7 +72,7 @@ static void begin(struct http_request *req, void *arg)
     struct triggers *t = arg;
     const char *key = http_param(req, "key");
     struct bucket *b = buckets_find(t->buckets, http_param(req, "bucket"));
-    if (!answer_may_upload(t, req)) {
+    if (!token_fits(req, t->token)) {
         refuse(req, 401, LEAT_EAUTH, "needs 'Authorization: Bearer TOKEN'");
     } else if (!b) {
         refuse(req, 404, LEAT_ENOTFOUND,
