@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/text.h"
 #include "common/base/uuid.h"
 
 static const struct option up_options[] = {
@@ -70,9 +72,25 @@ static int make_keys(const struct up_settings *s, struct err *err)
     return rc;
 }
 
+/* A setting of the caller's environment (LEAT_LISTEN, …) would reach every daemon that has a key of
+ * that name: what they are told stands in their arguments alone. */
+static void drop_settings(void)
+{
+    for (char **e = environ; e && *e;) {
+        cleanup_free char *name = mem_bytes(*e, strcspn(*e, "="));
+        if (text_starts_with(name, "LEAT_") && !text_starts_with(name, "LEAT_FAILPOINT")) {
+            unsetenv(name);
+            e = environ;
+        } else {
+            e++;
+        }
+    }
+}
+
 static int run_here(const struct up_settings *s, int ready_fd, struct err *err)
 {
     umask(0077);
+    drop_settings();
     int rc = up_become_user(s, err);
     if (rc == 0)
         rc = up_lock(s, err);

@@ -82,6 +82,8 @@ class Leat:
         self.slots, self.path, self.extra = slots, path or "/usr/local/bin:/usr/bin:/bin", list(extra)
         self.env = {**os.environ, "LEAT_URL": self.api, "LEAT_FAILPOINT": f"@{self.failpoints}",
                     "LEAT_FAILPOINT_LOG": str(self.failpoint_log), "ASAN_OPTIONS": "detect_leaks=0",
+                    # Meant for one daemon, it must not reach the others.
+                    "LEAT_LISTEN": f"127.0.0.1:{self.api_port}",
                     **(env or {})}
 
     # ---- its life -----------------------------------------------------------------------------
