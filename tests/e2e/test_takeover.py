@@ -33,7 +33,8 @@ def standby(leat, node):
     if os.getuid() == 0:
         command = ["setpriv", "--reuid=leat", "--regid=leat", "--init-groups", *command]
     log = (leat.work / f"{node}.log").open("ab")
-    return subprocess.Popen(command, env=leat.env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    env = {name: value for name, value in leat.env.items() if name != "LEAT_LISTEN"}
+    return subprocess.Popen(command, env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
 
 def epoch(leat):
