@@ -53,11 +53,14 @@ def test_what_came_and_went_while_nobody_looked_is_made_up_for(leat):
     os.kill(pid, 19)
     try:
         drop(leat, "late.txt", "four")
+        left = leat.data / "buckets" / "box" / ".leat-000000000000000000000000"
+        left.write_text("an upload that a death cut short")
         (leat.data / "buckets" / "box" / "moved.txt").unlink()
     finally:
         os.kill(pid, 9)
     until(lambda: events(leat, "late.txt"), 20, what="an event for late.txt")
     until(lambda: [e for e in events(leat, "moved.txt") if e["type"].endswith("deleted")], 20, what="moved.txt is gone")
+    assert not left.exists(), "what an upload left is removed"
     assert len(events(leat, "put.txt")) == 1, "what was announced is not announced again"
 
 

@@ -1,10 +1,12 @@
 #include "triggers/buckets/bucket.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -132,6 +134,17 @@ static void scan_later(void *arg)
     bucket_scan(arg);
 }
 
+/* What uploads left that a death cut short: no upload can be under way in a bucket that opens. */
+static void remove_temporary(const struct bucket *b)
+{
+    DIR *dir = opendir(b->root);
+    for (const struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir))
+        if (text_starts_with(e->d_name, BUCKET_TEMPORARY))
+            unlinkat(dirfd(dir), e->d_name, 0);
+    if (dir)
+        closedir(dir);
+}
+
 static void open_bucket(struct buckets *all, const char *name, const char *source)
 {
     struct err err = {0};
@@ -144,6 +157,7 @@ static void open_bucket(struct buckets *all, const char *name, const char *sourc
         watch_open(b, b->triggers->loop, &b->watch, &err) < 0)
         log_error("a bucket cannot be watched", LOG_S("bucket", name), LOG_S("folder", b->root),
                   LOG_ERR(&err));
+    remove_temporary(b);
     b->next = all->first;
     all->first = b;
     load_known(b);

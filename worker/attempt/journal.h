@@ -48,7 +48,8 @@ int journal_open(const char *dir, void (*take)(void *arg, const struct journal_r
                  void *arg, size_t *torn, struct journal **out, struct err *err);
 void journal_close(struct journal *j); /* what was not written is dropped; takes NULL */
 
-void journal_put(struct journal *j, const struct journal_record *record); /* in memory, for now */
+void journal_put(struct journal *j,
+                 const struct journal_record *record);     /* in memory until the flush */
 size_t journal_pending(const struct journal *j);           /* bytes not yet written */
 void journal_take_back(struct journal *j, size_t pending); /* drops what was put after that mark */
 /* One write of all that is pending. On failure nothing of it is in the file and all of it stays
