@@ -1,0 +1,217 @@
+"""What every part shares: a folder, processes recorded by pid and start time, a cache of what was fetched.
+
+A part is one class `Part(BasePart)` with `name`, `about` and the steps that differ:
+  get(target)   makes target, a folder of the cache, once a machine (a lock is held; an unfinished one is never seen)
+  start()       starts its processes with self.spawn and returns when they answer
+  addresses()   {NAME: VALUE}, what others need to reach it; known before it runs, the same after a restart"""
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+
+class PartError(Exception):
+    pass
+
+
+def cache():
+    base = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    return base / "leat"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def start_time(pid):
+    """Clock ticks after boot at which the process began, or None: with the pid it names one process for ever."""
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else int(fields[19])
+
+
+def command(*argv, **more):
+    """Runs a program to its end; its output is only shown when it fails."""
+    done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", **more)
+    if done.returncode != 0:
+        raise PartError(f"{argv[0]} failed with {done.returncode}:\n" + "\n".join(done.stdout.splitlines()[-20:]))
+    return done.stdout
+
+
+class BasePart:
+    name = about = ""
+    version = "1"         # part of the cache's folder: another version is another folder
+    stop_signal = signal.SIGTERM
+    stop_seconds = 20
+    ports = ()            # names of the ports that it listens on
+    defaults = {}         # settings and their defaults
+
+    def __init__(self, folder, settings):
+        unknown = set(settings) - set(self.defaults) - {f"{p}_port" for p in self.ports}
+        if unknown:
+            raise PartError(f"{self.name} has no setting {sorted(unknown)[0]}; it has: "
+                            f"{', '.join([*self.defaults, *(f'{p}_port' for p in self.ports)]) or 'none'}")
+        self.folder = pathlib.Path(folder) / self.name
+        self.given = settings
+
+    # ---- what it is made of -------------------------------------------------------------------
+
+    @property
+    def cached(self):
+        return cache() / "services" / f"{self.name}-{self.version}"
+
+    def fetch(self):
+        """Fills the cache. Several at once wait for the first."""
+        if self.cached.exists():
+            return
+        self.cached.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.cached.with_suffix(".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self.cached.exists():
+                return
+            half = self.cached.with_suffix(".half")
+            shutil.rmtree(half, ignore_errors=True)
+            half.mkdir()
+            self.get(half)
+            half.rename(self.cached)
+
+    def get(self, target):
+        """Nothing to fetch, unless a part says otherwise."""
+
+    def needs(self, program, package):
+        found = shutil.which(program)
+        if not found:
+            raise PartError(f"{self.name} needs {program}: dev/setup check installs {package}")
+        return found
+
+    # ---- settings: the first `up` fixes them --------------------------------------------------
+
+    @property
+    def settings(self):
+        file = self.folder / "settings.json"
+        if file.exists():
+            return json.loads(file.read_text())
+        return {**self.defaults, **{f"{p}_port": self.given.get(f"{p}_port") or free_port() for p in self.ports},
+                **self.given}
+
+    def keep_settings(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        chosen = {**self.settings, **self.given}
+        (self.folder / "settings.json").write_text(json.dumps(chosen, indent=1))
+
+    def port(self, name):
+        return int(self.settings[f"{name}_port"])
+
+    def addresses(self):
+        return {}
+
+    # ---- its life -----------------------------------------------------------------------------
+
+    def up(self):
+        self.fetch()
+        self.keep_settings()
+        if not self.running():
+            self.records = []
+            try:
+                self.start()
+            except Exception:
+                self.signal(signal.SIGKILL)
+                raise
+        return self.addresses()
+
+    def start(self):
+        raise NotImplementedError
+
+    def spawn(self, argv, log="log", **more):
+        """A process of its own session that outlives this one; output goes to folder/LOG."""
+        with open(self.folder / log, "ab") as out:
+            process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out,
+                                       stderr=subprocess.STDOUT, start_new_session=True, **more)
+        self.records.append({"pid": process.pid, "start": start_time(process.pid)})
+        (self.folder / "processes.json").write_text(json.dumps(self.records))
+        return process
+
+    def until(self, ready, seconds=60, process=None):
+        """Waits for ready() to be true; shows the log's end when it never is."""
+        end = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(OSError):
+                if ready():
+                    return
+            ended = process is not None and process.poll() is not None
+            if ended or time.monotonic() > end:
+                text = (self.folder / "log").read_text(errors="replace") if (self.folder / "log").exists() else ""
+                why = f"ended with {process.returncode}" if ended else f"does not answer after {seconds} s"
+                raise PartError(f"{self.name} {why}; its log ends:\n" + "\n".join(text.splitlines()[-15:]))
+            time.sleep(0.05)
+
+    def recorded(self):
+        file = self.folder / "processes.json"
+        return json.loads(file.read_text()) if file.exists() else []
+
+    def running(self):
+        return [r["pid"] for r in self.recorded() if r["start"] is not None and start_time(r["pid"]) == r["start"]]
+
+    def signal(self, signo):
+        for pid in self.running():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signo)
+
+    def gone(self, seconds):
+        end = time.monotonic() + seconds
+        while self.running():
+            if time.monotonic() > end:
+                return False
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(-1, os.WNOHANG)
+            time.sleep(0.02)
+        return True
+
+    def down(self):
+        self.signal(self.stop_signal)
+        if not self.gone(self.stop_seconds):
+            self.kill()
+        self.after_stop()
+
+    def kill(self):
+        self.signal(signal.SIGKILL)
+        if not self.gone(10):
+            raise PartError(f"{self.name}: {self.running()} do not end after SIGKILL")
+
+    def after_stop(self):
+        """What a stopped part leaves outside its folder is taken away here."""
+
+    def remove(self):
+        self.down()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def go_install(target, package, program):
+    """Builds a Go program into target, at low priority: it takes minutes of the machine."""
+    if not shutil.which("go"):
+        raise PartError(f"{program} is built with Go, which is not installed")
+    environment = {**os.environ, "GOBIN": str(target), "GOFLAGS": "-p=2", "CGO_ENABLED": "0"}
+    command("nice", "-n", "10", "go", "install", package, env=environment, cwd="/")
+    if not (target / program).exists():
+        raise PartError(f"go install {package} made no {program}")
+
+
+def http_ok(url):
+    import urllib.error
+    import urllib.request
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return 200 <= answer.status < 300
+    except urllib.error.URLError:
+        return False
