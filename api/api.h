@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <jansson.h>
+#include "common/base/config_daemon.h"
 #include "common/base/loop.h"
 #include "common/bus/bus.h"
 #include "common/http/server.h"
@@ -11,9 +12,9 @@
 #include "common/store/store.h"
 
 struct api_config {
-    char *database, *bus, *doorbells, *listen, *store, *key_file, *token_file, *producer;
+    DAEMON_FIELDS;
+    char *listen, *store, *key_file, *token_file, *producer;
     bool insecure;
-    int log_level, log_format;
 };
 
 struct commands;

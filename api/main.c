@@ -5,7 +5,7 @@
 
 #include "api/api.h"
 #include "api/routes.h"
-#include "common/base/config.h"
+#include "common/base/config_daemon.h"
 #include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -13,15 +13,9 @@
 #include "common/bus/embedded.h"
 #include "common/http/token.h"
 
-static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
-static const char *const formats[] = {"logfmt", "json", NULL};
-
 #define KEY(field, name, kind) CONFIG_KEY(struct api_config, field, name, kind)
 static const struct config_key keys[] = {
-    {KEY(database, "database", CONFIG_STRING), .required = true,
-     .help = "Postgres, as libpq's conninfo or URL"},
-    {KEY(bus, "bus", CONFIG_STRING), .fallback = "embedded", .help = "the queue: embedded"},
-    {KEY(doorbells, "doorbells", CONFIG_PATH), .help = "folder of the sockets that wake readers"},
+    DAEMON_KEYS(struct api_config, true),
     {KEY(listen, "listen", CONFIG_ADDRESS), .fallback = "127.0.0.1:8080",
      .help = "where calls are taken"},
     {KEY(store, "store", CONFIG_PATH), .required = true, .help = "the store: artifacts and logs"},
@@ -31,14 +25,10 @@ static const struct config_key keys[] = {
     {KEY(producer, "producer", CONFIG_STRING), .fallback = "api",
      .help = "stable name on the queue; one process a name"},
     {KEY(insecure, "insecure", CONFIG_BOOL), .help = "listen beyond loopback without TLS"},
-    {KEY(log_level, "log-level", CONFIG_ENUM), .fallback = "info", .words = levels,
-     .help = "least level that is logged"},
-    {KEY(log_format, "log-format", CONFIG_ENUM), .fallback = "logfmt", .words = formats,
-     .help = "logfmt or json"},
     {0},
 };
 static const struct config_program program = {
-    "leat-api", "Answers what people and programs ask of Leat, and takes their commands.", keys};
+    "leat-api", "Answers what people and programs ask of Leat, and takes their commands", keys};
 
 /* Off loopback every call but the health check needs the token. */
 static bool may_call(const struct api *api, const struct http_request *req)

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/base/config.h"
+#include "common/base/config_daemon.h"
 #include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -15,21 +15,15 @@
 #include "scheduler/shell/status.h"
 
 struct scheduler_config {
-    char *database, *bus, *doorbells, *listen, *node;
+    DAEMON_FIELDS;
+    char *listen, *node;
     int64_t lease_us, lost_after_us, cancel_grace_us, event_age_us, message_age_us;
     int64_t partitions, batch_rows;
-    int log_level, log_format;
 };
-
-static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
-static const char *const formats[] = {"logfmt", "json", NULL};
 
 #define KEY(field, name, kind) CONFIG_KEY(struct scheduler_config, field, name, kind)
 static const struct config_key keys[] = {
-    {KEY(database, "database", CONFIG_STRING), .required = true, .secret = true,
-     .help = "Postgres, as libpq's conninfo or URL"},
-    {KEY(bus, "bus", CONFIG_STRING), .fallback = "embedded", .help = "the queue: embedded"},
-    {KEY(doorbells, "doorbells", CONFIG_PATH), .help = "folder of the sockets that wake readers"},
+    DAEMON_KEYS(struct scheduler_config, true),
     {KEY(listen, "listen", CONFIG_ADDRESS), .help = "serves /healthz and /metrics there"},
     {KEY(node, "node", CONFIG_STRING), .help = "name in `leat status` (default: the host's name)"},
     {KEY(lease_us, "lease", CONFIG_DURATION), .fallback = "10s", .least = 2000000,
@@ -46,14 +40,10 @@ static const struct config_key keys[] = {
      .help = "of events and reports, where the queue lets one choose"},
     {KEY(batch_rows, "batch-rows", CONFIG_INT), .fallback = "2000", .least = 10, .most = 100000,
      .help = "about so many rows a transaction"},
-    {KEY(log_level, "log-level", CONFIG_ENUM), .fallback = "info", .words = levels,
-     .help = "least level that is logged"},
-    {KEY(log_format, "log-format", CONFIG_ENUM), .fallback = "logfmt", .words = formats,
-     .help = "logfmt or json"},
     {0},
 };
 static const struct config_program program = {
-    "leat-scheduler", "Leads, or stands by: turns events into runs and places their steps.", keys};
+    "leat-scheduler", "Leads, or stands by: turns events into runs and places their steps", keys};
 
 struct end {
     struct loop *loop;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/config.h"
+#include "common/base/config_daemon.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/notify.h"
@@ -25,16 +25,9 @@ struct metric TRIGGER_METRIC[] = {
 #undef M
 };
 
-static const char *const buses[] = {"embedded", NULL};
-static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
-static const char *const formats[] = {"logfmt", "json", NULL};
-
 #define KEY(field, name, kind) CONFIG_KEY(struct triggers_config, field, name, kind)
 static const struct config_key keys[] = {
-    {KEY(database, "database", CONFIG_STRING), .required = true,
-     .help = "Postgres, as libpq's conninfo or URL"},
-    {KEY(bus, "bus", CONFIG_STRING), .fallback = "embedded", .help = "the queue: embedded"},
-    {KEY(doorbells, "doorbells", CONFIG_PATH), .help = "folder of the sockets that wake readers"},
+    DAEMON_KEYS(struct triggers_config, true),
     {KEY(hooks, "hooks", CONFIG_ADDRESS), .fallback = "127.0.0.1:8081",
      .help = "where hooks and uploads are taken"},
     {KEY(buckets, "buckets", CONFIG_PATH), .required = true,
@@ -47,14 +40,10 @@ static const struct config_key keys[] = {
     {KEY(producer, "producer", CONFIG_STRING), .fallback = "triggers",
      .help = "stable name on the queue; one process a name"},
     {KEY(insecure, "insecure", CONFIG_BOOL), .help = "listen beyond loopback without TLS"},
-    {KEY(log_level, "log-level", CONFIG_ENUM), .fallback = "info", .words = levels,
-     .help = "least level that is logged"},
-    {KEY(log_format, "log-format", CONFIG_ENUM), .fallback = "logfmt", .words = formats,
-     .help = "logfmt or json"},
     {0},
 };
 static const struct config_program program = {
-    "leat-triggers", "Turns hooks, uploads and cron ticks into events on the queue.", keys};
+    "leat-triggers", "Turns hooks, uploads and cron ticks into events on the queue", keys};
 
 static const struct http_route routes[] = {
     {"POST", "/hooks/:source", hooks_receive, NULL, HOOK_BODY_MAX},
@@ -95,7 +84,7 @@ static void topics_made(void *arg, const struct err *err)
 static int open_all(struct triggers *t, struct http_server **server, struct err *err)
 {
     static const struct pg_events events = {.up = connected, .notified = notified};
-    if (strcmp(t->config.bus, buses[0]) != 0)
+    if (strcmp(t->config.bus, "embedded") != 0)
         return err_set(err, LEAT_EUSAGE, "--bus %s: this build has: embedded", t->config.bus);
     int rc = token_read("hooks", t->config.hooks, t->config.insecure, t->config.token_file,
                         &t->token, err);

@@ -2,6 +2,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#include "common/base/config_daemon.h"
 #include "common/base/loop.h"
 #include "common/base/metrics.h"
 #include "common/bus/bus.h"
@@ -9,9 +10,7 @@
 #include "common/store/store.h"
 
 struct triggers_config {
-    char *database;
-    char *bus;
-    char *doorbells;
+    DAEMON_FIELDS;
     char *hooks;
     char *buckets;
     char *store;
@@ -19,8 +18,6 @@ struct triggers_config {
     char *token_file;
     char *producer;
     bool insecure;
-    int log_level;
-    int log_format;
 };
 
 struct catalog;

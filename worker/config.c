@@ -15,15 +15,11 @@
 
 #define KEY(field, name, kind) CONFIG_KEY(struct worker_config, field, name, kind)
 static const struct config_key keys[] = {
+    DAEMON_KEYS(struct worker_config, false), /* no database on a queue of its own */
     {KEY(name, "name", CONFIG_STRING),
      .help = "id of this worker, kept with its data folder (default: the host's name)"},
     {KEY(data, "data", CONFIG_PATH), .fallback = "/var/lib/leat/worker",
      .help = "folder of its journal, keeper, logs and workspaces"},
-    {KEY(bus, "bus", CONFIG_STRING), .fallback = "embedded", .help = "queue: embedded"},
-    {KEY(database, "database", CONFIG_STRING), .secret = true,
-     .help = "Postgres of the embedded queue, as URL or conninfo"},
-    {KEY(doorbells, "doorbells", CONFIG_PATH),
-     .help = "folder of the sockets that wake readers of the embedded queue"},
     {KEY(store, "store", CONFIG_PATH), .required = true, .help = "folder of artifacts and logs"},
     {KEY(buckets, "buckets", CONFIG_PATH), .help = "folder whose folders are the buckets"},
     {KEY(slots, "slots", CONFIG_INT), .fallback = "0", .least = 0, .most = 10000,
@@ -45,15 +41,12 @@ static const struct config_key keys[] = {
      .most = 86400000000,
      .help = "fuse of steps whose order names none: ended when the leader is silent this long"},
     {KEY(listen, "listen", CONFIG_ADDRESS), .help = "serves /healthz and /metrics there"},
-    {KEY(log_level, "log-level", CONFIG_STRING), .fallback = "info",
-     .help = "debug, info, warn or error"},
-    {KEY(log_format, "log-format", CONFIG_STRING), .fallback = "logfmt", .help = "logfmt or json"},
     {0},
 };
 
 const struct config_program WORKER_PROGRAM = {
     .name = "leat-worker",
-    .summary = "runs the steps that the scheduler orders and reports what became of them",
+    .summary = "Runs the steps that the scheduler orders and reports what became of them",
     .keys = keys,
 };
 

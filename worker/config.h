@@ -2,14 +2,12 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
-#include "common/base/config.h"
+#include "common/base/config_daemon.h"
 
 struct worker_config {
-    char *name;     /* id of the worker, born with its data folder */
-    char *data;     /* absolute folder: journal, keeper, logs, workspaces */
-    char *bus;      /* "embedded" */
-    char *database; /* conninfo of the embedded bus */
-    char *doorbells;
+    DAEMON_FIELDS;
+    char *name; /* id of the worker, born with its data folder */
+    char *data; /* absolute folder: journal, keeper, logs, workspaces */
     char *store;
     char *buckets; /* folder of the directory buckets; NULL = none */
     char *pool;
@@ -22,7 +20,6 @@ struct worker_config {
     char *listen;  /* health and metrics; NULL = none */
     int64_t slots; /* 0 = one a processor */
     int64_t lost_after_us;
-    char *log_level, *log_format;
 };
 
 extern const struct config_program WORKER_PROGRAM;

@@ -70,11 +70,7 @@ static struct bus *open_bus(struct loop *loop, const struct worker_config *confi
 
 static int start(struct worker *w, struct loop *loop, struct worker_config *config, struct err *err)
 {
-    const int level = log_level_parse(config->log_level);
-    const int format = log_format_parse(config->log_format);
-    if (level < 0 || format < 0)
-        return err_set(err, LEAT_EUSAGE, "log-level or log-format: there is no such one");
-    log_setup("worker", (enum log_level)level, (enum log_format)format);
+    log_setup("worker", (enum log_level)config->log_level, (enum log_format)config->log_format);
     if (worker_config_complete(config, err) != 0)
         return err->code;
     struct bus *bus = open_bus(loop, config, err);

@@ -14,8 +14,8 @@ static struct {
     enum log_format format;
 } setup = {"leat", LOG_INFO, LOG_LOGFMT};
 
-static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
-static const char *const format_names[] = {"logfmt", "json", NULL};
+const char *const LOG_LEVEL_NAMES[] = {"debug", "info", "warn", "error", NULL};
+const char *const LOG_FORMAT_NAMES[] = {"logfmt", "json", NULL};
 
 void log_setup(const char *daemon, enum log_level least, enum log_format format)
 {
@@ -34,12 +34,12 @@ static int index_of(const char *const *words, const char *word)
 
 int log_level_parse(const char *text)
 {
-    return index_of(level_names, text);
+    return index_of(LOG_LEVEL_NAMES, text);
 }
 
 int log_format_parse(const char *text)
 {
-    return index_of(format_names, text);
+    return index_of(LOG_FORMAT_NAMES, text);
 }
 
 /* Letters, digits and harmless marks need no quotes in logfmt. */
@@ -109,7 +109,7 @@ void log_write(enum log_level level, const struct log_context *of, const char *m
     if (setup.format == LOG_JSON)
         text_puts(&line, "{");
     put_text(&line, "time", now);
-    put_text(&line, "level", level_names[level]);
+    put_text(&line, "level", LOG_LEVEL_NAMES[level]);
     put_text(&line, "daemon", setup.daemon);
     put_text(&line, "msg", msg);
     if (of)

@@ -1,0 +1,27 @@
+/* common/base/config_daemon.h: the keys that every daemon has, once. A daemon's configuration
+ * struct begins with DAEMON_FIELDS and its table of keys with DAEMON_KEYS. */
+#pragma once
+#include "common/base/config.h"
+#include "common/base/log.h"
+
+#define DAEMON_FIELDS                                                                              \
+    char *database;  /* libpq's conninfo or URL */                                                 \
+    char *bus;       /* "embedded" */                                                              \
+    char *doorbells; /* folder of sockets; NULL = readers look once a second */                    \
+    int log_level;   /* enum log_level */                                                          \
+    int log_format   /* enum log_format */
+
+/* `needs_database`: may it be missing? (A worker needs it for the embedded queue alone.) */
+#define DAEMON_KEYS(type, needs_database)                                                          \
+    {CONFIG_KEY(type, database, "database", CONFIG_STRING), .required = (needs_database),          \
+     .secret = true, .help = "Postgres, as libpq's conninfo or URL"},                              \
+        {CONFIG_KEY(type, bus, "bus", CONFIG_STRING), .fallback = "embedded",                      \
+         .help = "the queue: embedded"},                                                           \
+        {CONFIG_KEY(type, doorbells, "doorbells", CONFIG_PATH),                                    \
+         .help = "folder of the sockets that wake readers of the embedded queue"},                 \
+        {CONFIG_KEY(type, log_level, "log-level", CONFIG_ENUM), .fallback = "info",                \
+         .words = LOG_LEVEL_NAMES, .help = "least level that is logged"},                          \
+    {                                                                                              \
+        CONFIG_KEY(type, log_format, "log-format", CONFIG_ENUM),                                   \
+            .fallback = "logfmt", .words = LOG_FORMAT_NAMES, .help = "how a line is written"       \
+    }
