@@ -5,6 +5,13 @@
 
 #include "common/base/mem.h"
 
+#define SETTINGS                                                                                   \
+    "Settings, in order: the option, the environment\n"                                            \
+    "(LEAT_URL, LEAT_TOKEN), the default http://127.0.0.1:8080.\n"
+#define STATUS                                                                                     \
+    "Exit status: 0 done, 1 it failed, 2 wrong usage, 3 not found, 4 refused,\n"                   \
+    "5 cannot reach Leat.\n"
+
 void help_all(struct text *out)
 {
     text_puts(out, "Leat: events in, pipelines run.\n\nusage: leat VERB [ARGUMENTS] [OPTIONS]\n\n");
@@ -12,11 +19,7 @@ void help_all(struct text *out)
         cleanup_free char *usage = mem_printf("%s %s", (*v)->name, (*v)->arguments);
         text_printf(out, "  %-44s %s\n", usage, (*v)->summary);
     }
-    text_puts(out,
-              "\nleat VERB --help tells more. Settings, in order: the option, the environment\n"
-              "(LEAT_URL, LEAT_TOKEN), the default http://127.0.0.1:8080.\n"
-              "Exit status: 0 done, 1 it failed, 2 wrong usage, 3 not found, 4 refused,\n"
-              "5 cannot reach Leat.\n");
+    text_puts(out, "\nleat VERB --help tells more. " SETTINGS STATUS);
 }
 
 void help_verb(const struct verb *verb, struct text *out)
@@ -32,5 +35,43 @@ void help_verb(const struct verb *verb, struct text *out)
         cleanup_free char *name = mem_printf("%s--%s%s%s", letter, o->name, o->value ? " " : "",
                                              o->value ? o->value : "");
         text_printf(out, "  %-30s %s%s\n", name, o->help, o->repeated ? " (may be repeated)" : "");
+    }
+}
+
+/* In a Markdown table '|' ends a cell. */
+static void put_cell(const char *s, struct text *out)
+{
+    for (; *s; s++)
+        text_printf(out, *s == '|' ? "\\%c" : "%c", *s);
+}
+
+static void document_options(const struct option *o, struct text *out)
+{
+    if (!o)
+        return;
+    text_puts(out, "| option | meaning |\n|---|---|\n");
+    for (; o->name; o++) {
+        text_puts(out, "| `");
+        if (o->letter)
+            text_printf(out, "-%c`, `", o->letter);
+        text_printf(out, "--%s%s%s` | ", o->name, o->value ? " " : "", o->value ? o->value : "");
+        put_cell(o->help, out);
+        text_printf(out, "%s |\n", o->repeated ? " (may be repeated)" : "");
+    }
+    text_puts(out, "\n");
+}
+
+void help_document(struct text *out)
+{
+    text_puts(out, "<!-- Made by `make generated` from the table of verbs; do not edit. -->\n"
+                   "# The command line\n\n" SETTINGS "\n" STATUS "\n"
+                   "RUN may be an id, a unique prefix of one, `latest`, or `latest:PIPELINE`. "
+                   "Times are local on a terminal and RFC 3339 UTC otherwise.\n\n");
+    for (const struct verb *const *v = VERBS; *v; v++) {
+        text_printf(out, "## leat %s\n\n`leat %s%s%s`\n\n%s.\n\n", (*v)->name, (*v)->name,
+                    *(*v)->arguments ? " " : "", (*v)->arguments, (*v)->summary);
+        if ((*v)->details)
+            text_printf(out, "%s\n\n", (*v)->details);
+        document_options((*v)->options, out);
     }
 }

@@ -1,8 +1,9 @@
-/* dump machines: the state machines that this build runs. */
+/* dump machines: the state machines that this build runs; dump cli: docs/cli.md. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/help.h"
 #include "cli/verb.h"
 #include "common/base/states.h"
 #include "common/text/json.h"
@@ -58,3 +59,15 @@ const struct verb VERB_DUMP_MACHINES = {.name = "dump machines",
                                         .summary = "Prints the state machines",
                                         .options = options,
                                         .run = run_dump};
+
+static int run_dump_cli(const struct given *given, struct err *err)
+{
+    cleanup_text struct text out = {0};
+    (void)given;
+    (void)err;
+    help_document(&out);
+    fputs(out.data, stdout);
+    return 0;
+}
+const struct verb VERB_DUMP_CLI = {
+    .name = "dump cli", .arguments = "", .summary = "Prints docs/cli.md", .run = run_dump_cli};

@@ -26,4 +26,5 @@
     V(SECRET_REMOVE)                                                                               \
     V(CEL)                                                                                         \
     V(CRON)                                                                                        \
-    V(DUMP_MACHINES)
+    V(DUMP_MACHINES)                                                                               \
+    V(DUMP_CLI)

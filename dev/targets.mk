@@ -26,6 +26,7 @@ lint: ## every gate: formatting, include rule, banned functions, sizes, generate
 	dev/lint
 generated: ## make every generated file anew
 	python3 schema/gen.py
+	dev/document --write
 
 .PHONY: bench
 bench: all ## the rows of the budgets on this machine, as JSON lines and a table

@@ -168,8 +168,13 @@ struct flags {
     struct flag *set;
     size_t count, cap;
     const char *file;
-    bool help, version;
+    bool help, version, document;
 };
+
+static bool is_told(const struct flags *flags)
+{
+    return flags->help || flags->version || flags->document;
+}
 
 /* Value of a flag: after '=', or the next argument (not for a bool, whose presence is enough). */
 static const char *flag_value(const char *equals, bool is_bool, int argc, char *const *argv, int *i)
@@ -193,7 +198,8 @@ static int read_flag(const struct config_program *program, int argc, char *const
     const bool is_file = len == strlen("config") && memcmp(name, "config", len) == 0;
     flags->help |= strcmp(name, "help") == 0;
     flags->version |= strcmp(name, "version") == 0;
-    if (flags->help || flags->version)
+    flags->document |= strcmp(name, "document") == 0;
+    if (is_told(flags))
         return 0;
     const struct config_key *key = is_file ? NULL : config_find(program, name, len);
     if (!key && !is_file) {
@@ -284,6 +290,8 @@ static int tell(const struct config_program *program, const struct flags *flags)
     cleanup_text struct text text = {0};
     if (flags->help)
         config_help(program, &text);
+    else if (flags->document)
+        config_document(program, &text);
     else
         text_printf(&text, "%s %s\n", program->name, LEAT_VERSION);
     fputs(text.data, stdout);
@@ -298,11 +306,10 @@ int config_load(const struct config_program *program, int argc, char *const *arg
     struct flags flags = {0};
     int rc = 0;
     err = err ? err : &unused;
-    for (int i = 1; i < argc && rc == 0 && !flags.help && !flags.version; i++)
+    for (int i = 1; i < argc && rc == 0 && !is_told(&flags); i++)
         rc = read_flag(program, argc, argv, &i, &flags, err);
     if (rc == 0)
-        rc =
-            flags.help || flags.version ? tell(program, &flags) : gather(program, &flags, out, err);
+        rc = is_told(&flags) ? tell(program, &flags) : gather(program, &flags, out, err);
     free(flags.set);
     return rc;
 }

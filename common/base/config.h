@@ -45,9 +45,10 @@ struct config_program {
 enum config_told { CONFIG_GO = 0, CONFIG_TOLD = 1 };
 
 /* Fills *out (zeroed by the caller) from argv, the process's environment and the file.
- * CONFIG_GO: start. CONFIG_TOLD: --help or --version was printed on standard output, exit 0.
- * < 0: LEAT_EUSAGE (flag) or LEAT_EINPUT (environment, file: "leat.conf:3:1: …"); *out is then
- * freed already. Strings in *out are the caller's: config_free. Positional arguments are refused.
+ * CONFIG_GO: start. CONFIG_TOLD: --help, --version or --document was printed on standard output,
+ * exit 0. < 0: LEAT_EUSAGE (flag) or LEAT_EINPUT (environment, file: "leat.conf:3:1: …"); *out is
+ * then freed already. Strings in *out are the caller's: config_free. Positional arguments are
+ * refused.
  */
 int config_load(const struct config_program *program, int argc, char *const *argv, void *out,
                 struct err *err);

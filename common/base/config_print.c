@@ -44,6 +44,7 @@ void config_help(const struct config_program *program, struct text *out)
     }
     put_help_row("--config FILE", "lines `key = value`; `#` begins a comment", NULL, out);
     put_help_row("--version", "print the version", NULL, out);
+    put_help_row("--document", "print the section of docs/config.md", NULL, out);
     put_help_row("--help", "print this", NULL, out);
     text_puts(out, "\nEach key is also read from the environment (--bus is LEAT_BUS) and from the "
                    "file;\na flag goes before the environment, the environment before the file.\n");
