@@ -54,11 +54,18 @@ static void raise_epoch(struct worker *w, int64_t epoch)
     journal_put(w->journal, &(struct journal_record){.kind = JOURNAL_EPOCH, .number = epoch});
 }
 
+/* Moves the fuses of all that runs. */
+static void tell_lease(struct worker *w)
+{
+    w->fused = true;
+    for (int i = 1; i < WORKER_EXECUTORS; i++)
+        w->executors[i]->ops->lease(w->executors[i], w->lease.end_us);
+}
+
 static void grant(struct worker *w, const struct order *order)
 {
     if (lease_granted(&w->lease, order->heartbeat))
-        for (int i = 1; i < WORKER_EXECUTORS; i++)
-            w->executors[i]->ops->lease(w->executors[i], w->lease.end_us);
+        tell_lease(w);
     reports_granted(&w->reports, order->committed, order->heartbeat);
     /* An answer to an old heartbeat: the leader is back, so it hears of us at once. */
     if (order->heartbeat && !lease_live(&w->lease, clock_boottime_us()) &&
@@ -93,6 +100,9 @@ static void judge_start(struct worker *w, struct read_order *read)
     read->refused = refusal(w, &read->order);
     if (read->refused)
         return;
+    if (!w->fused) /* no grant yet, but the start answers our hello: from it the lease counts, so
+                      that nothing runs without a fuse */
+        tell_lease(w);
     const struct bus_record *record = read->record;
     read->begun = attempt_new(w, &read->order, record->value, record->len, record->offset);
     attempt_put_order(read->begun);

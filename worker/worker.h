@@ -46,6 +46,7 @@ struct worker {
     struct tombstones over;
 
     struct lease lease;
+    bool fused; /* the executors know this life's lease */
     struct reports reports;
     struct loop_timer beat, reopen, log_tick;
     struct bus_reader *reader;

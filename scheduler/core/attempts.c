@@ -5,6 +5,7 @@
 #include <utlist.h>
 
 #include "common/base/clock.h"
+#include "common/base/lease.h"
 #include "common/base/mem.h"
 #include "scheduler/core/backoff.h"
 #include "scheduler/core/order.h"
@@ -22,6 +23,14 @@ int64_t step_lost_after(const struct core *core, const struct ir_step *def)
 int64_t step_grace(const struct core *core, const struct ir_step *def)
 {
     return def && def->grace_us > 0 ? def->grace_us : core->config.cancel_grace_us;
+}
+
+/* The fuse of a process burns LEASE_MARGIN before this, its grace included; one whose grace is
+ * longer than lost_after allows has its fuse at the lease's end, and is over a grace later. */
+int64_t step_lost_silence(const struct core *core, const struct ir_step *def)
+{
+    int64_t grace = step_grace(core, def) + LEASE_MARGIN, lost_after = step_lost_after(core, def);
+    return core->config.lease_us + (lost_after > grace ? lost_after : grace);
 }
 
 static const struct ir_step *attempt_ir(const struct attempt *a)
@@ -385,7 +394,7 @@ void attempt_ask_cancel(struct core *core, struct attempt *a, const struct core_
     timers_clear(&core->timers, &a->timer); /* the cancel's deadline takes over */
     order_cancel(core, a->worker, &a->id, a->nonce, grace, run->reason, out);
     step_mark(core, run, a->step);
-    int64_t deadline = now->mono_us + grace + step_lost_after(core, def);
+    int64_t deadline = now->mono_us + step_lost_silence(core, def);
     if (run->cancel.place && run->cancel.at < deadline)
         timers_set(&core->timers, &run->cancel, TIMER_RUN_CANCEL, deadline);
 #ifdef PLANT_SLOT_COUNTER_APART

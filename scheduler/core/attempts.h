@@ -33,3 +33,6 @@ void attempt_timer_due(struct core *core, struct attempt *a, const struct core_n
 
 int64_t step_lost_after(const struct core *core, const struct ir_step *def);
 int64_t step_grace(const struct core *core, const struct ir_step *def);
+/* How long its worker must have been silent before an attempt is lost: the lease, then lost_after.
+ * NULL = by the cluster's defaults. */
+int64_t step_lost_silence(const struct core *core, const struct ir_step *def);

@@ -80,6 +80,18 @@ static void broken_steps(struct core *core, const struct snapshot *all)
     }
 }
 
+/* Whole, and as long as the longest of its attempts needs (docs/decisions/004). */
+static int64_t cancel_length(const struct core *core, const struct run *run)
+{
+    int64_t longest = step_lost_silence(core, NULL);
+    for (int32_t i = 0; !run->broken && i < run->step_count; i++) {
+        int64_t length = run->steps[i].live ? step_lost_silence(core, step_ir(run, i)) : 0;
+        if (length > longest)
+            longest = length;
+    }
+    return longest;
+}
+
 static void run_resume(struct core *core, struct run *run, const struct snapshot_run *from,
                        const struct core_now *now)
 {
@@ -99,9 +111,8 @@ static void run_resume(struct core *core, struct run *run, const struct snapshot
         return;
     }
     run->doomed = run->reason && text_starts_with(run->reason, RUN_TIMED_OUT);
-    int64_t length = core->config.cancel_grace_us + core->config.lost_after_us;
     timers_set(&core->timers, &run->cancel, TIMER_RUN_CANCEL,
-               now->mono_us + length); /* whole: a wall clock that jumped must not shorten it */
+               now->mono_us + cancel_length(core, run));
     run_sweep_again(core, run);
 }
 

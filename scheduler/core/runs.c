@@ -281,7 +281,7 @@ void run_cancel(struct core *core, struct run *run, const char *reason, bool doo
     move_row(core, run, out);
     timers_clear(&core->timers, &run->timeout);
     timers_set(&core->timers, &run->cancel, TIMER_RUN_CANCEL,
-               now->mono_us + core->config.cancel_grace_us + core->config.lost_after_us);
+               now->mono_us + step_lost_silence(core, NULL));
     run_sweep_again(core, run);
 }
 

@@ -92,18 +92,20 @@ static void worker_heard(struct core *core, struct worker *w, const struct core_
     timers_set(&core->timers, &w->silence, TIMER_SILENCE, now->mono_us + core->config.lease_us);
 }
 
-static int64_t attempt_lost_after(const struct core *core, const struct attempt *a)
+static int64_t attempt_lost_silence(const struct core *core, const struct attempt *a)
 {
-    return step_lost_after(core, a->run->version->ir ? step_ir(a->run, a->step) : NULL);
+    return step_lost_silence(core, a->run->version->ir ? step_ir(a->run, a->step) : NULL);
 }
 
-/* Answered silence after which the first of its attempts is lost; without any, it is gone. */
+/* Answered silence after which the first of its attempts is lost; without any, it is gone. The
+ * worker counts its lease from before we heard of it, so its end, and every fuse, comes before
+ * ours. */
 static int64_t patience(const struct core *core, const struct worker *w)
 {
-    int64_t least = w->attempts ? INT64_MAX : core->config.lost_after_us;
+    int64_t least = w->attempts ? INT64_MAX : step_lost_silence(core, NULL);
     struct attempt *a;
     DL_FOREACH (w->attempts, a) {
-        int64_t length = attempt_lost_after(core, a);
+        int64_t length = attempt_lost_silence(core, a);
         if (length < least)
             least = length;
     }
@@ -151,14 +153,14 @@ static void judge(struct core *core, struct worker *w, const struct core_now *no
     int64_t silent = now->answered_us - w->heard_answered_us;
     struct attempt *a, *next;
     DL_FOREACH_SAFE(w->attempts, a, next)
-    if (silent >= attempt_lost_after(core, a)) {
+    if (silent >= attempt_lost_silence(core, a)) {
         cleanup_free char *reason =
             mem_printf("worker %s was silent for %lld s", w->id, (long long)(silent / US_PER_S));
         attempt_lost(core, a, reason, true, now, out);
     }
     w->judged = false;
     w->suspect = 0;
-    if (w->attempts || silent < core->config.lost_after_us)
+    if (w->attempts || silent < step_lost_silence(core, NULL))
         suspect_or_wait(core, w, now);
     else if (w->state != WORKER_GONE)
         worker_become(core, w, WORKER_GONE);

@@ -298,6 +298,7 @@ void check_attempt_done(struct sim *sim, const struct batch_attempt *attempt)
                       machine_state_name(&MACHINE_ATTEMPT, attempt->state), attempt->reason);
     if (attempt->state != ATTEMPT_LOST || !attempt->reason || !strstr(attempt->reason, "silent"))
         return;
+    sim->counts.silences++;
     const struct row_worker *worker = database_worker(sim->db, attempt->worker);
     for (int i = 0; i < SCHEDULERS; i++)
         if (sim->schedulers[i]->proc == sim->db->backend && worker &&

@@ -281,13 +281,27 @@ static void strike_rest(struct sim *sim, enum sim_fault fault)
     }
 }
 
+/* Calm seeds look at workers twice as often: theirs are the slow faults. */
+static enum sim_fault some_fault(struct sim *sim)
+{
+    if (sim->calm && rng_chance(&sim->rng, 0.5))
+        return (enum sim_fault)rng_in(&sim->rng, FAULT_WORKER_KILL, FAULT_WORKER_CUT);
+    return (enum sim_fault)rng_in(&sim->rng, 0, FAULT_COUNT - 1);
+}
+
+/* In a calm seed one fault has the time to come to its end: a silence is judged, a fuse burns. */
+static int64_t next_strike(struct sim *sim)
+{
+    return sim->calm ? rng_in(&sim->rng, 5 * SEC, 40 * SEC) : rng_in(&sim->rng, 200 * MS, 7 * SEC);
+}
+
 static void strike(void *arg)
 {
     struct sim *sim = arg;
     if (sim->healed)
         return;
-    enum sim_fault fault = (enum sim_fault)rng_in(&sim->rng, 0, FAULT_COUNT - 1);
-    sim_at(sim, NULL, rng_in(&sim->rng, 200 * MS, 7 * SEC), strike, sim);
+    enum sim_fault fault = some_fault(sim);
+    sim_at(sim, NULL, next_strike(sim), strike, sim);
     if (sim->without >> fault & 1u)
         return;
     sim_note(sim, "fault: %s", fault_name(fault));

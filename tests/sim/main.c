@@ -164,9 +164,9 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
     printf("simulator: %" PRId64 " seeds, %" PRId64 " faults of %d kinds, %" PRId64
            " events, %" PRId64 " commands, %" PRId64 " repeats, %" PRId64 " runs, %" PRId64
            " attempts, %" PRId64 " commits, %" PRId64 " takeovers, %" PRId64
-           " unknown commits; 0 invariants broken\n",
+           " unknown commits, %" PRId64 " attempts lost by silence; 0 invariants broken\n",
            c->seeds, c->faults, FAULT_COUNT, c->events, c->commands, c->duplicates, c->runs,
-           c->attempts, c->commits, c->takeovers, c->unknown_commits);
+           c->attempts, c->commits, c->takeovers, c->unknown_commits, c->silences);
     printf("state-changing events a seed: median %" PRId64 "; %.1f s, %.0f seeds/s\n", median,
            (double)took_us / 1e6, (double)c->seeds * 1e6 / (double)(took_us ? took_us : 1));
 }

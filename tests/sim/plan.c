@@ -51,6 +51,8 @@ static void step_new(struct rng *rng, struct plan_step *step, enum shape shape, 
         step->attempts = (int)rng_in(rng, 2, 4);
     step->takes_us =
         rng_chance(rng, 0.2) ? rng_in(rng, 2 * SEC, 12 * SEC) : rng_in(rng, 10 * MS, 2 * SEC);
+    if (rng_chance(rng, 0.05)) /* outlives lease + lost_after: only its fuse ends it in time */
+        step->takes_us = rng_in(rng, 40 * SEC, 60 * SEC);
     if (rng_chance(rng, 0.3)) {
         step->timeout_us = step->takes_us / SEC * SEC + 3 * SEC;
         step->hangs = 0.15;

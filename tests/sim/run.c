@@ -18,6 +18,7 @@ struct sim *sim_new(uint64_t seed, uint32_t without, bool keep_history)
     sim->without = without;
     sim->keep_history = keep_history;
     sim->in_transaction = rng_chance(&sim->rng, 0.5);
+    sim->calm = rng_chance(&sim->rng, 0.25);
     sim->lease_us = 10 * SEC;
     sim->lost_after_us = 25 * SEC;
     sim->grace_us = 6 * SEC;

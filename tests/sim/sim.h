@@ -113,7 +113,7 @@ enum sim_action {
 
 struct sim_counts {
     int64_t seeds, changes, commits, faults, runs, events, commands, attempts, duplicates;
-    int64_t takeovers, unknown_commits, stale_reports, executions_twice;
+    int64_t takeovers, unknown_commits, silences; /* attempts lost by a worker's silence */
     int64_t pairs[FAULT_COUNT][ACTION_COUNT];
 };
 
@@ -128,6 +128,7 @@ struct sim {
     struct proc *procs;
     uint32_t without; /* bit n: fault n is left out (minimising) */
     bool quiet;       /* at the end: nobody says anything new */
+    bool calm;        /* few faults: slow things come to their end */
     bool healed, ending;
     int64_t healed_us;
     int64_t work_us; /* bound of the work that may still be done after the last fault */

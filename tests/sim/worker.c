@@ -89,6 +89,8 @@ static void keeper_runs(struct local *a)
     char id[UUID_TEXT];
     a->state = LOCAL_RUNNING;
     a->life++;
+    if (w->lease_end > w->fuse_base)
+        w->fuse_base = w->lease_end; /* the start answers this life's hello, or a later report */
     a->effect = check_begin(w->sim, &a->id, &a->key, w->index, a->argument);
     sim_note(w->sim, "%s: %s runs", w->id, uuid_short(&a->id, id));
     sim_changed(w->sim);
@@ -333,9 +335,8 @@ void worker_start(void *arg)
                                                   .fate_ctx = w->proc});
     memory_bus_set_cut(w->bus, w->cut);
     w->reader = w->bus->ops->reader_open(w->bus, &events, w);
-    w->lease_end = w->sim->now + w->sim->lease_us;
-    if (w->lease_end > w->fuse_base)
-        w->fuse_base = w->lease_end;
+    w->lease_end = w->sim->now + w->sim->lease_us; /* the fuses of what is held stay: nobody may
+                                                      ever hear this hello */
     read_journal(w);
     report_hello(w);
     report_what_ended(w);

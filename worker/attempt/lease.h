@@ -6,10 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LEASE_US     10000000LL /* a worker's lease after a heartbeat */
-#define LEASE_BEAT   2000000LL  /* between heartbeats */
-#define LEASE_MARGIN 5000000LL  /* the fuse burns this long before the leader says lost */
-#define LEASE_SENT   64         /* heartbeats remembered */
+#include "common/base/lease.h"
+
+#define LEASE_US   10000000LL /* a worker's lease after a heartbeat */
+#define LEASE_BEAT 2000000LL  /* between heartbeats */
+#define LEASE_SENT 64         /* heartbeats remembered */
 
 struct lease {
     int64_t end_us; /* 0 = never had one */

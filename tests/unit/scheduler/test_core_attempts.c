@@ -194,9 +194,9 @@ static void silence_is_unreachable_then_lost_after_the_drain(void **state)
     struct uuid run = harness_run(h, "p", 1);
     harness_pass(h, 10 * US_PER_S);
     assert_int_equal(h->rows->workers[0].state, WORKER_UNREACHABLE);
-    harness_pass(h, 79 * US_PER_S);
+    harness_pass(h, 90 * US_PER_S - 1); /* lost_after counts from the lease's end: 10 s + 90 s */
     assert_int_equal(core_wants_drain(h->core), 0);
-    harness_pass(h, 1 * US_PER_S);
+    harness_pass(h, 1);
     assert_true(core_wants_drain(h->core) > 0);
     assert_string_equal(step_is(h, run, 0), "placed"); /* not before the drain */
     drain(h);
@@ -213,13 +213,26 @@ static void silence_is_unreachable_then_lost_after_the_drain(void **state)
     assert_string_equal(run_is(h, run), "succeeded");
 }
 
+/* Its fuse burns at the end of the lease; the grace that follows must be over, too. */
+static void a_long_grace_is_waited_for(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nsteps:\n  only: {command: [x], grace: 120s, lost_after: 30s}\n");
+    harness_hello(h, 0, 1, NULL, 0);
+    harness_run(h, "p", 1);
+    harness_pass(h, 135 * US_PER_S - 1); /* lease 10 s, grace 120 s, margin 5 s */
+    assert_int_equal(core_wants_drain(h->core), 0);
+    harness_pass(h, 1);
+    assert_true(core_wants_drain(h->core) > 0);
+}
+
 static void a_report_before_the_drain_ends_saves_it(void **state)
 {
     struct harness *h = *state;
     harness_apply(h, ONE);
     harness_hello(h, 0, 1, NULL, 0);
     struct uuid run = harness_run(h, "p", 1);
-    harness_pass(h, 90 * US_PER_S);
+    harness_pass(h, 100 * US_PER_S);
     harness_pass(h, 0);
     int64_t ticket = core_wants_drain(h->core);
     assert_true(ticket > 0);
@@ -239,7 +252,7 @@ static void only_silences_before_the_ticket_are_judged(void **state)
     harness_pass(h, 40 * US_PER_S);
     harness_hello(h, 1, 1, NULL, 0);
     struct uuid second = harness_run(h, "p", 2);
-    harness_pass(h, 50 * US_PER_S);
+    harness_pass(h, 60 * US_PER_S);
     int64_t ticket = core_wants_drain(h->core);
     harness_pass(h, 40 * US_PER_S); /* now the other is silent for long, too */
     core_drained(h->core, ticket, &h->now);
@@ -258,7 +271,7 @@ static void time_without_answers_does_not_count(void **state)
     harness_run(h, "p", 1);
     h->now.mono_us += 300 * US_PER_S;
     h->now.wall_us += 300 * US_PER_S;
-    h->now.answered_us += 89 * US_PER_S;
+    h->now.answered_us += 99 * US_PER_S;
     harness_settle(h);
     assert_int_equal(h->rows->workers[0].state, WORKER_UNREACHABLE);
     assert_int_equal(core_wants_drain(h->core), 0);
@@ -428,6 +441,7 @@ int main(void)
         T(a_report_of_an_unknown_worker_is_stale),
         T(grants_answer_heartbeats_and_are_rare_otherwise),
         T(silence_is_unreachable_then_lost_after_the_drain),
+        T(a_long_grace_is_waited_for),
         T(a_report_before_the_drain_ends_saves_it),
         T(only_silences_before_the_ticket_are_judged),
         T(time_without_answers_does_not_count),
