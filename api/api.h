@@ -57,7 +57,13 @@ json_t *api_body(struct http_request *req);
 
 /* ---- RUN: an id, a unique prefix of it, latest, latest:PIPELINE (find.c) ---- */
 typedef void api_found(struct api *api, struct http_request *req, const struct uuid *run);
+/* The least and the greatest id that begin with `prefix`; false when it begins none, or has less
+ * than four characters. Pure. */
+bool run_prefix_bounds(const char *prefix, struct uuid *low, struct uuid *high);
 void api_find_run(struct api *api, struct http_request *req, api_found *found);
+
+/* openapi.json from the table of routes; a new reference. Pure. */
+json_t *openapi_document(void);
 
 /* ---- handlers, by subject ---- */
 http_handler api_health, api_metrics, api_status, api_openapi;

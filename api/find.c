@@ -48,6 +48,11 @@ static bool bound(const char *prefix, char fill, struct uuid *out)
     return uuid_parse(text, out);
 }
 
+bool run_prefix_bounds(const char *prefix, struct uuid *low, struct uuid *high)
+{
+    return bound(prefix, '0', low) && bound(prefix, 'f', high);
+}
+
 void api_find_run(struct api *api, struct http_request *req, api_found *found)
 {
     static const char latest[] = "latest";
@@ -58,7 +63,7 @@ void api_find_run(struct api *api, struct http_request *req, api_found *found)
     if (strcmp(run, latest) == 0 || text_starts_with(run, "latest:")) {
         query = QUERY_API_RUN_LATEST;
         pg_add_text(&params, run[sizeof latest - 1] ? run + sizeof latest : "");
-    } else if (bound(run, '0', &low) && bound(run, 'f', &high)) {
+    } else if (run_prefix_bounds(run, &low, &high)) {
         pg_add_uuid(&params, &low);
         pg_add_uuid(&params, &high);
     } else {

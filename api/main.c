@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "api/routes.h"
 #include "common/base/config_daemon.h"
 #include "common/base/hash.h"
 #include "common/base/log.h"
@@ -29,31 +28,6 @@ static const struct config_key keys[] = {
 };
 static const struct config_program program = {
     "leat-api", "Answers what people and programs ask of Leat, and takes their commands", keys};
-
-/* Off loopback every call but the health check needs the token. */
-static bool may_call(const struct api *api, const struct http_request *req)
-{
-    return strcmp(http_path(req), "/healthz") == 0 || token_fits(req, api->token);
-}
-
-/* One function a route: the check of the token stands before each handler. */
-#define R(method, pattern, handler, body, summary)                                                 \
-    static void guarded_##handler(struct http_request *req, void *arg)                             \
-    {                                                                                              \
-        if (may_call(arg, req))                                                                    \
-            handler(req, arg);                                                                     \
-        else                                                                                       \
-            api_refuse(req, LEAT_EAUTH, "needs 'Authorization: Bearer TOKEN'");                    \
-    }
-API_ROUTE_LIST(R)
-#undef R
-
-const struct http_route API_ROUTES[] = {
-#define R(method, pattern, handler, body, summary) {method, pattern, guarded_##handler, NULL, body},
-    API_ROUTE_LIST(R)
-#undef R
-        {0},
-};
 
 static int open_all(struct api *api, struct http_server **server, struct err *err)
 {

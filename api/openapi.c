@@ -44,9 +44,8 @@ static const char *lower(const char *method)
     return "get";
 }
 
-void api_openapi(struct http_request *req, void *arg)
+json_t *openapi_document(void)
 {
-    (void)arg;
     json_t *paths = json_object();
     for (size_t i = 0; i < ARRAY_LEN(described); i++) {
         json_t *parameters = json_array();
@@ -60,8 +59,14 @@ void api_openapi(struct http_request *req, void *arg)
                                       "2XX", "description", "done", "default", "description",
                                       "application/problem+json (RFC 9457)"));
     }
-    cleanup_json json_t *all = json_pack("{s:s, s:{s:s, s:s}, s:o}", "openapi", "3.1.0", "info",
-                                         "title", "Leat", "version", LEAT_VERSION, "paths", paths);
+    return json_pack("{s:s, s:{s:s, s:s}, s:o}", "openapi", "3.1.0", "info", "title", "Leat",
+                     "version", LEAT_VERSION, "paths", paths);
+}
+
+void api_openapi(struct http_request *req, void *arg)
+{
+    (void)arg;
+    cleanup_json json_t *all = openapi_document();
     char *text = json_write(all);
     http_answer_take(req, 200, "application/json", text, strlen(text));
 }
