@@ -1,12 +1,14 @@
 #include "scheduler/core/change.h"
 
+#include <string.h>
+
 #include "common/base/arena.h"
 #include "common/base/mem.h"
 #include "schema/gen/messages.h"
 
-/* Bytes that one entry takes at most, names of states included. */
-#define RUN_BYTES   96
-#define STEP_BYTES  144
+/* Bytes that one entry takes at most, names of states included, without its reason. */
+#define RUN_BYTES   110
+#define STEP_BYTES  216
 #define EVENT_BYTES 40
 #define COMMAND_BYTES                                                                              \
     120 /* and its detail, of at most 512 characters, escaped at most six-fold                     \
@@ -40,34 +42,77 @@ static void add_commands(struct change *c, const struct batch *b, size_t *left)
             b->commands[i].detail};
 }
 
-/* A run that is born and moved in one batch is there twice; the later entry is where it is now. */
-static void add_runs(struct change *c, const struct batch *b, size_t *left)
+/* What readers are shown at once; the whole of it is in the row. */
+static const char *clip_reason(struct batch *b, const char *reason)
 {
-    size_t births = take_room(c, b->runs_count, RUN_BYTES, left);
-    size_t moves = take_room(c, b->run_moves_count, RUN_BYTES, left);
-    c->runs = arena_alloc(b->arena, (births + moves + 1) * sizeof *c->runs);
-    for (size_t i = 0; i < births; i++)
-        c->runs[c->runs_count++] =
-            (struct change_run){b->runs[i].id, machine_state_name(&MACHINE_RUN, b->runs[i].state)};
-    for (size_t i = 0; i < moves; i++)
-        c->runs[c->runs_count++] = (struct change_run){
-            b->run_moves[i].id, machine_state_name(&MACHINE_RUN, b->run_moves[i].state)};
+    if (!reason || !*reason)
+        return NULL;
+    size_t n = strlen(reason);
+    if (n > CHANGE_REASON_MAX)
+        for (n = CHANGE_REASON_MAX; n > 0 && ((unsigned char)reason[n] & 0xc0) == 0x80;)
+            n--; /* not in the middle of a character */
+    return batch_printf(b, "%.*s", (int)n, reason);
 }
 
-static void add_steps(struct change *c, const struct batch *b, size_t *left)
+/* Room for one entry of `bytes` and its reason, which escaping may make six times as long. */
+static bool take_entry(struct change *c, size_t bytes, const char *reason, size_t *left)
 {
-    size_t results = take_room(c, b->results_count, STEP_BYTES, left);
-    size_t steps = take_room(c, b->steps_count, STEP_BYTES, left);
-    c->steps = arena_alloc(b->arena, (results + steps + 1) * sizeof *c->steps);
-    for (size_t i = 0; i < results; i++) {
-        const struct batch_result *r = &b->results[i];
-        c->steps[c->steps_count++] = (struct change_step){
-            r->run, r->step, r->iteration, machine_state_name(&MACHINE_STEP, r->state), r->attempt};
+    const size_t wanted = bytes + (reason ? 6 * strlen(reason) : 0);
+    if (wanted > *left) {
+        c->partial = true;
+        return false;
     }
-    for (size_t i = 0; i < steps; i++) {
+    *left -= wanted;
+    return true;
+}
+
+static void add_run(struct change *c, struct batch *b, const struct uuid *run, int state,
+                    const char *why, size_t *left)
+{
+    const char *reason = clip_reason(b, why);
+    if (take_entry(c, RUN_BYTES, reason, left))
+        c->runs[c->runs_count++] =
+            (struct change_run){*run, machine_state_name(&MACHINE_RUN, state), reason};
+}
+
+/* A run that is born and moved in one batch is there twice; the later entry is where it is now. */
+static void add_runs(struct change *c, struct batch *b, size_t *left)
+{
+    c->runs = arena_alloc(b->arena, (b->runs_count + b->run_moves_count + 1) * sizeof *c->runs);
+    for (size_t i = 0; i < b->runs_count; i++)
+        add_run(c, b, &b->runs[i].id, b->runs[i].state, b->runs[i].reason, left);
+    for (size_t i = 0; i < b->run_moves_count; i++)
+        add_run(c, b, &b->run_moves[i].id, b->run_moves[i].state, b->run_moves[i].reason, left);
+}
+
+static void add_step(struct change *c, struct batch *b, const struct change_step *step,
+                     size_t *left)
+{
+    const char *reason = clip_reason(b, step->reason);
+    if (!take_entry(c, STEP_BYTES, reason, left))
+        return;
+    c->steps[c->steps_count] = *step;
+    c->steps[c->steps_count++].reason = reason;
+}
+
+static void add_steps(struct change *c, struct batch *b, size_t *left)
+{
+    c->steps = arena_alloc(b->arena, (b->results_count + b->steps_count + 1) * sizeof *c->steps);
+    for (size_t i = 0; i < b->results_count; i++) {
+        const struct batch_result *r = &b->results[i];
+        add_step(c, b,
+                 &(struct change_step){r->run, r->step, r->iteration,
+                                       machine_state_name(&MACHINE_STEP, r->state), r->attempt,
+                                       r->attempt_id, r->reason},
+                 left);
+    }
+    for (size_t i = 0; i < b->steps_count; i++) {
         const struct batch_step *s = &b->steps[i];
-        c->steps[c->steps_count++] = (struct change_step){
-            s->run, s->step, s->iteration, machine_state_name(&MACHINE_STEP, s->state), s->attempt};
+        add_step(c, b,
+                 &(struct change_step){s->run, s->step, s->iteration,
+                                       machine_state_name(&MACHINE_STEP, s->state), s->attempt,
+                                       s->attempt_id, s->reason},
+                 left);
     }
 }
 

@@ -5,9 +5,10 @@
 static const struct field change_run_fields[] = {
     {.name = "run", .kind = FIELD_UUID, .offset = offsetof(struct change_run, run), .required = true, .least = INT64_MIN, .most = INT64_MAX},
     {.name = "state", .kind = FIELD_STRING, .offset = offsetof(struct change_run, state), .required = true, .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "reason", .kind = FIELD_STRING, .offset = offsetof(struct change_run, reason), .least = INT64_MIN, .most = INT64_MAX},
 };
 
-const struct shape shape_change_run = {"change_run", sizeof(struct change_run), change_run_fields, 2};
+const struct shape shape_change_run = {"change_run", sizeof(struct change_run), change_run_fields, 3};
 
 static const struct field change_step_fields[] = {
     {.name = "run", .kind = FIELD_UUID, .offset = offsetof(struct change_step, run), .required = true, .least = INT64_MIN, .most = INT64_MAX},
@@ -15,9 +16,11 @@ static const struct field change_step_fields[] = {
     {.name = "iteration", .kind = FIELD_INTEGER, .offset = offsetof(struct change_step, iteration), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "state", .kind = FIELD_STRING, .offset = offsetof(struct change_step, state), .required = true, .least = INT64_MIN, .most = INT64_MAX},
     {.name = "attempt", .kind = FIELD_INTEGER, .offset = offsetof(struct change_step, attempt), .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "attempt_id", .kind = FIELD_UUID, .offset = offsetof(struct change_step, attempt_id), .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "reason", .kind = FIELD_STRING, .offset = offsetof(struct change_step, reason), .least = INT64_MIN, .most = INT64_MAX},
 };
 
-const struct shape shape_change_step = {"change_step", sizeof(struct change_step), change_step_fields, 5};
+const struct shape shape_change_step = {"change_step", sizeof(struct change_step), change_step_fields, 7};
 
 static const struct field change_command_fields[] = {
     {.name = "id", .kind = FIELD_UUID, .offset = offsetof(struct change_command, id), .required = true, .least = INT64_MIN, .most = INT64_MAX},

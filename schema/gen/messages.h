@@ -6,6 +6,7 @@
 struct change_run {
     struct uuid run;
     const char *state;
+    const char *reason; /* its first bytes; absent = none */
 };
 extern const struct shape shape_change_run;
 
@@ -15,6 +16,8 @@ struct change_step {
     int64_t iteration;
     const char *state;
     int64_t attempt;
+    struct uuid attempt_id; /* names the chunks of its log; absent = none */
+    const char *reason; /* its first bytes; absent = none */
 };
 extern const struct shape shape_change_step;
 
