@@ -9,6 +9,7 @@
 
 #include "common/base/mem.h"
 #include "common/pg/pg.h"
+#include "common/pg/pg_internal.h"
 #include "tests/support/postgres.h"
 #include "tests/support/waiting.h"
 
@@ -241,6 +242,17 @@ static void dropped_after_the_sync_is_unknown(void **state)
     assert_true(wait_for_count(f->loop, &f->ups, 2, 5000));
 }
 
+/* Nothing outside tells that a refusal was read while its group is open. */
+static bool wait_for_refusal(struct fixture *f, int ms)
+{
+    for (int waited = 0; waited < ms; waited += 10) {
+        if (f->pg->first && f->pg->first->refused)
+            return true;
+        wait_ms(f->loop, 10);
+    }
+    return false;
+}
+
 static void refused_before_the_connection_broke_is_certain(void **state)
 {
     struct fixture *f = *state;
@@ -250,7 +262,7 @@ static void refused_before_the_connection_broke_is_certain(void **state)
     assert_true(wait_for_count(f->loop, &first.count, 1, 5000));
     record(f->pg, 900, &first);
     pg_send(f->pg);
-    wait_ms(f->loop, 50); /* the refusal is read, the group is still open */
+    assert_true(wait_for_refusal(f, 5000)); /* it is read, the group is still open */
     pg_drop(f->pg, "cut");
     assert_true(wait_for_count(f->loop, &first.count, 2, 5000));
     assert_int_equal(first.code, LEAT_EEXISTS);
