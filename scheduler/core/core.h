@@ -40,9 +40,10 @@ struct core;
 struct core *core_new(const struct core_config *config);
 void core_free(struct core *core);
 
-/* Takes committed state in. At takeover: everything, before the first input; timers are re-armed
- * with the wall time gone by, held to [0, length]; deadlines of attempts and cancels begin whole,
- * so that a wall clock that jumped cannot end a running process early. Later (`delta`): catalog
+/* Takes committed state in. At takeover: everything, before the first input; the timeouts of runs
+ * and the waits before a retry are re-armed with the wall time gone by, held to [0, length];
+ * deadlines of attempts and cancels begin whole, so that a wall clock that jumped cannot call a
+ * running process over (docs/decisions/004). Later (`delta`): catalog
  * entries, versions that a run command names, finished runs wanted by a retry (with results and
  * version) or a cancel (alone: it is refused with their state); what no run uses is forgotten at
  * the end of the next core_turn. A version whose IR cannot be read makes its live runs fail with

@@ -111,8 +111,11 @@ static void run_resume(struct core *core, struct run *run, const struct snapshot
         return;
     }
     run->doomed = run->reason && text_starts_with(run->reason, RUN_TIMED_OUT);
-    timers_set(&core->timers, &run->cancel, TIMER_RUN_CANCEL,
-               now->mono_us + cancel_length(core, run));
+    int64_t length = cancel_length(core, run);
+#ifdef PLANT_TAKEOVER_DEADLINE_BY_WALL
+    length = rest_of(length, run->cancelled_us, now);
+#endif
+    timers_set(&core->timers, &run->cancel, TIMER_RUN_CANCEL, now->mono_us + length);
     run_sweep_again(core, run);
 }
 
@@ -171,8 +174,12 @@ static void try_recall(struct core *core, struct run *run, const struct snapshot
     attempt_link(core, a);
     if (a->worker->used.slots > a->worker->has.slots)
         a->worker->overfull = true; /* it said hello with fewer while these ran */
-    if (a->due_us > 0) /* whole, as the cancel's: its end must never come before the process's */
-        timers_set(&core->timers, &a->timer, TIMER_ATTEMPT, now->mono_us + a->due_us);
+    int64_t length = a->due_us;     /* whole, as the cancel's: docs/decisions/004 */
+#ifdef PLANT_TAKEOVER_DEADLINE_BY_WALL
+    length = rest_of(length, a->since_us, now);
+#endif
+    if (a->due_us > 0)
+        timers_set(&core->timers, &a->timer, TIMER_ATTEMPT, now->mono_us + length);
 }
 
 static void live_recall(struct core *core, const struct snapshot_step *from,

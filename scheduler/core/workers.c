@@ -112,9 +112,18 @@ static int64_t patience(const struct core *core, const struct worker *w)
     return least;
 }
 
+/* Time without a word from it that counts towards lost. */
+static int64_t silence_of(const struct worker *w, const struct core_now *now)
+{
+#ifdef PLANT_WALL_CLOCK_IN_A_LEASE
+    return now->wall_us - w->heard_wall_us;
+#endif
+    return now->answered_us - w->heard_answered_us;
+}
+
 static void suspect_or_wait(struct core *core, struct worker *w, const struct core_now *now)
 {
-    int64_t left = patience(core, w) - (now->answered_us - w->heard_answered_us);
+    int64_t left = patience(core, w) - silence_of(w, now);
     if (left > 0) {
         timers_set(&core->timers, &w->silence, TIMER_SILENCE, now->mono_us + left);
         return;
@@ -150,7 +159,7 @@ void workers_drained(struct core *core, int64_t ticket)
 static void judge(struct core *core, struct worker *w, const struct core_now *now,
                   struct batch *out)
 {
-    int64_t silent = now->answered_us - w->heard_answered_us;
+    int64_t silent = silence_of(w, now);
     struct attempt *a, *next;
     DL_FOREACH_SAFE(w->attempts, a, next)
     if (silent >= attempt_lost_silence(core, a)) {

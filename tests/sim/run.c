@@ -49,10 +49,10 @@ static int64_t work_left(const struct sim *sim)
 {
     int64_t work = 0;
     for (const struct row_run *run = sim->db->runs; run; run = run->hh.next) {
-        const struct plan_pipeline *p = plan_find(sim->plan, run->pipeline);
-        for (int i = 0; p && i < p->versions[0].step_count; i++)
-            work +=
-                p->versions[0].steps[i].attempts * (p->versions[0].steps[i].takes_us * 2 + 5 * SEC);
+        struct plan_pipeline *p = plan_find(sim->plan, run->pipeline);
+        const struct plan_version *v = p ? plan_version_find(p, run->version) : NULL;
+        for (int i = 0; v && i < v->step_count; i++)
+            work += v->steps[i].attempts * (v->steps[i].takes_us * 2 + 5 * SEC);
     }
     return work;
 }

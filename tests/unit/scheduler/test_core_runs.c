@@ -211,6 +211,39 @@ static void run_timeout_fails_it(void **state)
     assert_string_equal(row_of_run(h, run)->reason, "timed out after 30 s");
 }
 
+/* docs/decisions/004: what the wall clock may and may not shorten at a takeover. */
+static void run_timeout_counts_the_time_without_a_leader(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\ntimeout: 30s\nsteps:\n  only: {command: [x]}\n");
+    harness_hello(h, 0, 1, NULL, 0);
+    struct uuid run = harness_run(h, "p", 1);
+    harness_restart(h, 29 * US_PER_S);
+    harness_pass(h, US_PER_S - 1);
+    assert_string_equal(run_is(h, run), "running");
+    harness_restart(h, -7200 * US_PER_S); /* a clock set back: never more than the whole */
+    harness_pass(h, 30 * US_PER_S - 1);
+    assert_string_equal(run_is(h, run), "running");
+    harness_pass(h, 1);
+    assert_string_equal(run_is(h, run), "cancelling");
+}
+
+static void a_clock_that_jumps_ends_no_cancel(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, CHAIN);
+    harness_hello(h, 0, 1, NULL, 0);
+    struct uuid run = harness_run(h, "chain", 1);
+    harness_cancel(h, run);
+    harness_restart(h, 7200 * US_PER_S);
+    harness_settle(h);
+    assert_string_equal(run_is(h, run), "cancelling");
+    harness_pass(h, 100 * US_PER_S - 1);
+    assert_string_equal(run_is(h, run), "cancelling");
+    harness_pass(h, 1);
+    assert_string_equal(run_is(h, run), "cancelled");
+}
+
 static void expression_without_value_fails_the_step(void **state)
 {
     struct harness *h = *state;
@@ -298,6 +331,8 @@ int main(void)
         T(cancel_asks_and_ends),
         T(success_after_cancel_counts),
         T(cancel_has_its_own_deadline),
+        T(run_timeout_counts_the_time_without_a_leader),
+        T(a_clock_that_jumps_ends_no_cancel),
         T(a_cancelled_attempt_keeps_its_slot_until_it_ends),
         T(run_timeout_fails_it),
         T(expression_without_value_fails_the_step),
