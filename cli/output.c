@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/yaml.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
@@ -13,6 +14,11 @@
 
 #define COLUMNS_MAX  16
 #define TIME_PATTERN 19 /* characters of 2026-01-31T12:00:00 */
+
+#define RED    "\033[31m"
+#define GREEN  "\033[32m"
+#define YELLOW "\033[33m"
+#define BLUE   "\033[34m"
 
 static const char *const formats[] = {"table", "wide", "json", "yaml", "name", NULL};
 
@@ -56,57 +62,6 @@ char *output_text(const json_t *value)
     return time ? time : mem_string(json_string_value(value));
 }
 
-/* ---- YAML: block style, strings quoted as JSON where they could be read as something else ------
- */
-
-static void yaml_scalar(const json_t *v)
-{
-    cleanup_free char *json = json_write(v);
-    const char *s = json_string_value(v);
-    const bool plain =
-        s && *s &&
-        strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_") == strlen(s) &&
-        strcmp(s, "true") != 0 && strcmp(s, "false") != 0 && strcmp(s, "null") != 0;
-    fputs(plain ? s : json, stdout);
-    putchar('\n');
-}
-
-static void yaml_value(const json_t *v, int indent);
-
-static void yaml_child(const json_t *v, int indent)
-{
-    const bool empty = json_is_object(v) ? json_object_size(v) == 0 : json_array_size(v) == 0;
-    if ((json_is_object(v) || json_is_array(v)) && !empty) {
-        putchar('\n');
-        yaml_value(v, indent + 2);
-    } else {
-        putchar(' ');
-        yaml_scalar(v);
-    }
-}
-
-static void yaml_value(const json_t *v, int indent)
-{
-    const char *key;
-    json_t *item;
-    size_t i;
-    if (json_is_object(v)) {
-        json_object_foreach ((json_t *)v, key, item) {
-            cleanup_json json_t *name = json_string(key);
-            cleanup_free char *quoted = json_write(name);
-            printf("%*s%s:", indent, "", quoted);
-            yaml_child(item, indent);
-        }
-    } else if (json_is_array(v)) {
-        json_array_foreach (v, i, item) {
-            printf("%*s-", indent, "");
-            yaml_child(item, indent);
-        }
-    } else {
-        yaml_scalar(v);
-    }
-}
-
 static bool show_whole(const struct given *given, const json_t *v)
 {
     if (output_is(given, "json")) {
@@ -116,10 +71,9 @@ static bool show_whole(const struct given *given, const json_t *v)
     }
     if (!output_is(given, "yaml"))
         return false;
-    if (json_is_array(v) && json_array_size(v) == 0)
-        puts("[]");
-    else
-        yaml_value(v, 0);
+    cleanup_text struct text out = {0};
+    yaml_write(v, &out);
+    fputs(out.data, stdout);
     return true;
 }
 
@@ -135,14 +89,48 @@ static size_t width_of(const char *s)
     return n;
 }
 
-/* A cell is one line: what would break it is shown as a space. */
+/* Bytes of a control character at s: C0 and DEL one, C1 (as UTF-8) two, otherwise 0. */
+static size_t control_length(const char *s)
+{
+    const unsigned char c = (unsigned char)s[0], next = c ? (unsigned char)s[1] : 0;
+    if (c < 0x20 || c == 0x7f)
+        return 1;
+    return c == 0xc2 && next >= 0x80 && next < 0xa0 ? 2 : 0;
+}
+
+/* A cell is one line, and what events and steps wrote cannot steer the terminal. */
 static char *cell(const json_t *item, const char *pointer)
 {
     char *text = output_text(json_pointer((json_t *)item, pointer));
     for (char *p = text; *p; p++)
-        if ((unsigned char)*p < 0x20)
-            *p = ' ';
+        memset(p, ' ', control_length(p));
     return text;
+}
+
+/* Colour only where a person looks, and where the person did not refuse it (no-color.org). */
+static bool is_coloured(void)
+{
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+    return isatty(STDOUT_FILENO) && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
+}
+
+const char *output_colour(const char *word)
+{
+    static const struct {
+        const char *word, *colour;
+    } words[] = {
+        {"succeeded", GREEN},     {"ok", GREEN},       {"active", GREEN},    {"failed", RED},
+        {"timed_out", RED},       {"lost", RED},       {"wrong", RED},       {"unreachable", RED},
+        {"upstream_failed", RED}, {"running", BLUE},   {"placed", BLUE},     {"ready", BLUE},
+        {"warning", YELLOW},      {"waiting", YELLOW}, {"queued", YELLOW},   {"cancelling", YELLOW},
+        {"cancelled", YELLOW},    {"paused", YELLOW},  {"draining", YELLOW},
+    };
+    if (!is_coloured())
+        return NULL;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (strcmp(words[i].word, word) == 0)
+            return words[i].colour;
+    return NULL;
 }
 
 static size_t choose(const struct given *given, const struct column *all, const struct column **out)
@@ -156,7 +144,8 @@ static size_t choose(const struct given *given, const struct column *all, const 
 
 static void print_cell(const char *text, size_t width, bool last)
 {
-    fputs(text, stdout);
+    const char *colour = output_colour(text);
+    printf("%s%s%s", colour ? colour : "", text, colour ? OUTPUT_PLAIN : "");
     for (size_t n = width_of(text); !last && n < width + 2; n++)
         putchar(' ');
     if (last)
@@ -211,7 +200,9 @@ void output_object(const struct given *given, const json_t *object, const struct
             puts(text);
             return;
         }
-        if (*text && (!c->wide || output_is(given, "wide")))
-            printf("%-12s %s\n", c->title, text);
+        if (!*text || (c->wide && !output_is(given, "wide")))
+            continue;
+        printf("%-12s ", c->title);
+        print_cell(text, 0, true);
     }
 }

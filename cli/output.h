@@ -20,5 +20,9 @@ void output_list(const struct given *given, const json_t *items, const struct co
 /* One object: json and yaml as it is, otherwise one "title: value" line a column. */
 void output_object(const struct given *given, const json_t *object, const struct column *columns);
 bool output_is(const struct given *given, const char *format);
+/* The sequence that begins the colour of a state's or a verdict's name; NULL = none, and always
+ * where standard output is no terminal, NO_COLOR is set or TERM is dumb. OUTPUT_PLAIN ends it. */
+#define OUTPUT_PLAIN "\033[0m"
+const char *output_colour(const char *word);
 /* A value as a person reads it: times local on a terminal, strings bare, the rest compact JSON. */
 char *output_text(const json_t *value);

@@ -5,6 +5,7 @@
 
 #include "cli/files.h"
 #include "cli/output.h"
+#include "cli/yaml.h"
 #include "common/base/mem.h"
 #include "common/text/cel.h"
 #include "common/text/json.h"
@@ -51,8 +52,15 @@ static int run_cel(const struct given *given, struct err *err)
     cleanup_json json_t *result = cel_eval_json(cel, &vars, err);
     if (!result)
         return LEAT_EINPUT;
-    cleanup_free char *text = output_is(given, "json") ? json_write(result) : output_text(result);
-    puts(text);
+    cleanup_text struct text out = {0};
+    if (output_is(given, "yaml")) {
+        yaml_write(result, &out);
+    } else {
+        cleanup_free char *text =
+            output_is(given, "json") ? json_write(result) : output_text(result);
+        text_printf(&out, "%s\n", text);
+    }
+    fputs(out.data, stdout);
     return 0;
 }
 const struct verb VERB_CEL = {.name = "cel",
@@ -61,4 +69,5 @@ const struct verb VERB_CEL = {.name = "cel",
                               .least = 1,
                               .most = 1,
                               .options = options,
+                              .offline = true,
                               .run = run_cel};

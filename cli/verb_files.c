@@ -105,12 +105,13 @@ const struct verb VERB_VALIDATE = {.name = "validate",
                                    .summary = "Checks files without Leat",
                                    .least = 1,
                                    .most = -1,
+                                   .offline = true,
                                    .run = run_validate};
 
 static const struct option apply_options[] = {
     {"dry-run", 0, NULL, false, "say what would change"}, OPTION_OUTPUT, OPTION_END};
 static const struct column apply_columns[] = {
-    {"KIND", "/kind", false},     {"NAME", "/name", false},      {"ACTION", "/action", false},
+    {"NAME", "/name", false},     {"KIND", "/kind", false},      {"ACTION", "/action", false},
     {"NUMBER", "/number", false}, {"VERSION", "/version", true}, COLUMN_END};
 
 static json_t *read_files(const struct names *names, struct err *err)

@@ -1,0 +1,166 @@
+/* Lists and objects in each format, on a terminal and off it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/output.h"
+#include "common/base/mem.h"
+#include "common/text/json.h"
+#include "common/text/yaml.h"
+#include "tests/unit/cli/capture.h"
+
+static const struct option options[] = {OPTION_OUTPUT, OPTION_END};
+static const struct verb verb = {.name = "t", .arguments = "", .options = options};
+static const struct column columns[] = {{"ID", "/id", false},
+                                        {"STATE", "/state", false},
+                                        {"CREATED", "/created", false},
+                                        {"MORE", "/more/deep", true},
+                                        COLUMN_END};
+static json_t *items;
+
+static int setup(void **state)
+{
+    static const char text[] =
+        "[{\"id\":\"a\",\"state\":\"succeeded\",\"created\":\"2026-01-31T23:30:00.5Z\","
+        "\"more\":{\"deep\":[1,2]}},"
+        "{\"id\":\"größer\",\"state\":\"failed\",\"created\":null}]";
+    (void)state;
+    items = json_read(text, sizeof text - 1, NULL, NULL);
+    setenv("TZ", "Europe/Rome", 1);
+    tzset();
+    unsetenv("NO_COLOR");
+    setenv("TERM", "xterm", 1);
+    return items ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    json_decref(items);
+    return 0;
+}
+
+static char *list(const char *format, bool terminal)
+{
+    struct given *given = given_of(&verb, 2, WORDS("-o", format));
+    capture_begin(terminal);
+    output_list(given, items, columns);
+    given_free(given);
+    return capture_take();
+}
+
+static char *object(const char *format)
+{
+    struct given *given = given_of(&verb, 2, WORDS("-o", format));
+    capture_begin(false);
+    output_object(given, json_array_get(items, 0), columns);
+    given_free(given);
+    return capture_take();
+}
+
+#define prints(call, expected)                                                                     \
+    do {                                                                                           \
+        cleanup_free char *got_ = (call);                                                          \
+        assert_string_equal(got_, expected);                                                       \
+    } while (0)
+
+static void test_table(void **state)
+{
+    (void)state;
+    prints(list("table", false), "ID      STATE      CREATED\n"
+                                 "a       succeeded  2026-01-31T23:30:00.500000Z\n"
+                                 "größer  failed     \n");
+    prints(list("wide", false), "ID      STATE      CREATED                      MORE\n"
+                                "a       succeeded  2026-01-31T23:30:00.500000Z  [1,2]\n"
+                                "größer  failed                                  \n");
+    prints(list("name", false), "a\ngrößer\n");
+    prints(object("name"), "a\n");
+    prints(object("table"), "ID           a\nSTATE        succeeded\n"
+                            "CREATED      2026-01-31T23:30:00.500000Z\n");
+    prints(object("wide"), "ID           a\nSTATE        succeeded\n"
+                           "CREATED      2026-01-31T23:30:00.500000Z\nMORE         [1,2]\n");
+}
+
+static void test_whole(void **state)
+{
+    (void)state;
+    cleanup_free char *json = list("json", false), *yaml = list("yaml", false);
+    cleanup_json json_t *again = json_read(json, strlen(json), NULL, NULL);
+    assert_true(json_equal(again, items));
+    cleanup_yaml struct yaml_docs docs = {0};
+    assert_int_equal(yaml_read("x", yaml, strlen(yaml), &docs, NULL), 0);
+    assert_int_equal(docs.count, 1);
+    assert_true(json_equal(docs.items[0].value, items));
+}
+
+static void test_terminal(void **state)
+{
+    (void)state;
+    static const char coloured[] = "ID      STATE      CREATED\n"
+                                   "a       \033[32msucceeded\033[0m  2026-02-01 00:30:00\n"
+                                   "größer  \033[31mfailed\033[0m     \n";
+    static const char plain[] = "ID      STATE      CREATED\n"
+                                "a       succeeded  2026-02-01 00:30:00\n"
+                                "größer  failed     \n";
+    prints(list("table", true), coloured);
+    setenv("NO_COLOR", "", 1); /* present and empty does not count */
+    prints(list("table", true), coloured);
+    setenv("NO_COLOR", "1", 1);
+    prints(list("table", true), plain);
+    unsetenv("NO_COLOR");
+    setenv("TERM", "dumb", 1);
+    prints(list("table", true), plain);
+}
+
+static void test_empty(void **state)
+{
+    (void)state;
+    json_array_clear(items);
+    prints(list("table", false), "ID  STATE  CREATED\n");
+    prints(list("name", false), "");
+    prints(list("json", false), "[]\n");
+    prints(list("yaml", false), "[]\n");
+}
+
+/* What an event or a step wrote can neither break a line nor steer the terminal. */
+static void test_hostile(void **state)
+{
+    (void)state;
+    json_t *first = json_array_get(items, 0);
+    json_array_remove(items, 1);
+    json_object_set_new(first, "id",
+                        json_string("a\nb\033[2J\x7f"
+                                    "c\xc2\x9b"
+                                    "d\xc3\xa9"));
+    json_object_set_new(first, "created", json_string("2026-13-99T99:99:99Z"));
+    prints(list("name", false), "a b [2J c  d\xc3\xa9\n");
+    prints(list("table", false), "ID             STATE      CREATED\n"
+                                 "a b [2J c  d\xc3\xa9  succeeded  2026-13-99T99:99:99Z\n");
+}
+
+static void test_format_is_checked(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct given *given = given_of(&verb, 2, WORDS("-o", "xml"));
+    assert_int_equal(output_check(given, &err), LEAT_EUSAGE);
+    given_free(given);
+    given = given_of(&verb, 0, NULL);
+    assert_int_equal(output_check(given, &err), 0);
+    assert_true(output_is(given, "table"));
+    given_free(given);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {T(test_table), T(test_whole),   T(test_terminal),
+                                       T(test_empty), T(test_hostile), T(test_format_is_checked)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
