@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/base/mem.h"
 #include "common/base/text.h"
@@ -33,6 +34,18 @@ char *file_read(const char *path, size_t most, size_t *len, struct err *err)
     }
     *len = out.len;
     return text_take(&out);
+}
+
+int file_make_parents(const char *path, unsigned mode, struct err *err)
+{
+    cleanup_free char *copy = mem_string(path);
+    for (char *p = strchr(copy + 1, '/'); p; p = strchr(p + 1, '/')) {
+        *p = '\0';
+        if (mkdir(copy, mode) != 0 && errno != EEXIST)
+            return err_errno(err, errno, "%s", copy);
+        *p = '/';
+    }
+    return 0;
 }
 
 int file_write(const char *path, const void *data, size_t len, struct err *err)

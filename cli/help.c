@@ -6,8 +6,9 @@
 #include "common/base/mem.h"
 
 #define SETTINGS                                                                                   \
-    "Settings, in order: the option, the environment\n"                                            \
-    "(LEAT_URL, LEAT_TOKEN), the default http://127.0.0.1:8080.\n"
+    "Where Leat is, in order: the option --url or\n"                                               \
+    "--context, the environment (LEAT_URL, LEAT_CONTEXT; LEAT_TOKEN), the context that\n"          \
+    "`leat context use` chose, http://127.0.0.1:8080.\n"
 #define STATUS                                                                                     \
     "Exit status: 0 done, 1 it failed, 2 wrong usage, 3 not found, 4 refused,\n"                   \
     "5 cannot reach Leat.\n"
@@ -16,26 +17,33 @@ void help_all(struct text *out)
 {
     text_puts(out, "Leat: events in, pipelines run.\n\nusage: leat VERB [ARGUMENTS] [OPTIONS]\n\n");
     for (const struct verb *const *v = VERBS; *v; v++) {
+        if ((*v)->hidden)
+            continue;
         cleanup_free char *usage = mem_printf("%s %s", (*v)->name, (*v)->arguments);
         text_printf(out, "  %-44s %s\n", usage, (*v)->summary);
     }
     text_puts(out, "\nleat VERB --help tells more. " SETTINGS STATUS);
 }
 
+static void put_option(const struct option *o, struct text *out)
+{
+    cleanup_free char *letter = o->letter ? mem_printf("-%c, ", o->letter) : mem_string("    ");
+    cleanup_free char *name =
+        mem_printf("%s--%s%s%s", letter, o->name, o->value ? " " : "", o->value ? o->value : "");
+    text_printf(out, "  %-30s %s%s\n", name, o->help, o->repeated ? " (may be repeated)" : "");
+}
+
 void help_verb(const struct verb *verb, struct text *out)
 {
     text_printf(out, "usage: leat %s%s%s%s\n\n%s.\n", verb->name, *verb->arguments ? " " : "",
-                verb->arguments, verb->options ? " [OPTIONS]" : "", verb->summary);
+                verb->arguments, " [OPTIONS]", verb->summary);
     if (verb->details)
         text_printf(out, "\n%s\n", verb->details);
-    if (verb->options)
-        text_puts(out, "\noptions:\n");
-    for (const struct option *o = verb->options; o && o->name; o++) {
-        cleanup_free char *letter = o->letter ? mem_printf("-%c, ", o->letter) : mem_string("    ");
-        cleanup_free char *name = mem_printf("%s--%s%s%s", letter, o->name, o->value ? " " : "",
-                                             o->value ? o->value : "");
-        text_printf(out, "  %-30s %s%s\n", name, o->help, o->repeated ? " (may be repeated)" : "");
-    }
+    text_puts(out, "\noptions:\n");
+    for (const struct option *o = verb->options; o && o->name; o++)
+        put_option(o, out);
+    for (size_t i = 0; verb_option_of_all(verb, i); i++)
+        put_option(verb_option_of_all(verb, i), out);
 }
 
 /* In a Markdown table '|' ends a cell. */
@@ -67,7 +75,12 @@ void help_document(struct text *out)
                    "# The command line\n\n" SETTINGS "\n" STATUS "\n"
                    "RUN may be an id, a unique prefix of one, `latest`, or `latest:PIPELINE`. "
                    "Times are local on a terminal and RFC 3339 UTC otherwise.\n\n");
+    text_puts(out,
+              "Every verb takes `--help`, and every one that calls the API `--context CONTEXT` and "
+              "`--url URL`.\n\n");
     for (const struct verb *const *v = VERBS; *v; v++) {
+        if ((*v)->hidden)
+            continue;
         text_printf(out, "## leat %s\n\n`leat %s%s%s`\n\n%s.\n\n", (*v)->name, (*v)->name,
                     *(*v)->arguments ? " " : "", (*v)->arguments, (*v)->summary);
         if ((*v)->details)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/context.h"
 #include "cli/help.h"
 #include "cli/verb.h"
 #include "common/base/mem.h"
@@ -25,8 +26,9 @@ static void fill_all(const struct verb *verb, struct text *out)
 static int refuse_verb(const char *word)
 {
     const char *names[64] = {0};
-    for (size_t i = 0; VERBS[i] && i < ARRAY_LEN(names) - 1; i++)
-        names[i] = VERBS[i]->name;
+    for (size_t i = 0, n = 0; VERBS[i] && n < ARRAY_LEN(names) - 1; i++)
+        if (!VERBS[i]->hidden)
+            names[n++] = VERBS[i]->name;
     const char *near = text_nearest(word, names);
     fprintf(stderr, "leat: there is no verb '%s'%s%s%s; see leat --help\n", word,
             near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
@@ -38,8 +40,10 @@ static int run_verb(const struct verb *verb, int argc, char *const *argv)
     struct err err = {0};
     struct given *given = NULL;
     int rc = given_parse(verb, argc, argv, &given, &err);
-    if (rc == 0)
-        rc = given_flag(given, "help") ? show(help_verb, verb) : verb->run(given, &err);
+    if (rc == 0 && given_flag(given, "help"))
+        rc = show(help_verb, verb);
+    else if (rc == 0)
+        rc = verb->offline || (rc = context_choose(given, &err)) == 0 ? verb->run(given, &err) : rc;
     given_free(given);
     if (rc < 0) {
         fflush(stdout);

@@ -41,22 +41,44 @@ const struct verb *verb_find(int argc, char *const *argv, int *words)
     return NULL;
 }
 
-static const struct option help_option = {"help", 'h', NULL, false, "this text"};
+static const struct option options_of_all[] = {
+    {"help", 'h', NULL, false, "this text"},
+    {"context", 0, "CONTEXT", false, "call the Leat of this context (leat context list)"},
+    {"url", 0, "URL", false, "call the API there"},
+};
 
-static const struct option *find_long(const struct verb *verb, const char *name, size_t len)
+const struct option *verb_option_of_all(const struct verb *verb, size_t n)
 {
-    for (const struct option *o = verb->options; o && o->name; o++)
-        if (strlen(o->name) == len && memcmp(o->name, name, len) == 0)
-            return o;
-    return len == 4 && memcmp(name, "help", 4) == 0 ? &help_option : NULL;
+    return n < (verb->offline ? 1 : ARRAY_LEN(options_of_all)) ? &options_of_all[n] : NULL;
 }
 
-static const struct option *find_short(const struct verb *verb, char letter)
+static bool is_named(const struct option *o, const char *name, size_t len)
 {
-    for (const struct option *o = verb->options; o && o->name; o++)
+    return strlen(o->name) == len && memcmp(o->name, name, len) == 0;
+}
+
+const struct option *verb_option(const struct verb *verb, const char *name, size_t len)
+{
+    const struct option *o;
+    for (o = verb->options; o && o->name; o++)
+        if (is_named(o, name, len))
+            return o;
+    for (size_t i = 0; (o = verb_option_of_all(verb, i)) != NULL; i++)
+        if (is_named(o, name, len))
+            return o;
+    return NULL;
+}
+
+const struct option *verb_option_letter(const struct verb *verb, char letter)
+{
+    const struct option *o;
+    for (o = verb->options; letter && o && o->name; o++)
         if (o->letter == letter)
             return o;
-    return letter == 'h' ? &help_option : NULL;
+    for (size_t i = 0; (o = verb_option_of_all(verb, i)) != NULL; i++)
+        if (letter && o->letter == letter)
+            return o;
+    return NULL;
 }
 
 static int refuse_unknown(const struct verb *verb, const char *word, struct err *err)
@@ -65,6 +87,8 @@ static int refuse_unknown(const struct verb *verb, const char *word, struct err 
     size_t n = 0;
     for (const struct option *o = verb->options; o && o->name && n < ARRAY_LEN(names) - 1; o++)
         names[n++] = o->name;
+    for (size_t i = 0; verb_option_of_all(verb, i) && n < ARRAY_LEN(names) - 1; i++)
+        names[n++] = verb_option_of_all(verb, i)->name;
     const char *near = text_nearest(word + strspn(word, "-"), names);
     return err_set(err, LEAT_EUSAGE, "leat %s: there is no option %s%s%s%s; see leat %s --help",
                    verb->name, word, near ? " (did you mean --" : "", near ? near : "",
@@ -92,7 +116,7 @@ static int parse_option(struct given *g, const struct verb *verb, const char *wo
     const char *equals = is_long ? strchr(word, '=') : NULL;
     const size_t len = equals ? (size_t)(equals - word - 2) : strlen(word + 1) - 1;
     const struct option *option =
-        is_long ? find_long(verb, word + 2, len) : find_short(verb, word[1]);
+        is_long ? verb_option(verb, word + 2, len) : verb_option_letter(verb, word[1]);
     if (!option)
         return refuse_unknown(verb, word, err);
     const char *value = equals ? equals + 1 : !is_long && word[2] ? word + 2 : NULL;

@@ -33,6 +33,8 @@ struct verb {
     const char *details;          /* more for --help; NULL = none */
     int least, most;              /* positional arguments; most -1 = any number */
     const struct option *options; /* ends with OPTION_END; NULL = none */
+    bool offline;                 /* calls no API: --url and --context are not among its options */
+    bool hidden;                  /* for programs: not in --help, docs or completion */
     /* Exit status >= 0, or < 0 with err set (err_exit_status gives the status). */
     int (*run)(const struct given *given, struct err *err);
 };
@@ -52,5 +54,12 @@ int given_parse(const struct verb *verb, int argc, char *const *argv, struct giv
 void given_free(struct given *given); /* takes NULL */
 
 extern const struct verb *const VERBS[]; /* ends with NULL */
+/* Options of every verb: --help; of those that are not offline also --context and --url. The n-th,
+ * NULL past the last. */
+const struct option *verb_option_of_all(const struct verb *verb, size_t n);
+/* The option of a word's name or letter, those of every verb included; NULL = none. */
+const struct option *verb_option(const struct verb *verb, const char *name, size_t len);
+const struct option *verb_option_letter(const struct verb *verb, char letter);
+
 /* The verb that argv begins with (two words before one) and how many words it took; NULL = none. */
 const struct verb *verb_find(int argc, char *const *argv, int *words);

@@ -14,18 +14,6 @@ static const struct option options[] = {
     {"output", 'o', "FILE", false, "where to; default: the output's name; - is standard output"},
     OPTION_END};
 
-static int make_parents(const char *path, struct err *err)
-{
-    cleanup_free char *copy = mem_string(path);
-    for (char *p = strchr(copy + 1, '/'); p; p = strchr(p + 1, '/')) {
-        *p = '\0';
-        if (mkdir(copy, 0777) != 0 && errno != EEXIST)
-            return err_errno(err, errno, "%s", copy);
-        *p = '/';
-    }
-    return 0;
-}
-
 static int get_file(const char *folder, const json_t *file, struct err *err)
 {
     const char *name = json_get_string(file, "path", "");
@@ -35,7 +23,7 @@ static int get_file(const char *folder, const json_t *file, struct err *err)
     cleanup_free char *path = mem_printf("%s/%s", folder, name);
     cleanup_free char *from =
         client_path("/api/v1/objects/%s", json_get_string(file, "sha256", ""));
-    int rc = make_parents(path, err);
+    int rc = file_make_parents(path, 0777, err);
     if (rc == 0)
         rc = client_raw("GET", from, NULL, 0, &in, err);
     if (rc < 0)

@@ -58,6 +58,7 @@ const struct verb VERB_DUMP_MACHINES = {.name = "dump machines",
                                         .arguments = "",
                                         .summary = "Prints the state machines",
                                         .options = options,
+                                        .offline = true,
                                         .run = run_dump};
 
 static int run_dump_cli(const struct given *given, struct err *err)
@@ -69,5 +70,8 @@ static int run_dump_cli(const struct given *given, struct err *err)
     fputs(out.data, stdout);
     return 0;
 }
-const struct verb VERB_DUMP_CLI = {
-    .name = "dump cli", .arguments = "", .summary = "Prints docs/cli.md", .run = run_dump_cli};
+const struct verb VERB_DUMP_CLI = {.name = "dump cli",
+                                   .arguments = "",
+                                   .summary = "Prints docs/cli.md",
+                                   .offline = true,
+                                   .run = run_dump_cli};

@@ -58,4 +58,5 @@ const struct verb VERB_CRON = {.name = "cron",
                                .least = 1,
                                .most = 1,
                                .options = options,
+                               .offline = true,
                                .run = run_cron};

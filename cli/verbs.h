@@ -24,6 +24,10 @@
     V(SECRET_SET)                                                                                  \
     V(SECRET_LIST)                                                                                 \
     V(SECRET_REMOVE)                                                                               \
+    V(CONTEXT_ADD)                                                                                 \
+    V(CONTEXT_USE)                                                                                 \
+    V(CONTEXT_LIST)                                                                                \
+    V(CONTEXT_REMOVE)                                                                              \
     V(CEL)                                                                                         \
     V(CRON)                                                                                        \
     V(DUMP_MACHINES)                                                                               \

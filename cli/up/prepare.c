@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/files.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 
@@ -61,19 +62,6 @@ static int make_folder(const char *path, mode_t mode, struct err *err)
     return 0;
 }
 
-static int make_parents(const char *path, struct err *err)
-{
-    cleanup_free char *copy = mem_string(path);
-    for (char *p = strchr(copy + 1, '/'); p; p = strchr(p + 1, '/')) {
-        *p = '\0';
-        const int rc = make_folder(copy, 0755, err);
-        if (rc < 0)
-            return rc;
-        *p = '/';
-    }
-    return 0;
-}
-
 /* The data folder is the user's own; only its own folders are given away, never what is above. */
 static int make_folders(const struct up_settings *s, struct err *err)
 {
@@ -83,7 +71,7 @@ static int make_folders(const struct up_settings *s, struct err *err)
                              UP_FOLDERS(F)
 #undef F
     };
-    int rc = make_parents(s->data, err);
+    int rc = file_make_parents(s->data, 0755, err);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(folders); i++) {
         rc = make_folder(folders[i], folders[i] == s->bin || folders[i] == s->data ? 0755 : 0700,
                          err);

@@ -190,6 +190,7 @@ const struct verb VERB_UP = {
     .arguments = "",
     .summary = "Runs everything on this machine until Ctrl-C or leat down",
     .options = up_options,
+    .offline = true,
     .run = run_up,
 };
 
@@ -222,5 +223,6 @@ const struct verb VERB_DOWN = {
     .arguments = "",
     .summary = "Ends what leat up started, with the steps that run",
     .options = down_options,
+    .offline = true,
     .run = run_down,
 };
