@@ -143,8 +143,12 @@ static int take_context(const json_t *all, const char *name, bool asked, struct 
 
 int context_choose(const struct given *given, struct err *err)
 {
-    const char *url = given_value(given, "url", NULL);
-    const char *asked = given_value(given, "context", NULL);
+    return context_choose_named(given_value(given, "url", NULL),
+                                given_value(given, "context", NULL), err);
+}
+
+int context_choose_named(const char *url, const char *asked, struct err *err)
+{
     if (url && asked)
         return err_set(err, LEAT_EUSAGE, "--url and --context say the same thing: give one");
     if (url) {
@@ -158,7 +162,7 @@ int context_choose(const struct given *given, struct err *err)
                        : variable("LEAT_CONTEXT") ? variable("LEAT_CONTEXT")
                                                   : json_get_string(all, "current", NULL);
     if (!all)
-        return err->code;
+        return err ? err->code : LEAT_EINPUT;
     return name ? take_context(all, name, asked != NULL, err) : 0;
 }
 

@@ -24,6 +24,8 @@ int contexts_change(context_change *change, void *arg, struct err *err);
  * context's URL alone; LEAT_TOKEN is sent wherever no context was asked for by option.
  * LEAT_ENOTFOUND when there is no such context. */
 int context_choose(const struct given *given, struct err *err);
+/* The same with the two options' values; NULL = not given. */
+int context_choose_named(const char *url, const char *asked, struct err *err);
 
 /* "http://HOST…" or "https://HOST…" without white space, control characters, '?', '#' or "USER@".
  */

@@ -62,7 +62,9 @@ static void document_options(const struct option *o, struct text *out)
         text_puts(out, "| `");
         if (o->letter)
             text_printf(out, "-%c`, `", o->letter);
-        text_printf(out, "--%s%s%s` | ", o->name, o->value ? " " : "", o->value ? o->value : "");
+        text_printf(out, "--%s%s", o->name, o->value ? " " : "");
+        put_cell(o->value ? o->value : "", out);
+        text_puts(out, "` | ");
         put_cell(o->help, out);
         text_printf(out, "%s |\n", o->repeated ? " (may be repeated)" : "");
     }

@@ -8,7 +8,7 @@
 #include "common/base/states.h"
 #include "common/text/json.h"
 
-static const struct option options[] = {{"format", 0, "FORMAT", false, "json or mermaid"},
+static const struct option options[] = {{"format", 0, "json|mermaid", false, "default json"},
                                         OPTION_END};
 
 static json_t *machine_json(const struct machine *m)

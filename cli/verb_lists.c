@@ -10,17 +10,17 @@
 
 static const struct option plain_options[] = {OPTION_OUTPUT, OPTION_END};
 static const struct option run_options[] = {
-    {"pipeline", 0, "NAME", false, "runs of this pipeline"},
+    {"pipeline", 0, "PIPELINE", false, "runs of this pipeline"},
     {"state", 0, "STATE", false,
      "pending, queued, running, cancelling, succeeded, failed, cancelled"},
-    {"experiment", 0, "NAME", false, "runs of this experiment"},
+    {"experiment", 0, "EXPERIMENT", false, "runs of this experiment"},
     {"since", 0, "TIME", false, "created at or after, RFC 3339"},
     {"limit", 0, "N", false, "at most so many; default 50, at most 1000"},
     OPTION_OUTPUT,
     OPTION_END,
 };
 static const struct option event_options[] = {
-    {"source", 0, "NAME", false, "events of this source"},
+    {"source", 0, "SOURCE", false, "events of this source"},
     {"since", 0, "TIME", false, "received at or after, RFC 3339"},
     {"limit", 0, "N", false, "at most so many; default 50, at most 1000"},
     OPTION_OUTPUT,

@@ -50,7 +50,7 @@ static int run_set(const struct given *given, struct err *err)
     return 0;
 }
 const struct verb VERB_SECRET_SET = {.name = "secret set",
-                                     .arguments = "NAME",
+                                     .arguments = "SECRET",
                                      .summary = "Sets a secret from standard input or a prompt",
                                      .least = 1,
                                      .most = 1,
@@ -63,7 +63,7 @@ static int run_remove(const struct given *given, struct err *err)
     return rc < 0 ? rc : 0;
 }
 const struct verb VERB_SECRET_REMOVE = {.name = "secret remove",
-                                        .arguments = "NAME",
+                                        .arguments = "SECRET",
                                         .summary = "Removes a secret",
                                         .least = 1,
                                         .most = 1,

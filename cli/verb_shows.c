@@ -109,7 +109,7 @@ static int run_event(const struct given *given, struct err *err)
     return show(given, path, event_columns, err);
 }
 const struct verb VERB_EVENT = {.name = "event",
-                                .arguments = "ID",
+                                .arguments = "EVENT",
                                 .summary = "Shows an event, its verdicts and runs",
                                 .least = 1,
                                 .most = 1,

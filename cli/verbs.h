@@ -28,6 +28,8 @@
     V(CONTEXT_USE)                                                                                 \
     V(CONTEXT_LIST)                                                                                \
     V(CONTEXT_REMOVE)                                                                              \
+    V(COMPLETION)                                                                                  \
+    V(COMPLETE)                                                                                    \
     V(CEL)                                                                                         \
     V(CRON)                                                                                        \
     V(DUMP_MACHINES)                                                                               \

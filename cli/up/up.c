@@ -26,7 +26,7 @@ static const struct option up_options[] = {
     {"detach", 0, NULL, false, "return once everything is up"},
     {"bus", 0, "BUS", false, "embedded"},
     {"database", 0, "URL", false, "a Postgres of yours instead of a private one"},
-    {"executor", 0, "NAME", false, "auto or process"},
+    {"executor", 0, "auto|process", false, "what runs the steps"},
     {"store", 0, "DIR", false, "where artifacts and logs lie; default DATA/store"},
     {"listen", 0, "ADDR:PORT", false, "of the API; default 127.0.0.1:8080"},
     {"hooks", 0, "ADDR:PORT", false, "of hooks and buckets; default 127.0.0.1:8081"},
