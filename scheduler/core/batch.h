@@ -38,6 +38,7 @@ struct batch_run { /* a new row of run_live */
     const char *params; /* JSON */
     const char *vars;   /* JSON */
     struct uuid retry_of;
+    const char *retry_from; /* "" = none */
     int64_t created_us;
     int64_t started_us; /* 0 = not yet */
 };

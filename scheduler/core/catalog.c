@@ -172,9 +172,12 @@ static void run_learn(struct core *core, const struct snapshot_run *from)
     if (!machine_is_terminal(&MACHINE_RUN, from->state))
         return;
     struct learned *l = learned_find(core, &from->id);
+    if (l && l->refs)
+        return; /* a finished run never changes */
     if (l)
         learned_free(core, l);
     l = mem_alloc(sizeof *l);
+    l->fresh = true;
     l->id = from->id;
     l->state = from->state;
     l->pipeline = mem_string(from->pipeline);
@@ -193,7 +196,7 @@ static void run_learn(struct core *core, const struct snapshot_run *from)
 static void result_learn(struct core *core, const struct snapshot_result *from)
 {
     struct learned *l = learned_find(core, &from->run);
-    if (!l)
+    if (!l || !l->fresh)
         return;
     MEM_ROOM(l->results, l->result_count, l->result_cap);
     l->results[l->result_count++] = (struct learned_result){
@@ -220,6 +223,8 @@ void catalog_learn(struct core *core, const struct snapshot *delta)
     if (core->learned)
         for (size_t i = 0; i < delta->results_count; i++)
             result_learn(core, &delta->results[i]);
+    for (struct learned *l = core->learned; l; l = l->hh.next)
+        l->fresh = false;
     if (delta->catalog_gen > core->catalog_gen)
         core->catalog_gen = delta->catalog_gen;
 }
@@ -235,7 +240,8 @@ void catalog_forget(struct core *core)
             version_free(core, v);
     struct learned *l, *after;
     HASH_ITER (hh, core->learned, l, after)
-        learned_free(core, l);
+        if (l->refs == 0)
+            learned_free(core, l);
 }
 
 void catalog_free(struct core *core)

@@ -89,11 +89,13 @@ static void check_run(const struct core *core, const struct run *run, struct rec
         check_step(core, run, i, n);
     }
     MUST(left == run->left && (failed == run->failed || run->broken));
-    MUST(left > 0 || run->state == RUN_QUEUED || run->sweeping || run->broken);
+    MUST(left > 0 || run->state == RUN_PENDING || run->state == RUN_QUEUED || run->sweeping ||
+         run->broken);
     MUST(run->state != RUN_CANCELLING || run->sweeping || run->cancel.place || run->giving_up ||
          run->broken);
     n->queued += run->state == RUN_QUEUED;
-    if (run->state != RUN_QUEUED)
+    MUST((run->state == RUN_PENDING) == run->adopting || run->broken);
+    if (run->state != RUN_PENDING && run->state != RUN_QUEUED)
         n->live_steps += left;
 }
 
@@ -104,7 +106,7 @@ static void check_pipelines(const struct core *core)
         int64_t running = 0;
         const struct run *run, *before = NULL;
         for (run = core->runs; run; run = run->hh.next)
-            running += run->pipeline == p && run->state != RUN_QUEUED;
+            running += run->pipeline == p && run->state != RUN_PENDING && run->state != RUN_QUEUED;
         MUST(running == p->running);
         DL_FOREACH (p->queued, run) {
             MUST(run->state == RUN_QUEUED && run->pipeline == p);

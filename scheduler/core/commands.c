@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "common/base/mem.h"
 #include "common/text/json.h"
@@ -107,6 +108,11 @@ static void take_run(const struct asked *a)
 
 /* ---- cancel -------------------------------------------------------------------------------- */
 
+static void refuse_over(const struct asked *a, int state)
+{
+    refuse(a, "the run is over already: %s", machine_state_name(&MACHINE_RUN, state));
+}
+
 static void take_cancel(const struct asked *a)
 {
     const struct command *c = a->command;
@@ -120,9 +126,15 @@ static void take_cancel(const struct asked *a)
     }
     const struct learned *over = learned_find(a->core, &c->run);
     if (over) {
-        refuse(a, "the run is over already: %s", machine_state_name(&MACHINE_RUN, over->state));
+        refuse_over(a, over->state);
         return;
     }
+    const struct run *ended; /* in this very batch: the database does not know yet */
+    DL_FOREACH (a->core->over, ended)
+        if (uuid_compare(&ended->id, &c->run) == 0) {
+            refuse_over(a, ended->state);
+            return;
+        }
     struct batch_tombstone *row = batch_add_tombstones(a->out);
     row->run = c->run;
     row->at_us = a->now->wall_us;
@@ -131,50 +143,26 @@ static void take_cancel(const struct asked *a)
 
 /* ---- retry --------------------------------------------------------------------------------- */
 
-/* Marks the step and everything after it. */
-static void mark_from(const struct ir *ir, int32_t from, uint8_t *anew)
-{
-    int32_t *todo = mem_array(ir->step_count, sizeof *todo);
-    size_t count = 0;
-    anew[from] = 1;
-    todo[count++] = from;
-    while (count) {
-        const struct ir_step *def = &ir->steps[todo[--count]];
-        for (size_t d = 0; d < def->dependent_count; d++)
-            if (!anew[def->dependents[d]]) {
-                anew[def->dependents[d]] = 1;
-                todo[count++] = def->dependents[d];
-            }
-    }
-    free(todo);
-}
-
-/* Which steps run anew although they may have succeeded; NULL after a refusal. */
-static uint8_t *steps_anew(const struct asked *a, const struct learned *of, const struct ir *ir)
+static bool step_to_begin_from(const struct asked *a, const struct learned *of, const struct ir *ir)
 {
     const char *from = a->command->from;
-    if ((!from || !*from) && of->state == RUN_SUCCEEDED) {
+    bool named = from && *from;
+    if (!named && of->state == RUN_SUCCEEDED)
         refuse(a, "the run succeeded: there is nothing to try again; name a step to begin from");
-        return NULL;
-    }
-    int32_t step = from && *from ? ir_step_index(ir, from) : -1;
-    if (from && *from && step < 0) {
+    else if (named && ir_step_index(ir, from) < 0)
         refuse(a, "pipeline %s has no step %s in that version", of->pipeline, from);
-        return NULL;
-    }
-    uint8_t *anew = mem_array(ir->step_count, 1);
-    if (step >= 0)
-        mark_from(ir, step, anew);
-    return anew;
+    else
+        return true;
+    return false;
 }
 
-static const struct learned *run_to_repeat(const struct asked *a)
+static struct learned *run_to_repeat(const struct asked *a)
 {
     if (run_find(a->core, &a->command->of)) {
         refuse(a, "the run is not over; cancel it first or wait");
         return NULL;
     }
-    const struct learned *of = learned_find(a->core, &a->command->of);
+    struct learned *of = learned_find(a->core, &a->command->of);
     if (!of)
         refuse(a, "there is no such run");
     return of;
@@ -182,14 +170,12 @@ static const struct learned *run_to_repeat(const struct asked *a)
 
 static void take_retry(const struct asked *a)
 {
-    const struct learned *of = run_to_repeat(a);
+    struct learned *of = run_to_repeat(a);
     struct pipeline *p = of ? pipeline_wanted(a, of->pipeline) : NULL;
     struct version *v = p ? version_wanted(a, p, of->version) : NULL;
-    if (!v || !id_is_free(a))
+    if (!v || !id_is_free(a) || !step_to_begin_from(a, of, v->ir))
         return;
-    cleanup_free uint8_t *anew = steps_anew(a, of, v->ir);
-    if (!anew)
-        return;
+    const char *from = a->command->from;
     struct run_plan plan = {.id = a->command->run,
                             .pipeline = p,
                             .version = v,
@@ -202,7 +188,7 @@ static void take_retry(const struct asked *a)
                             .event_id = of->event_id,
                             .retry_of = of->id,
                             .adopts = of,
-                            .anew = anew,
+                            .retry_from = from && *from ? from : NULL,
                             .cancelled = a->tombstoned};
     run_make(a->core, &plan, a->now, a->out);
     accept(a);

@@ -5,6 +5,7 @@
 #include "common/base/arena.h"
 #include "common/base/mem.h"
 #include "common/text/json.h"
+#include "scheduler/core/adopt.h"
 #include "scheduler/core/attempts.h"
 #include "scheduler/core/catalog.h"
 #include "scheduler/core/change.h"
@@ -17,8 +18,8 @@
 #include "scheduler/core/steps.h"
 #include "scheduler/core/workers.h"
 
-#define BATCH_ORDER_BYTES ((size_t)8 * 1024 * 1024) /* of orders in one batch */
-#define WORK_PER_ROW      4 /* steps looked at in a turn, for each row that it may write */
+#define BATCH_BYTES_MAX ((size_t)8 * 1024 * 1024) /* of orders and adopted results in one batch */
+#define WORK_PER_ROW    4 /* steps looked at in a turn, for each row that it may write */
 
 #define OWNER(timer, type, member) ((type *)((char *)(timer)-offsetof(type, member)))
 
@@ -217,7 +218,7 @@ struct room {
 static bool has_room(const struct core *core, const struct batch *out, const struct room *room)
 {
     return room->work > 0 && batch_row_count(out) + core->dirty.count < room->rows &&
-           core->order_bytes < BATCH_ORDER_BYTES;
+           core->batch_bytes < BATCH_BYTES_MAX;
 }
 
 /* However full the inputs made the batch, a turn always gets on. */
@@ -234,8 +235,8 @@ static bool work_once(struct core *core, const struct core_now *now, struct batc
         run_sweep(core, core->sweeping, now, out);
         return true;
     }
-    return steps_settle_one(core, now, out) || restore_resend_one(core, out) ||
-           place_one(core, now, out);
+    return adopt_one(core, now, out) || steps_settle_one(core, now, out) ||
+           restore_resend_one(core, out) || place_one(core, now, out);
 }
 
 static void end_batch(struct core *core, const struct core_now *now, struct batch *out)
@@ -246,7 +247,7 @@ static void end_batch(struct core *core, const struct core_now *now, struct batc
     change_append(out);
     runs_free_over(core);
     catalog_forget(core);
-    core->order_bytes = 0;
+    core->batch_bytes = 0;
     core->turn++;
 }
 
@@ -265,9 +266,9 @@ void core_turn(struct core *core, const struct core_now *now, struct batch *out)
 
 int64_t core_deadline(const struct core *core)
 {
-    bool busy = core->settle.count || core->dirty.count || core->sweeping || core->dirty_pools ||
-                core->dirty_workers || core->dirty_numbers || core->judge || core->restored ||
-                (core->resend_count && core->drained >= core->resend_ticket);
+    bool busy = core->settle.count || core->dirty.count || core->sweeping || core->adopting ||
+                core->dirty_pools || core->dirty_workers || core->dirty_numbers || core->judge ||
+                core->restored || (core->resend_count && core->drained >= core->resend_ticket);
     return busy ? 0 : timers_next(&core->timers);
 }
 

@@ -40,7 +40,8 @@ struct core;
 struct core *core_new(const struct core_config *config);
 void core_free(struct core *core);
 
-/* Takes committed state in. At takeover: everything, before the first input; the timeouts of runs
+/* Takes committed state in. At takeover: everything, before the first input, the finished runs that
+ * a pending retry still adopts from among it (with results, metrics and logs); the timeouts of runs
  * and the waits before a retry are re-armed with the wall time gone by, held to [0, length];
  * deadlines of attempts and cancels begin whole, so that a wall clock that jumped cannot call a
  * running process over (docs/decisions/004). Later (`delta`): catalog

@@ -85,7 +85,7 @@ static int send(struct core *core, const struct worker *w, struct order *order, 
     m->topic = batch_text(out, w->topic);
     m->value = batch_bytes(out, text, len);
     m->len = len;
-    core->order_bytes += len;
+    core->batch_bytes += len;
     return 0;
 }
 

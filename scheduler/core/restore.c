@@ -4,6 +4,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "scheduler/core/adopt.h"
 #include "scheduler/core/attempts.h"
 #include "scheduler/core/catalog.h"
 #include "scheduler/core/order.h"
@@ -44,6 +45,7 @@ static struct run *run_recall(struct core *core, const struct snapshot_run *from
     run->event = json_incref(from->envelope);
     run->event_id = from->event;
     run->retry_of = from->retry_of;
+    run->retry_from = from->retry_from && *from->retry_from ? mem_string(from->retry_from) : NULL;
     run->number = from->number;
     run->created_us = from->created_us;
     run->started_us = from->started_us;
@@ -98,6 +100,11 @@ static void run_resume(struct core *core, struct run *run, const struct snapshot
     run->state = from->state;
     if (run->state == RUN_QUEUED) {
         run_enqueue(core, run);
+        return;
+    }
+    if (run->state == RUN_PENDING) {
+        if (!run->broken)
+            adopt_begin(core, run, learned_find(core, &run->retry_of));
         return;
     }
     run->pipeline->running++;
@@ -253,20 +260,28 @@ bool restore_resend_one(struct core *core, struct batch *out)
 
 /* ---- all of it ----------------------------------------------------------------------------- */
 
+/* The others are finished runs that a retry still adopts from; the catalog has learned them. */
+static bool is_live(const struct snapshot_run *run)
+{
+    return !machine_is_terminal(&MACHINE_RUN, run->state);
+}
+
 void restore_all(struct core *core, const struct snapshot *all, const struct core_now *now)
 {
     catalog_learn(core, all);
     for (size_t i = 0; i < all->workers_count; i++)
         worker_restore(core, &all->workers[i], now);
     for (size_t i = 0; i < all->runs_count; i++)
-        run_recall(core, &all->runs[i]);
+        if (is_live(&all->runs[i]))
+            run_recall(core, &all->runs[i]);
     broken_steps(core, all);
     for (size_t i = 0; i < all->results_count; i++)
         result_recall(core, &all->results[i]);
     for (size_t i = 0; i < all->steps_count; i++)
         live_recall(core, &all->steps[i], now);
     for (size_t i = 0; i < all->runs_count; i++)
-        run_resume(core, run_find(core, &all->runs[i].id), &all->runs[i], now);
+        if (is_live(&all->runs[i]))
+            run_resume(core, run_find(core, &all->runs[i].id), &all->runs[i], now);
     if (core->config.resend_placed)
         note_resend(core);
     core->restored = true;

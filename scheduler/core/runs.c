@@ -6,6 +6,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "scheduler/core/adopt.h"
 #include "scheduler/core/attempts.h"
 #include "scheduler/core/catalog.h"
 #include "scheduler/core/place.h"
@@ -63,6 +64,7 @@ static void write_birth(const struct run *run, struct batch *out)
         .params = run->params ? batch_json(out, run->params) : "{}",
         .vars = run->vars ? batch_json(out, run->vars) : "{}",
         .retry_of = run->retry_of,
+        .retry_from = batch_text(out, run->retry_from ? run->retry_from : ""),
         .created_us = run->created_us,
         .started_us = run->started_us,
     };
@@ -92,6 +94,7 @@ static void run_end(struct core *core, struct run *run, int state, const char *r
     if (run->sweeping)
         DL_DELETE2(core->sweeping, run, sweep_prev, sweep_next);
     run->sweeping = false;
+    adopt_forget(core, run);
     HASH_DEL(core->runs, run);
     run->over = true;
     DL_APPEND(core->over, run);
@@ -101,7 +104,8 @@ static void run_end(struct core *core, struct run *run, int state, const char *r
 void run_step_over(struct core *core, struct run *run, const struct core_now *now,
                    struct batch *out)
 {
-    if (run->left > 0 || run->state == RUN_QUEUED) /* adopted whole: it ends when its turn comes */
+    if (run->left > 0 || run->state == RUN_PENDING ||
+        run->state == RUN_QUEUED) /* adopted whole: it ends when its turn comes */
         return;
     if (run->state == RUN_CANCELLING)
         run_end(core, run, run->doomed ? RUN_FAILED : RUN_CANCELLED, NULL, now, out);
@@ -227,10 +231,29 @@ static struct run *run_new(struct core *core, const struct run_plan *plan,
     run->event = json_incref(plan->event);
     run->event_id = plan->event_id;
     run->retry_of = plan->retry_of;
+    run->retry_from = plan->retry_from ? mem_string(plan->retry_from) : NULL;
     run->created_us = now->wall_us;
     core->bytes += (int64_t)sizeof *run;
     HASH_ADD(hh, core->runs, id, sizeof run->id, run);
     return run;
+}
+
+static void run_queue_or_begin(struct core *core, struct run *run, const struct core_now *now)
+{
+    if (has_room(run)) {
+        run_begin(core, run, now);
+        return;
+    }
+    machine_move(&MACHINE_RUN, &run->state, RUN_QUEUED);
+    run_enqueue(core, run);
+}
+
+void run_take_turn(struct core *core, struct run *run, const struct core_now *now,
+                   struct batch *out)
+{
+    run_queue_or_begin(core, run, now);
+    move_row(core, run, out);
+    run_step_over(core, run, now, out);
 }
 
 void run_make(struct core *core, const struct run_plan *plan, const struct core_now *now,
@@ -238,21 +261,17 @@ void run_make(struct core *core, const struct run_plan *plan, const struct core_
 {
     struct run *run = run_new(core, plan, now);
     bool stillborn = plan->failure || plan->cancelled;
-    if (!stillborn && !has_room(run)) {
-        machine_move(&MACHINE_RUN, &run->state, RUN_QUEUED);
-        run_enqueue(core, run);
-    }
-    if (!stillborn && plan->adopts)
+    if (!stillborn && plan->adopts) {
         run_steps_new(core, run);
-    if (!stillborn && run->state == RUN_PENDING)
-        run_begin(core, run, now);
+        adopt_begin(core, run, plan->adopts);
+    } else if (!stillborn) {
+        run_queue_or_begin(core, run, now);
+    }
     write_birth(run, out);
     if (plan->failure)
         run_end(core, run, RUN_FAILED, plan->failure, now, out);
     else if (plan->cancelled)
         run_end(core, run, RUN_CANCELLED, "cancelled before it came", now, out);
-    else if (plan->adopts)
-        steps_adopt(core, run, plan->adopts, plan->anew, now, out);
 }
 
 /* ---- cancel -------------------------------------------------------------------------------- */
@@ -271,8 +290,8 @@ void run_cancel(struct core *core, struct run *run, const char *reason, bool doo
     if (run->state == RUN_CANCELLING)
         return; /* the first to ask decides how it ends */
     run->cancelled_us = now->wall_us;
-    if (run->state == RUN_QUEUED) {
-        run_end(core, run, RUN_CANCELLED, reason, now, out);
+    if (run->state == RUN_PENDING || run->state == RUN_QUEUED) {
+        run_end(core, run, doomed ? RUN_FAILED : RUN_CANCELLED, reason, now, out);
         return;
     }
     run->doomed = doomed;
@@ -365,6 +384,8 @@ static void run_free(struct core *core, struct run *run)
     free(run->experiment);
     free(run->trigger);
     free(run->reason);
+    free(run->retry_from);
+    free(run->anew);
     free(run);
 }
 
@@ -382,6 +403,7 @@ void runs_free_all(struct core *core)
 {
     struct run *run, *next;
     HASH_ITER (hh, core->runs, run, next) {
+        adopt_forget(core, run);
         HASH_DEL(core->runs, run);
         run_free(core, run);
     }

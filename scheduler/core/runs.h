@@ -12,18 +12,22 @@ struct run_plan {
     const char *trigger;    /* "" = by hand */
     json_t *params, *vars, *event;
     struct uuid event_id, retry_of;
-    const struct learned *adopts; /* NULL = nothing */
-    const uint8_t *anew;          /* with adopts: steps that run anew although they succeeded */
-    const char *failure;          /* not NULL: it is born failed, with this reason */
-    bool cancelled;               /* a cancel came before it: it is born cancelled */
+    struct learned *adopts; /* NULL = nothing */
+    const char *retry_from; /* with adopts: a step that runs anew with all after it; or NULL */
+    const char *failure;    /* not NULL: it is born failed, with this reason */
+    bool cancelled;         /* a cancel came before it: it is born cancelled */
 };
 
 struct run *run_find(struct core *core, const struct uuid *id);
 void run_make(struct core *core, const struct run_plan *plan, const struct core_now *now,
               struct batch *out);
 
-/* Asks for a live run's end. Queued: at once. Running: its steps are swept, a bounded number a
- * turn, and its attempts told. `doomed`: it ends failed, not cancelled. */
+/* A pending run begins, or is queued. */
+void run_take_turn(struct core *core, struct run *run, const struct core_now *now,
+                   struct batch *out);
+
+/* Asks for a live run's end. Pending or queued: at once. Running: its steps are swept, a bounded
+ * number a turn, and its attempts told. `doomed`: it ends failed, not cancelled. */
 void run_cancel(struct core *core, struct run *run, const char *reason, bool doomed,
                 const struct core_now *now, struct batch *out);
 /* Looks at the next steps of a cancelling run; true while there are more. */

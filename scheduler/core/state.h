@@ -117,6 +117,7 @@ struct run {
     json_t *event; /* the envelope, shared; NULL = none */
     json_t *self;  /* what expressions see as `run`; made when first wanted */
     struct uuid event_id, retry_of;
+    char *retry_from; /* a retry: the step from which on all runs anew; NULL = what failed */
     int64_t number;
     int64_t created_us, started_us, cancelled_us; /* wall */
     uint8_t state;
@@ -124,7 +125,11 @@ struct run {
     bool giving_up; /* the cancel's deadline has passed */
     bool over;      /* terminal, waits to be freed */
     bool sweeping;
-    bool broken;        /* restored without its IR: it ends in the next turn */
+    bool broken;   /* restored without its IR: it ends in the next turn */
+    bool adopting; /* pending: on core->adopting */
+    struct learned *adopts;
+    size_t adopted;     /* results of it that were looked at */
+    uint8_t *anew;      /* while adopting, one a step: runs anew though it succeeded */
     struct step *steps; /* NULL while queued, unless it adopts */
     int32_t step_count;
     int32_t left;   /* steps that are not terminal */
@@ -136,6 +141,7 @@ struct run {
     int64_t move_turn;
     struct run *prev, *next;             /* the pipeline's queue, or the core's list `over` */
     struct run *sweep_prev, *sweep_next; /* core->sweeping */
+    struct run *adopt_prev, *adopt_next; /* core->adopting */
     UT_hash_handle hh;
 };
 
@@ -197,6 +203,8 @@ struct worker {
 struct learned {
     struct uuid id;
     uint8_t state;
+    int32_t refs; /* retries that adopt from it */
+    bool fresh;   /* its results are in the delta that is taken in */
     char *pipeline, *version, *name, *experiment, *trigger;
     struct uuid event_id;
     json_t *params, *vars, *event;
@@ -228,6 +236,7 @@ struct core {
     struct run *runs;
     struct run *over;     /* terminal in this batch */
     struct run *sweeping; /* cancels that have steps to look at */
+    struct run *adopting; /* retries that take over results */
     struct learned *learned;
     struct worker *workers;
     struct pool *pools;
@@ -244,7 +253,7 @@ struct core {
     int64_t ticket;        /* last one given to a silence */
     int64_t drained;       /* highest ticket covered by a drain */
     struct arena *scratch; /* what one order is built from */
-    size_t order_bytes;    /* written into this batch */
+    size_t batch_bytes;    /* orders and adopted results written into this batch */
     bool judge;            /* a drained worker waits for its judgement */
     bool sweep_catalog;    /* some version or learned run may be unused */
     bool restored;         /* the first turn after a takeover is still to come */

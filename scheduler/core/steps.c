@@ -144,7 +144,7 @@ void step_end(struct core *core, struct run *run, int32_t i, const struct step_e
         place_withdraw(core, run, i);
     machine_move(&MACHINE_STEP, &s->state, end->state);
     write_result(run, i, end, now, out);
-    if (run->state != RUN_QUEUED)
+    if (run->state != RUN_PENDING && run->state != RUN_QUEUED)
         core->live_steps--;
     take_result(core, run, i, end->state, end->outputs, end->reason);
     run_step_over(core, run, now, out);
@@ -221,28 +221,4 @@ bool steps_settle_one(struct core *core, const struct core_now *now, struct batc
         ref.run->steps[ref.step].state == STEP_PENDING)
         settle(core, ref.run, ref.step, now, out);
     return true;
-}
-
-/* ---- a retry ------------------------------------------------------------------------------- */
-
-void steps_adopt(struct core *core, struct run *run, const struct learned *from,
-                 const uint8_t *anew, const struct core_now *now, struct batch *out)
-{
-    char old[UUID_TEXT];
-    uuid_format(&from->id, old);
-    cleanup_free char *reason = mem_printf("adopted from %s", old);
-    for (size_t r = 0; r < from->result_count; r++) {
-        const struct learned_result *result = &from->results[r];
-        if (result->state != STEP_SUCCEEDED || result->step < 0 ||
-            result->step >= run->step_count || anew[result->step])
-            continue;
-        struct step_end end = {.state = STEP_SUCCEEDED,
-                               .attempt = result->attempt,
-                               .attempt_id = result->attempt_id,
-                               .reason = reason,
-                               .outputs = result->outputs,
-                               .metrics = result->metrics,
-                               .log = result->log};
-        step_end(core, run, result->step, &end, now, out);
-    }
 }

@@ -28,10 +28,6 @@ void steps_flush(struct core *core, const struct core_now *now, struct batch *ou
 /* Takes the next step off the settle queue; false when it is empty. */
 bool steps_settle_one(struct core *core, const struct core_now *now, struct batch *out);
 
-/* Writes the results that a retry takes over from the run it repeats. */
-void steps_adopt(struct core *core, struct run *run, const struct learned *from,
-                 const uint8_t *anew, const struct core_now *now, struct batch *out);
-
 /* For restore: puts a committed result into the counters, without rows. */
 void step_recall(struct core *core, struct run *run, const struct snapshot_result *result);
 

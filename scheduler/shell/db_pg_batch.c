@@ -68,6 +68,7 @@ static void put_runs(const struct batch *b, struct pg_params *p)
     JSON_OR_EMPTY(runs, params);
     JSON_OR_EMPTY(runs, vars);
     UUIDS_OR_NULL(runs, retry_of);
+    TEXTS(runs, retry_from);
     TIMES(runs, created_us);
     TIMES_OR_NULL(runs, started_us);
 }

@@ -391,6 +391,11 @@ const struct migration MIGRATIONS[] = {
     "CREATE TRIGGER worker_moves BEFORE UPDATE OF state ON worker FOR EACH ROW\n"
     "    WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION worker_moves();\n",
     "debae5132750f44f7f29a92f443b0406210b0b6ba3330bafffa19961ff8f7fc5"},
+    {3, "retry_from",
+    "-- A retry takes over results in several batches: a leader that goes on with it must know from which\n"
+    "-- step on all runs anew.\n"
+    "ALTER TABLE run_live ADD COLUMN retry_from text NOT NULL DEFAULT '';   -- '' = what did not succeed\n",
+    "8badd46d629d553d7b79e4682c445e8504b758286bd8a8b84558baa8fa89e482"},
 };
 
-const int MIGRATION_COUNT = 2;
+const int MIGRATION_COUNT = 3;

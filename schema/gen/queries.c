@@ -389,15 +389,15 @@ const struct query QUERIES[] = {
     6},
     {"batch_runs",
     "INSERT INTO run_live (id, pipeline, version, name, number, experiment, state, reason, trigger,\n"
-    "                      event, params, vars, retry_of, created, started)\n"
+    "                      event, params, vars, retry_of, retry_from, created, started)\n"
     "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
-    "       r.event, r.params::jsonb, r.vars::jsonb, r.retry_of, r.created, r.started\n"
+    "       r.event, r.params::jsonb, r.vars::jsonb, r.retry_of, r.retry_from, r.created, r.started\n"
     "FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],\n"
     "            $8::text[], $9::text[], $10::uuid[], $11::text[], $12::text[], $13::uuid[],\n"
-    "            $14::timestamptz[], $15::timestamptz[])\n"
+    "            $14::text[], $15::timestamptz[], $16::timestamptz[])\n"
     "    AS r (id, pipeline, version, name, number, experiment, state, reason, trigger, event, params,\n"
-    "          vars, retry_of, created, started)",
-    15},
+    "          vars, retry_of, retry_from, created, started)",
+    16},
     {"batch_run_moves",
     "UPDATE run_live r\n"
     "SET state = m.state, reason = m.reason, started = coalesce(m.started, r.started),\n"
@@ -510,9 +510,24 @@ const struct query QUERIES[] = {
     {"load_runs",
     "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
     "       r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled,\n"
-    "       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1)\n"
+    "       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), r.retry_from\n"
     "FROM run_live r\n"
-    "ORDER BY r.created, r.id",
+    "ORDER BY r.created, r.id;\n"
+    "\n"
+    "-- Finished runs that a pending retry still adopts from.",
+    0},
+    {"load_adopted_runs",
+    "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
+    "       r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled, NULL,\n"
+    "       ''\n"
+    "FROM run_done r\n"
+    "WHERE r.id = ANY (ARRAY(SELECT retry_of FROM run_live WHERE state = 'pending'))",
+    0},
+    {"load_adopted_results",
+    "SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text,\n"
+    "       s.metrics::text, s.log::text, s.reason\n"
+    "FROM step_result s\n"
+    "WHERE s.run = ANY (ARRAY(SELECT retry_of FROM run_live WHERE state = 'pending'))",
     0},
     {"load_steps",
     "SELECT run, step, iteration, state, attempt, attempt_id, nonce, worker, incarnation, since, started,\n"
@@ -555,7 +570,7 @@ const struct query QUERIES[] = {
     {"fetch_runs",
     "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
     "       r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled,\n"
-    "       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1)\n"
+    "       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), ''\n"
     "FROM run_done r\n"
     "WHERE r.id = ANY ($1::uuid[])",
     1},

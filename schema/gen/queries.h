@@ -73,6 +73,8 @@ enum query_id {
     QUERY_LOAD_VERSIONS, /* scheduler.sql */
     QUERY_LOAD_PIPELINES, /* scheduler.sql */
     QUERY_LOAD_RUNS, /* scheduler.sql */
+    QUERY_LOAD_ADOPTED_RUNS, /* scheduler.sql */
+    QUERY_LOAD_ADOPTED_RESULTS, /* scheduler.sql */
     QUERY_LOAD_STEPS, /* scheduler.sql */
     QUERY_LOAD_RESULTS, /* scheduler.sql */
     QUERY_LOAD_WORKERS, /* scheduler.sql */

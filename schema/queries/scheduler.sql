@@ -55,14 +55,14 @@ FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $
 
 -- name: batch_runs
 INSERT INTO run_live (id, pipeline, version, name, number, experiment, state, reason, trigger,
-                      event, params, vars, retry_of, created, started)
+                      event, params, vars, retry_of, retry_from, created, started)
 SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,
-       r.event, r.params::jsonb, r.vars::jsonb, r.retry_of, r.created, r.started
+       r.event, r.params::jsonb, r.vars::jsonb, r.retry_of, r.retry_from, r.created, r.started
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],
             $8::text[], $9::text[], $10::uuid[], $11::text[], $12::text[], $13::uuid[],
-            $14::timestamptz[], $15::timestamptz[])
+            $14::text[], $15::timestamptz[], $16::timestamptz[])
     AS r (id, pipeline, version, name, number, experiment, state, reason, trigger, event, params,
-          vars, retry_of, created, started);
+          vars, retry_of, retry_from, created, started);
 
 -- name: batch_run_moves
 UPDATE run_live r
@@ -175,9 +175,23 @@ SELECT name, version, paused, deleted, next_number, gen FROM pipeline WHERE gen 
 -- name: load_runs
 SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,
        r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled,
-       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1)
+       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), r.retry_from
 FROM run_live r
 ORDER BY r.created, r.id;
+
+-- Finished runs that a pending retry still adopts from.
+-- name: load_adopted_runs
+SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,
+       r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled, NULL,
+       ''
+FROM run_done r
+WHERE r.id = ANY (ARRAY(SELECT retry_of FROM run_live WHERE state = 'pending'));
+
+-- name: load_adopted_results
+SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text,
+       s.metrics::text, s.log::text, s.reason
+FROM step_result s
+WHERE s.run = ANY (ARRAY(SELECT retry_of FROM run_live WHERE state = 'pending'));
 
 -- name: load_steps
 SELECT run, step, iteration, state, attempt, attempt_id, nonce, worker, incarnation, since, started,
@@ -219,7 +233,7 @@ WHERE (v.pipeline, v.hash) IN (
 -- name: fetch_runs
 SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,
        r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled,
-       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1)
+       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), ''
 FROM run_done r
 WHERE r.id = ANY ($1::uuid[]);
 

@@ -81,12 +81,12 @@ static void script(void **state)
 {
     struct fixture *f = *state;
     db_script(&f->world);
-    /* 2 orders and a change, a change, a change; nothing of what was refused */
-    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM bus_record"), 5);
-    assert_int_equal(test_sql(f->conninfo, "SELECT sum(next) FROM bus_partition"), 5);
+    /* 2 orders and a change, then three changes; nothing of what was refused */
+    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM bus_record"), 6);
+    assert_int_equal(test_sql(f->conninfo, "SELECT sum(next) FROM bus_partition"), 6);
     assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM attempt_done"), 1);
     assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM command_done"), 1);
-    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM run"), 2);
+    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM run"), 3);
 }
 
 /* One that leads, on a prepared database. */

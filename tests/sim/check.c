@@ -178,8 +178,9 @@ static void check_run_end(struct sim *sim, const struct row_run *run, uint8_t st
     bool failed = false, begun = false;
     for (int i = 0; i < v->step_count; i++)
         begun |= result_of(sim, v, &run->id, i) != NULL;
-    if ((!begun || run->state == RUN_QUEUED) && state == RUN_CANCELLED)
-        return; /* queued, or cancelled at birth */
+    bool waits = run->state == RUN_PENDING || run->state == RUN_QUEUED;
+    if ((!begun || waits) && state == RUN_CANCELLED)
+        return; /* adopting, queued, or cancelled at birth */
     for (int i = 0; i < v->step_count; i++) {
         const struct row_result *result = result_of(sim, v, &run->id, i);
         if (!result)
@@ -337,7 +338,8 @@ static void check_concurrency(struct sim *sim)
         const struct plan_pipeline *p = &sim->plan->pipelines[i];
         int going = 0;
         for (const struct row_run *run = sim->db->runs; run; run = run->hh.next)
-            going += !run->done && run->state != RUN_QUEUED && strcmp(run->pipeline, p->name) == 0;
+            going += !run->done && run->state != RUN_PENDING && run->state != RUN_QUEUED &&
+                     strcmp(run->pipeline, p->name) == 0;
         if (p->limit && going > p->limit)
             sim_fail(sim, 10, "%d runs of %s go on, its limit is %d", going, p->name, p->limit);
     }

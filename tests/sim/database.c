@@ -127,6 +127,7 @@ static void write_runs(struct database *db, const struct batch *b)
         put_text(&row->trigger, from->trigger ? from->trigger : "");
         put_text(&row->params, from->params);
         put_text(&row->vars, from->vars);
+        put_text(&row->retry_from, from->retry_from);
         row->number = from->number;
         row->state = from->state;
         row->event = from->event;
@@ -365,7 +366,7 @@ void database_free(struct database *db)
     FREE_TABLE(db->tombstones, struct row_id, NULL);
     FREE_TABLE(db->events, struct row_event, row->envelope, row->verdicts);
     FREE_TABLE(db->runs, struct row_run, row->pipeline, row->version, row->name, row->experiment,
-               row->reason, row->trigger, row->params, row->vars);
+               row->reason, row->trigger, row->params, row->vars, row->retry_from);
     FREE_TABLE(db->steps, struct row_step, row->worker, row->reason);
     FREE_TABLE(db->results, struct row_result, row->worker, row->reason, row->outputs, row->metrics,
                row->log);

@@ -71,6 +71,7 @@ static void add_run(const struct database *db, struct snapshot *s, const struct 
     row->params = parsed(from->params);
     row->vars = parsed(from->vars);
     row->retry_of = from->retry_of;
+    row->retry_from = snapshot_text(s, from->retry_from);
     row->created_us = from->created_us;
     row->started_us = from->started_us;
     row->cancelled_us = from->cancelled_us;
@@ -111,6 +112,29 @@ static void add_step(struct snapshot *s, const struct row_step *from)
     row->reason = snapshot_text(s, from->reason);
 }
 
+/* With all its results. */
+static void add_finished(const struct database *db, struct snapshot *s, const struct row_run *run)
+{
+    for (size_t i = 0; i < s->runs_count; i++)
+        if (uuid_compare(&s->runs[i].id, &run->id) == 0)
+            return;
+    add_run(db, s, run);
+    for (const struct row_result *result = db->results; result; result = result->hh.next)
+        if (uuid_compare(&result->key.run, &run->id) == 0)
+            add_result(s, result, true);
+}
+
+static void add_adopted(const struct database *db, struct snapshot *s)
+{
+    for (const struct row_run *run = db->runs; run; run = run->hh.next) {
+        const struct row_run *of = run->state == RUN_PENDING && !uuid_is_nil(&run->retry_of)
+                                       ? database_run(db, &run->retry_of)
+                                       : NULL;
+        if (of)
+            add_finished(db, s, of);
+    }
+}
+
 static void add_workers(const struct database *db, struct snapshot *s)
 {
     for (const struct row_worker *from = db->workers; from; from = from->hh.next) {
@@ -140,6 +164,7 @@ struct snapshot *database_snapshot(const struct database *db)
     for (const struct row_result *result = db->results; result; result = result->hh.next)
         if (!database_run(db, &result->key.run)->done)
             add_result(s, result, false);
+    add_adopted(db, s);
     add_workers(db, s);
     for (size_t i = 0; i < db->offset_count; i++) {
         struct bus_position *row = snapshot_add_offsets(s);
@@ -161,15 +186,8 @@ struct snapshot *database_delta(const struct database *db, const struct db_wante
         add_named_version(db, s, wanted->versions[i].pipeline, wanted->versions[i].hash);
     for (size_t i = 0; i < wanted->run_count; i++) {
         const struct row_run *run = database_run(db, &wanted->runs[i]);
-        bool again = false;
-        for (size_t j = 0; j < i; j++)
-            again |= uuid_compare(&wanted->runs[j], &wanted->runs[i]) == 0;
-        if (!run || !run->done || again)
-            continue;
-        add_run(db, s, run);
-        for (const struct row_result *result = db->results; result; result = result->hh.next)
-            if (uuid_compare(&result->key.run, &run->id) == 0)
-                add_result(s, result, true);
+        if (run && run->done)
+            add_finished(db, s, run);
     }
     return s;
 }

@@ -21,6 +21,7 @@ struct sending { /* one event or command, with its repeats */
     int n;
     bool maybe_paused; /* a pause or resume came near it */
     bool known;        /* answered 2xx */
+    bool late;         /* a cancel of a run that was over when it was sent */
     int tries;
     char *text;
     size_t len;
@@ -133,9 +134,10 @@ static void send_command(void *arg)
     s->is_command = true;
     s->run = rng_uuid(&sim->rng);
     struct command command = {.v = 1, .id = s->id, .at = at};
-    if (dice < 4 && live) {
+    s->late = done && (dice == 4 || (dice < 4 && !live));
+    if (s->late || (dice < 4 && live)) {
         command.kind = COMMAND_KIND_CANCEL;
-        s->run = live->id;
+        s->run = s->late ? done->id : live->id;
     } else if (dice < 6 && done) {
         command.kind = COMMAND_KIND_RETRY;
         command.of = done->id;
@@ -232,6 +234,9 @@ static void check_command(struct sim *sim, const struct sending *s)
     const struct row_run *run = database_run(sim->db, &s->run);
     if (row->accepted && !run)
         sim_fail(sim, 1, "command %s was accepted and there is no run", id);
+    if (s->late && (row->accepted || !strstr(row->detail, "over already")))
+        sim_fail(sim, 7, "run %s was over, its cancel was %s: %s", uuid_short(&s->run, id),
+                 row->accepted ? "accepted" : "refused", row->detail);
     if (row->accepted && s->kind == COMMAND_KIND_CANCEL && run->state != RUN_CANCELLED)
         sim_fail(sim, 7, "run %s ends %s, its cancel was accepted", uuid_short(&run->id, id),
                  machine_state_name(&MACHINE_RUN, run->state));

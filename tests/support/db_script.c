@@ -485,6 +485,31 @@ static void standby_takes_over(const struct db_step *a, const struct db_step *b,
     assert_int_equal(now.tx_seq, 3);
 }
 
+/* A leader that begins goes on with what the one before had not yet taken over. */
+static void pending_retry_brings_what_it_adopts(const struct db_step *a, struct batch *b)
+{
+    const struct uuid retry = id_of(3), old = id_of(1);
+    batch_clear(b);
+    b->epoch = 40;
+    b->tx_seq = 3;
+    db_step_place(b, &retry, 0);
+    b->runs[0].state = RUN_PENDING;
+    b->runs[0].retry_of = old;
+    b->runs[0].retry_from = "train";
+    assert_int_equal(db_step_commit(a, b), DB_COMMITTED);
+    struct snapshot *s = db_step_load(a);
+    assert_int_equal(s->runs_count, 2);
+    const size_t first = uuid_compare(&s->runs[0].id, &retry) == 0 ? 0 : 1;
+    assert_int_equal(s->runs[first].state, RUN_PENDING);
+    assert_string_equal(s->runs[first].retry_from, "train");
+    assert_memory_equal(&s->runs[!first].id, &old, sizeof old);
+    assert_int_equal(s->runs[!first].state, RUN_SUCCEEDED);
+    assert_int_equal(s->results_count, 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_true((s->results[i].metrics != NULL) == (s->results[i].step == 0));
+    snapshot_free(s);
+}
+
 static void house_is_kept(const struct db_step *b)
 {
     struct done done = {0};
@@ -506,6 +531,7 @@ void db_script(const struct db_world *world)
     no_topic_no_commit(&a, batch);
     beats_show_who_lives(&a, &b);
     standby_takes_over(&a, &b, batch);
+    pending_retry_brings_what_it_adopts(&b, batch);
     house_is_kept(&b);
     batch_free(batch);
     a.db->ops->close(a.db);

@@ -97,6 +97,7 @@ static inline void mirror_runs(struct harness *h)
             .params = json_of(r->params),
             .vars = json_of(r->vars),
             .retry_of = r->retry_of,
+            .retry_from = snapshot_text(h->rows, r->retry_from),
             .created_us = r->created_us,
             .started_us = r->started_us,
         };
@@ -350,6 +351,15 @@ static inline const char *harness_apply(struct harness *h, const char *yaml)
 }
 
 /* A new leader over the committed rows; `gone_us` of wall time passed in between. */
+/* Does a pending retry still take over results of this finished run? */
+static inline bool is_adopted(const struct harness *h, const struct uuid *run)
+{
+    for (size_t i = 0; i < h->rows->runs_count; i++)
+        if (h->rows->runs[i].state == RUN_PENDING && same_id(&h->rows->runs[i].retry_of, run))
+            return true;
+    return false;
+}
+
 static inline void harness_restart(struct harness *h, int64_t gone_us)
 {
     core_free(h->core);
@@ -372,7 +382,7 @@ static inline void harness_restart(struct harness *h, int64_t gone_us)
     }
     for (size_t i = 0; i < h->rows->runs_count; i++) {
         struct snapshot_run *r = &h->rows->runs[i];
-        if (machine_is_terminal(&MACHINE_RUN, r->state))
+        if (machine_is_terminal(&MACHINE_RUN, r->state) && !is_adopted(h, &r->id))
             continue;
         *snapshot_add_runs(live) = *r;
         json_incref(r->params);
