@@ -4,12 +4,18 @@
 #include "common/base/text.h"
 #include "triggers/hooks/provider.h"
 
+/* An empty secret would be known to everybody. */
+static bool has_secret(const struct delivery *d)
+{
+    return d->source->secret && d->source->secret_len > 0;
+}
+
 bool hook_hmac_matches(const struct delivery *d, const char *header)
 {
     static const char prefix[] = "sha256=";
     uint8_t digest[SHA256_BYTES];
     char hex[SHA256_HEX];
-    if (!d->source->secret || !header || !text_starts_with(header, prefix))
+    if (!has_secret(d) || !header || !text_starts_with(header, prefix))
         return false;
     hmac_sha256(d->source->secret, d->source->secret_len, d->body, d->len, digest);
     hex_encode(digest, sizeof digest, hex);
@@ -21,7 +27,7 @@ bool hook_bearer_matches(const struct delivery *d)
 {
     static const char prefix[] = "Bearer ";
     const char *header = http_header(d->request, "Authorization");
-    if (!d->source->secret || !header || !text_starts_with(header, prefix))
+    if (!has_secret(d) || !header || !text_starts_with(header, prefix))
         return false;
     const char *given = header + sizeof prefix - 1;
     return secret_equal(given, strlen(given), d->source->secret, d->source->secret_len);

@@ -40,6 +40,10 @@ static int need(const char *value, const char *name, size_t longest, struct err 
     if (strlen(value) > longest)
         return err_set(err, LEAT_EINPUT, "the CloudEvent's '%s' has over %zu characters", name,
                        longest);
+    /* The specification's strings have none; source and id are also joined by one, below. */
+    for (const unsigned char *p = (const unsigned char *)value; *p; p++)
+        if (*p < ' ' || *p == 0x7f)
+            return err_set(err, LEAT_EINPUT, "the CloudEvent's '%s' has a control character", name);
     return 0;
 }
 
