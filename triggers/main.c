@@ -18,13 +18,6 @@
 #include "triggers/cron/clock.h"
 #include "triggers/hooks/hooks.h"
 
-struct metric TRIGGER_METRIC[] = {
-#define M(id, kind_, name_, a, b, help_)                                                           \
-    {.kind = METRIC_##kind_, .name = name_, .help = help_, .labels = {a, b}},
-    TRIGGER_METRICS(M)
-#undef M
-};
-
 #define KEY(field, name, kind) CONFIG_KEY(struct triggers_config, field, name, kind)
 static const struct config_key keys[] = {
     DAEMON_KEYS(struct triggers_config, true),

@@ -6,24 +6,18 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "common/text/cron.h"
 #include "common/text/json.h"
-#include "common/text/zone.h"
+#include "triggers/cron/slots.h"
 #include "triggers/publish.h"
 
 #define LOOK_US  (30 * US_PER_S) /* longest sleep: the wall clock may be set */
 #define AGAIN_US (1 * US_PER_S)  /* after a publish that failed */
-#define FRESH_US (60 * US_PER_S) /* missed: none drops slots that are older */
-
-enum missed { MISSED_LATEST, MISSED_ALL, MISSED_NONE };
 
 struct schedule {
     struct clock_cron *clock;
     char *pipeline, *trigger, *text;
-    struct cron cron;
+    struct slots slots;
     struct zone *zone;
-    enum missed missed;
-    int64_t last_us;    /* slot that was published or passed over */
     int64_t pending_us; /* slot on its way; 0 = none */
     bool dropped;       /* no longer declared: freed when its publish is answered */
 };
@@ -83,7 +77,7 @@ static void published(void *arg, const struct uuid *id, const struct err *err)
     (void)id;
     s->pending_us = 0;
     if (!err) {
-        s->last_us = slot_us;
+        s->slots.last_us = slot_us;
         if (!s->dropped)
             keep_slot(s, slot_us);
     } else {
@@ -122,23 +116,20 @@ static void publish_slot(struct schedule *s, int64_t slot_us)
     publish_event(s->clock->triggers, &draft, published, s);
 }
 
-/* The slot to publish now, 0 = none. Slots that the policy passes over are skipped. */
-static int64_t due_slot(struct schedule *s, int64_t now_us)
+/* Fires what is due of one schedule; when it is to be looked at again, -1 = when its publish is
+ * answered. */
+static int64_t look_at(struct schedule *s, int64_t now_us)
 {
-    int64_t slot_us = cron_next(&s->cron, s->zone, s->last_us);
-    if (slot_us < 0 || slot_us > now_us)
-        return 0;
-    if (s->missed == MISSED_ALL)
-        return slot_us;
-    for (int64_t later_us;
-         (later_us = cron_next(&s->cron, s->zone, slot_us)) > 0 && later_us <= now_us;)
-        slot_us = later_us;
-    if (s->missed == MISSED_NONE && slot_us < now_us - FRESH_US) {
-        s->last_us = slot_us;
-        keep_slot(s, slot_us);
-        return 0;
+    if (s->pending_us)
+        return -1;
+    const struct slot_due due = slots_due(&s->slots, now_us);
+    if (due.passed_us) {
+        s->slots.last_us = due.passed_us;
+        keep_slot(s, due.passed_us);
     }
-    return slot_us;
+    if (due.fire_us)
+        publish_slot(s, due.fire_us);
+    return s->pending_us ? -1 : due.next_us;
 }
 
 static void look(void *arg)
@@ -147,23 +138,12 @@ static void look(void *arg)
     const int64_t now_us = clock_wall_us();
     int64_t wait_us = LOOK_US;
     for (size_t i = 0; i < c->count; i++) {
-        struct schedule *s = c->schedules[i];
-        const int64_t slot_us = s->pending_us ? 0 : due_slot(s, now_us);
-        if (slot_us)
-            publish_slot(s, slot_us);
-        const int64_t next_us = s->pending_us ? -1 : cron_next(&s->cron, s->zone, s->last_us);
+        const int64_t next_us = look_at(c->schedules[i], now_us);
         if (next_us > 0 && next_us - now_us < wait_us)
             wait_us = next_us > now_us ? next_us - now_us : 0;
     }
     if (c->count)
         look_in(c, wait_us);
-}
-
-static enum missed parse_missed(const char *text)
-{
-    return strcmp(text, "all") == 0    ? MISSED_ALL
-           : strcmp(text, "none") == 0 ? MISSED_NONE
-                                       : MISSED_LATEST;
 }
 
 static struct schedule *schedule_of(struct clock_cron *c, const struct pg_rows *rows, size_t row)
@@ -175,17 +155,18 @@ static struct schedule *schedule_of(struct clock_cron *c, const struct pg_rows *
     s->trigger = mem_string(pg_text(rows, row, 1));
     s->text = mem_string(pg_text(rows, row, 2));
     s->zone = zone_load(pg_text(rows, row, 3), &err);
-    s->missed = parse_missed(pg_text(rows, row, 4));
-    if (!s->zone || cron_parse(s->text, &s->cron, &err) < 0) {
+    s->slots.zone = s->zone;
+    s->slots.missed = missed_parse(pg_text(rows, row, 4));
+    if (!s->zone || cron_parse(s->text, &s->slots.cron, &err) < 0) {
         log_error("a schedule cannot be followed", LOG_S("pipeline", s->pipeline),
                   LOG_S("trigger", s->trigger), LOG_ERR(&err));
         schedule_free(s);
         return NULL;
     }
     /* A new trigger begins now: what lies before it was never promised. */
-    s->last_us = pg_is_null(rows, row, 5) ? clock_wall_us() : pg_time(rows, row, 5);
+    s->slots.last_us = pg_is_null(rows, row, 5) ? clock_wall_us() : pg_time(rows, row, 5);
     if (pg_is_null(rows, row, 5))
-        keep_slot(s, s->last_us);
+        keep_slot(s, s->slots.last_us);
     return s;
 }
 
@@ -195,10 +176,10 @@ static void carry_over(struct clock_cron *c, struct schedule *fresh)
 {
     for (size_t i = 0; i < c->count; i++) {
         const struct schedule *s = c->schedules[i];
-        const int64_t at_us = s->pending_us ? s->pending_us : s->last_us;
+        const int64_t at_us = s->pending_us ? s->pending_us : s->slots.last_us;
         if (strcmp(s->pipeline, fresh->pipeline) == 0 && strcmp(s->trigger, fresh->trigger) == 0 &&
-            at_us > fresh->last_us && !s->pending_us)
-            fresh->last_us = at_us;
+            at_us > fresh->slots.last_us && !s->pending_us)
+            fresh->slots.last_us = at_us;
     }
 }
 
