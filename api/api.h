@@ -17,7 +17,9 @@ struct api_config {
     bool insecure;
 };
 
+struct changes;
 struct commands;
+struct live;
 
 struct api {
     struct api_config config;
@@ -25,7 +27,9 @@ struct api {
     struct pg *pg;
     struct bus *bus;
     struct store *store;
+    struct changes *changes;
     struct commands *commands;
+    struct live *live;
     char *token; /* needed off loopback; NULL on it */
     uint8_t key[32];
 };
@@ -68,10 +72,13 @@ json_t *openapi_document(void);
 /* ---- handlers, by subject ---- */
 http_handler api_health, api_metrics, api_status, api_openapi;
 http_handler api_apply, api_pipelines, api_pipeline;
-http_handler api_runs, api_run, api_artifacts, api_artifact, api_object, api_log;
+http_handler api_runs, api_run, api_run_events, api_artifacts, api_artifact, api_object, api_log;
 http_handler api_run_start, api_run_cancel, api_run_retry;
 http_handler api_events, api_event, api_event_envelope, api_workers, api_sources;
 http_handler api_secrets, api_secret_put, api_secret_remove, api_attempt_secrets;
 
 /* ---- commands (commands.c): published, then their verdict is awaited ---- */
 struct commands *commands_open(struct api *api);
+
+/* ---- live streams (live/): state changes and log lines of a run as they come ---- */
+struct live *live_open(struct api *api);

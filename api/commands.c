@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/changes.h"
 #include "common/base/clock.h"
 #include "common/base/failpoint.h"
 #include "common/base/mem.h"
@@ -31,7 +32,6 @@ struct waiting {
 
 struct commands {
     struct api *api;
-    struct bus_reader *reader;
     struct waiting *first;
 };
 
@@ -116,8 +116,9 @@ static void look(void *arg)
     pg_params_free(&params);
 }
 
-static void take_change(struct commands *all, const struct change *change)
+static void take_change(void *arg, const struct change *change)
 {
+    struct commands *all = arg;
     for (size_t i = 0; i < change->commands_count; i++)
         for (struct waiting *w = all->first, *next; w; w = next) {
             next = w->next;
@@ -128,37 +129,16 @@ static void take_change(struct commands *all, const struct change *change)
         }
 }
 
-static void changes_read(void *arg, const struct bus_record *records, size_t n)
+static void missed(void *arg)
 {
-    struct commands *all = arg;
-    for (size_t i = 0; i < n && all->first; i++) {
-        struct change change;
-        if (change_decode(records[i].value, records[i].len, &change, NULL) == 0) {
-            take_change(all, &change);
-            change_clear(&change);
-        }
-    }
-}
-
-static void follow_changes(void *arg)
-{
-    static const char *const topics[] = {TOPIC_CHANGES};
-    struct commands *all = arg;
-    all->api->bus->ops->assign(all->reader, topics, 1, NULL, 0, BUS_END);
-}
-
-static void changes_failed(void *arg, const struct err *err)
-{
-    (void)arg, (void)err; /* the look once a second goes on */
+    (void)arg; /* each looks once a second anyway */
 }
 
 struct commands *commands_open(struct api *api)
 {
-    static const struct bus_reader_events events = {changes_read, follow_changes, changes_failed};
     struct commands *all = mem_alloc(sizeof *all);
     all->api = api;
-    all->reader = api->bus->ops->reader_open(api->bus, &events, all);
-    follow_changes(all);
+    changes_listen(api->changes, &(struct changes_listener){take_change, missed, all});
     return all;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/changes.h"
 #include "common/base/config_daemon.h"
 #include "common/base/hash.h"
 #include "common/base/log.h"
@@ -53,7 +54,9 @@ static int open_all(struct api *api, struct http_server **server, struct err *er
                                            .answer_timeout_us = 10 * 1000000LL,
                                            .statement_timeout_us = 30 * 1000000LL},
                       &events, api);
+    api->changes = changes_open(api->loop, api->bus);
     api->commands = commands_open(api);
+    api->live = live_open(api);
     return http_server_start(api->loop, api->config.listen, API_ROUTES, api, NULL, server, err);
 }
 

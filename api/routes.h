@@ -15,6 +15,8 @@
     R("POST", "/api/v1/runs", api_run_start, API_BODY_MAX, "Start a run")                          \
     R("GET", "/api/v1/runs", api_runs, 0, "Runs, newest first")                                    \
     R("GET", "/api/v1/runs/:run", api_run, 0, "One run with its steps")                            \
+    R("GET", "/api/v1/runs/:run/events", api_run_events, 0,                                        \
+      "Server-sent events: state changes and log lines, from Last-Event-ID on")                    \
     R("POST", "/api/v1/runs/:run/cancel", api_run_cancel, API_BODY_MAX, "Cancel a run")            \
     R("POST", "/api/v1/runs/:run/retry", api_run_retry, API_BODY_MAX,                              \
       "A new run that adopts what succeeded")                                                      \

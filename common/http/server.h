@@ -126,4 +126,9 @@ void http_stream_start(struct http_request *req, int status, const struct http_h
 /* Copies. Returns the bytes not yet taken by the socket; a caller that may write without end
  * stops at a limit of its own until `drained`. */
 size_t http_stream_write(struct http_request *req, const void *data, size_t len);
+/* Bytes written that the socket has not taken yet. */
+size_t http_stream_pending(const struct http_request *req);
 void http_stream_end(struct http_request *req); /* what was written still goes out; frees req */
+/* For a client that does not read: its connection is shut down. It is then gone as one that closed
+ * (http_on_gone tells); the stream must still be ended. */
+void http_stream_cut(struct http_request *req);

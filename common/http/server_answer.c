@@ -271,6 +271,17 @@ size_t http_stream_write(struct http_request *req, const void *data, size_t len)
     return req->out.len - req->out_taken;
 }
 
+size_t http_stream_pending(const struct http_request *req)
+{
+    return req->gone ? 0 : req->out.len - req->out_taken;
+}
+
+void http_stream_cut(struct http_request *req)
+{
+    if (req->connection)
+        shutdown(req->connection->fd, SHUT_RDWR);
+}
+
 void http_stream_end(struct http_request *req)
 {
     if (drop_if_gone(req))

@@ -121,7 +121,33 @@ const struct query QUERIES[] = {
     "    LEFT JOIN unmet u ON u.n = e.n\n"
     "    LEFT JOIN step_live l ON l.run = r.id AND l.step = e.n AND l.iteration = 0\n"
     "    LEFT JOIN results s ON s.step = e.n)))::text\n"
-    "FROM r",
+    "FROM r;\n"
+    "\n"
+    "-- The names of a run's steps, by index.",
+    1},
+    {"api_live_steps",
+    "SELECT e.step->>'name'\n"
+    "FROM run r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version\n"
+    "CROSS JOIN LATERAL jsonb_array_elements(v.ir->'steps') WITH ORDINALITY AS e (step, ord)\n"
+    "WHERE r.id = $1::uuid ORDER BY e.ord;\n"
+    "\n"
+    "-- Everything that a live stream shows of a run, and the batch that this is the state of: in each row\n"
+    "-- first the run, then a step (state NULL: an attempt that did not become the result), or NULLs.",
+    1},
+    {"api_live",
+    "SELECT (SELECT tx_seq FROM leader), r.state, r.reason, r.name, r.pipeline,\n"
+    "       x.step, x.iteration, x.state, x.attempt, x.attempt_id, x.reason, x.chunks\n"
+    "FROM run r LEFT JOIN LATERAL (\n"
+    "    SELECT step, iteration, NULL AS state, attempt, attempt_id, '' AS reason,\n"
+    "           coalesce((log->>'chunks')::bigint, -1) AS chunks, 0 AS part\n"
+    "    FROM attempt_done WHERE run = r.id\n"
+    "    UNION ALL\n"
+    "    SELECT step, iteration, state, attempt, attempt_id, reason,\n"
+    "           coalesce((log->>'chunks')::bigint, CASE WHEN state = 'succeeded' THEN 0 ELSE -1 END), 1\n"
+    "    FROM step_result WHERE run = r.id\n"
+    "    UNION ALL\n"
+    "    SELECT step, iteration, state, attempt, attempt_id, reason, -1, 1 FROM step_live WHERE run = r.id) AS x ON true\n"
+    "WHERE r.id = $1::uuid ORDER BY x.step, x.iteration, x.part, x.attempt",
     1},
     {"api_run_brief",
     "SELECT jsonb_build_object('id', id, 'name', name, 'state', state, 'pipeline', pipeline)::text FROM run WHERE id = $1::uuid;\n"

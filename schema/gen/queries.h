@@ -17,6 +17,8 @@ enum query_id {
     QUERY_API_RUN_BETWEEN, /* api.sql */
     QUERY_API_RUN_LATEST, /* api.sql */
     QUERY_API_RUN, /* api.sql */
+    QUERY_API_LIVE_STEPS, /* api.sql */
+    QUERY_API_LIVE, /* api.sql */
     QUERY_API_RUN_BRIEF, /* api.sql */
     QUERY_API_LOG_OF, /* api.sql */
     QUERY_API_ARTIFACTS, /* api.sql */

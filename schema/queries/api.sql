@@ -117,6 +117,30 @@ SELECT (to_jsonb(r) || jsonb_build_object('steps', (
     LEFT JOIN results s ON s.step = e.n)))::text
 FROM r;
 
+-- The names of a run's steps, by index.
+-- name: api_live_steps
+SELECT e.step->>'name'
+FROM run r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version
+CROSS JOIN LATERAL jsonb_array_elements(v.ir->'steps') WITH ORDINALITY AS e (step, ord)
+WHERE r.id = $1::uuid ORDER BY e.ord;
+
+-- Everything that a live stream shows of a run, and the batch that this is the state of: in each row
+-- first the run, then a step (state NULL: an attempt that did not become the result), or NULLs.
+-- name: api_live
+SELECT (SELECT tx_seq FROM leader), r.state, r.reason, r.name, r.pipeline,
+       x.step, x.iteration, x.state, x.attempt, x.attempt_id, x.reason, x.chunks
+FROM run r LEFT JOIN LATERAL (
+    SELECT step, iteration, NULL AS state, attempt, attempt_id, '' AS reason,
+           coalesce((log->>'chunks')::bigint, -1) AS chunks, 0 AS part
+    FROM attempt_done WHERE run = r.id
+    UNION ALL
+    SELECT step, iteration, state, attempt, attempt_id, reason,
+           coalesce((log->>'chunks')::bigint, CASE WHEN state = 'succeeded' THEN 0 ELSE -1 END), 1
+    FROM step_result WHERE run = r.id
+    UNION ALL
+    SELECT step, iteration, state, attempt, attempt_id, reason, -1, 1 FROM step_live WHERE run = r.id) AS x ON true
+WHERE r.id = $1::uuid ORDER BY x.step, x.iteration, x.part, x.attempt;
+
 -- name: api_run_brief
 SELECT jsonb_build_object('id', id, 'name', name, 'state', state, 'pipeline', pipeline)::text FROM run WHERE id = $1::uuid;
 

@@ -1,0 +1,167 @@
+/* A run as the readers of its stream see it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "api/live/view.h"
+
+static const struct uuid FIRST = {{1}}, SECOND = {{2}};
+
+static struct told step(int n, int state, int attempt, struct uuid id)
+{
+    return (struct told){
+        .step = n, .state = state, .attempt = attempt, .attempt_id = id, .chunks = -1};
+}
+
+static bool tell(struct view *v, int64_t tx_seq, struct told told)
+{
+    return view_step(v, tx_seq, &told);
+}
+
+static void what_is_older_changes_nothing(void **state)
+{
+    (void)state;
+    struct view v = {0};
+    assert_true(tell(&v, 10, step(0, STEP_RUNNING, 1, FIRST)));
+    assert_false(tell(&v, 9, step(0, STEP_PLACED, 1, FIRST)));
+    assert_false(tell(&v, 10, step(0, STEP_RUNNING, 1, FIRST)));
+    assert_int_equal(view_cell(&v, 0, 0)->state, STEP_RUNNING);
+    assert_true(tell(&v, 11, step(0, STEP_SUCCEEDED, 1, FIRST)));
+    view_free(&v);
+}
+
+static void a_terminal_state_stays(void **state)
+{
+    (void)state;
+    struct view v = {0};
+    tell(&v, 1, step(0, STEP_FAILED, 1, FIRST));
+    assert_false(tell(&v, 2, step(0, STEP_RUNNING, 1, FIRST)));
+    assert_int_equal(view_cell(&v, 0, 0)->state, STEP_FAILED);
+    assert_true(view_run(&v, 1, RUN_FAILED, "why"));
+    assert_false(view_run(&v, 2, RUN_RUNNING, ""));
+    assert_int_equal(v.state, RUN_FAILED);
+    view_free(&v);
+}
+
+static void cells_come_in_the_order_of_their_changes(void **state)
+{
+    (void)state;
+    struct view v = {0};
+    for (int i = 0; i < 3; i++)
+        tell(&v, 1, step(i, STEP_PLACED, 1, FIRST));
+    const uint64_t seen = v.version;
+    assert_null(view_after(&v, seen));
+    tell(&v, 2, step(1, STEP_RUNNING, 1, FIRST));
+    assert_int_equal(view_after(&v, seen)->key.step, 1);
+    tell(&v, 2, step(0, STEP_RUNNING, 1, FIRST));
+    const struct cell *c = view_after(&v, seen);
+    assert_int_equal(c->key.step, 1);
+    assert_int_equal(c->next->key.step, 0);
+    assert_null(c->next->next);
+    assert_int_equal(view_after(&v, 0)->key.step, 2); /* from the beginning */
+    view_free(&v);
+}
+
+static void an_attempt_ends_when_the_next_begins(void **state)
+{
+    (void)state;
+    struct view v = {0};
+    tell(&v, 1, step(0, STEP_RUNNING, 1, FIRST));
+    const struct cell *c = view_cell(&v, 0, 0);
+    assert_false(c->tries[0].over);
+    tell(&v, 2, step(0, STEP_WAITING, 1, FIRST));
+    assert_true(c->tries[0].over);
+    tell(&v, 3, step(0, STEP_PLACED, 2, SECOND));
+    assert_int_equal(c->try_count, 2);
+    assert_false(c->tries[1].over);
+    assert_ptr_equal(cell_try(c, 2), &c->tries[1]);
+    assert_ptr_equal(cell_try(c, 1), &c->tries[0]);
+    assert_null(cell_try(c, 3));
+    view_free(&v);
+}
+
+/* Postgres tells of attempts that did not become the result, in any order. */
+static void earlier_attempts_stand_before_later_ones(void **state)
+{
+    (void)state;
+    struct view v = {0};
+    struct told early = step(0, -1, 1, FIRST);
+    early.chunks = 4;
+    tell(&v, 5, step(0, STEP_RUNNING, 2, SECOND));
+    assert_true(tell(&v, 4, early)); /* older, but an attempt that is over stays so */
+    const struct cell *c = view_cell(&v, 0, 0);
+    assert_int_equal(c->tries[0].attempt, 1);
+    assert_int_equal(c->tries[0].last, 4);
+    assert_true(c->tries[0].over);
+    assert_false(c->tries[1].over);
+    assert_int_equal(c->state, STEP_RUNNING);
+    view_free(&v);
+}
+
+static void a_step_of_which_only_an_attempt_is_known_is_not_over(void **state)
+{
+    (void)state;
+    struct view v = {0};
+    tell(&v, 1, step(0, -1, 1, FIRST));
+    assert_int_equal(view_cell(&v, 0, 0)->state, -1);
+    assert_false(cell_is_over(view_cell(&v, 0, 0)));
+    view_free(&v);
+}
+
+static void iterations_are_apart(void **state)
+{
+    (void)state;
+    struct view v = {0};
+    struct told one = step(0, STEP_RUNNING, 1, FIRST), two = step(0, STEP_SUCCEEDED, 1, SECOND);
+    two.iteration = 1;
+    tell(&v, 1, one);
+    tell(&v, 1, two);
+    assert_int_equal(view_cell(&v, 0, 0)->state, STEP_RUNNING);
+    assert_int_equal(view_cell(&v, 0, 1)->state, STEP_SUCCEEDED);
+    assert_null(view_cell(&v, 0, 2));
+    view_free(&v);
+}
+
+/* A change record holds the beginning of a reason, Postgres all of it. */
+static void a_reason_is_not_shortened(void **state)
+{
+    (void)state;
+    struct view v = {0};
+    struct told all = step(0, STEP_FAILED, 1, FIRST), part = all;
+    all.reason = "exit code 1 and more";
+    part.reason = "exit code 1";
+    assert_true(tell(&v, 1, all));
+    assert_false(tell(&v, 1, part));
+    assert_string_equal(view_cell(&v, 0, 0)->reason, "exit code 1 and more");
+    view_free(&v);
+}
+
+static void the_first_state_of_a_run_is_news_even_if_it_is_pending(void **state)
+{
+    (void)state;
+    struct view v = {0};
+    tell(&v, 3, step(0, STEP_PLACED, 1, FIRST)); /* a record before Postgres was read */
+    assert_true(view_run(&v, 3, RUN_PENDING, ""));
+    assert_false(view_run(&v, 3, RUN_PENDING, ""));
+    assert_true(v.state_version > 0);
+    view_free(&v);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_older_changes_nothing),
+        cmocka_unit_test(a_terminal_state_stays),
+        cmocka_unit_test(cells_come_in_the_order_of_their_changes),
+        cmocka_unit_test(an_attempt_ends_when_the_next_begins),
+        cmocka_unit_test(earlier_attempts_stand_before_later_ones),
+        cmocka_unit_test(a_step_of_which_only_an_attempt_is_known_is_not_over),
+        cmocka_unit_test(iterations_are_apart),
+        cmocka_unit_test(a_reason_is_not_shortened),
+        cmocka_unit_test(the_first_state_of_a_run_is_news_even_if_it_is_pending),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
