@@ -5,6 +5,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile dev/targets.mk | sed -E 's/:.*## /\t/' | expand -t 20
 
 check: ## install what the tests need, build with sanitizers, run every test
+	@dev/setup check # Python too, which dev/check is written in
 	@dev/check
 
 unit: ## unit tests under ASan and UBSan
