@@ -24,6 +24,7 @@
     V(SECRET_SET)                                                                                  \
     V(SECRET_LIST)                                                                                 \
     V(SECRET_REMOVE)                                                                               \
+    V(DOCTOR)                                                                                      \
     V(CONTEXT_ADD)                                                                                 \
     V(CONTEXT_USE)                                                                                 \
     V(CONTEXT_LIST)                                                                                \

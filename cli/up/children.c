@@ -140,7 +140,7 @@ void up_children_free(struct up_child *children, size_t count)
     free(children);
 }
 
-static pid_t keeper_pid(const struct up_settings *s)
+static pid_t written_pid(const struct up_settings *s)
 {
     cleanup_free char *path = mem_printf("%s/keeper.pid", s->worker);
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -161,10 +161,16 @@ static bool is_keeper(pid_t pid)
     return fd >= 0 && read(fd, name, sizeof name - 1) > 0 && text_starts_with(name, "leat-keeper");
 }
 
+pid_t up_keeper_pid(const struct up_settings *settings)
+{
+    const pid_t pid = written_pid(settings);
+    return pid && is_keeper(pid) ? pid : 0;
+}
+
 void up_keeper_stop(const struct up_settings *settings)
 {
-    const pid_t pid = keeper_pid(settings);
-    if (pid == 0 || !is_keeper(pid))
+    const pid_t pid = up_keeper_pid(settings);
+    if (pid == 0)
         return;
     kill(pid, SIGTERM);
     const int64_t until = clock_monotonic_us() + 5 * US_PER_S;

@@ -20,5 +20,7 @@ int up_children_make(const struct up_settings *settings, struct up_child **out, 
                      struct err *err);
 void up_children_free(struct up_child *children, size_t count);
 
+/* Pid of the worker's keeper that runs, or 0. */
+pid_t up_keeper_pid(const struct up_settings *settings);
 /* Ends the worker's keeper, and with it what still runs; nothing when there is none. */
 void up_keeper_stop(const struct up_settings *settings);

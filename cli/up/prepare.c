@@ -15,8 +15,8 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 
-static const char *const programs[] = {"leat",          "leat-scheduler", "leat-worker",
-                                       "leat-triggers", "leat-api",       "leat-keeper"};
+const char *const UP_PROGRAMS[] = {"leat",     "leat-scheduler", "leat-worker", "leat-triggers",
+                                   "leat-api", "leat-keeper",    NULL};
 
 int up_run(const char *const *argv, const char *log_path, struct err *err)
 {
@@ -112,18 +112,26 @@ static bool is_same_program(const char *a, const char *b)
             (x.st_size == y.st_size && x.st_mtime < y.st_mtime));
 }
 
-static int install_programs(const struct up_settings *s, struct err *err)
+char *up_own_folder(struct err *err)
 {
     char self[4096];
     const ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n < 0)
-        return err_errno(err, errno, "/proc/self/exe");
+    if (n < 0) {
+        err_errno(err, errno, "/proc/self/exe");
+        return NULL;
+    }
     self[n] = '\0';
     *strrchr(self, '/') = '\0';
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(programs); i++) {
-        cleanup_free char *from = mem_printf("%s/%s", self, programs[i]);
-        cleanup_free char *to = mem_printf("%s/%s", s->bin, programs[i]);
+    return mem_string(self);
+}
+
+static int install_programs(const struct up_settings *s, struct err *err)
+{
+    cleanup_free char *self = up_own_folder(err);
+    int rc = self ? 0 : LEAT_EIO;
+    for (const char *const *program = UP_PROGRAMS; rc == 0 && *program; program++) {
+        cleanup_free char *from = mem_printf("%s/%s", self, *program);
+        cleanup_free char *to = mem_printf("%s/%s", s->bin, *program);
         if (!is_same_program(from, to))
             rc = copy_program(from, to, err);
     }

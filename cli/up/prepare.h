@@ -6,6 +6,11 @@
  * programs into DATA/bin, where that user can read them. Blocking; may be repeated. */
 int up_prepare(const struct up_settings *settings, struct err *err);
 
+/* Names of the programs of one build; ends with NULL. */
+extern const char *const UP_PROGRAMS[];
+/* The folder of this program, malloc'd; NULL with err. */
+char *up_own_folder(struct err *err);
+
 /* As root: becomes the user for good (groups, ids, HOME). Otherwise nothing. */
 int up_become_user(const struct up_settings *settings, struct err *err);
 

@@ -55,24 +55,29 @@ static int check_choices(const struct up_settings *s, struct err *err)
     return 0;
 }
 
-int up_settings_read(const struct given *given, struct up_settings *out, struct err *err)
+static const char *value(const struct given *first, const struct given *then, const char *name,
+                         const char *fallback)
+{
+    const char *later = then ? given_value(then, name, fallback) : fallback;
+    return given_value(first, name, later);
+}
+
+int up_settings_fill(const struct given *given, const struct given *then, struct up_settings *out,
+                     struct err *err)
 {
     *out = (struct up_settings){
-        .user = given_value(given, "user", "leat"),
-        .listen = given_value(given, "listen", "127.0.0.1:8080"),
-        .hooks = given_value(given, "hooks", "127.0.0.1:8081"),
-        .database = given_value(given, "database", NULL),
-        .store_at = given_value(given, "store", NULL),
-        .bus = given_value(given, "bus", "embedded"),
-        .executor = given_value(given, "executor", "auto"),
-        .slots = given_value(given, "slots", NULL),
-        .path = given_value(given, "path", NULL),
+        .user = value(given, then, "user", "leat"),
+        .listen = value(given, then, "listen", "127.0.0.1:8080"),
+        .hooks = value(given, then, "hooks", "127.0.0.1:8081"),
+        .database = value(given, then, "database", NULL),
+        .store_at = value(given, then, "store", NULL),
+        .bus = value(given, then, "bus", "embedded"),
+        .executor = value(given, then, "executor", "auto"),
+        .slots = value(given, then, "slots", NULL),
+        .path = value(given, then, "path", NULL),
         .detach = given_flag(given, "detach"),
         .insecure = given_flag(given, "insecure"),
     };
-    const int rc = check_choices(out, err);
-    if (rc < 0)
-        return rc;
     out->data = up_data_folder(given, err);
     if (!out->data)
         return err ? err->code : LEAT_EINPUT;
@@ -82,6 +87,16 @@ int up_settings_read(const struct given *given, struct up_settings *out, struct 
     out->conninfo = out->database ? mem_string(out->database)
                                   : mem_printf("host=%s port=5432 user=leat dbname=leat", out->run);
     return 0;
+}
+
+int up_settings_read(const struct given *given, struct up_settings *out, struct err *err)
+{
+    int rc = up_settings_fill(given, NULL, out, err);
+    if (rc == 0)
+        rc = check_choices(out, err);
+    if (rc < 0)
+        up_settings_free(out);
+    return rc;
 }
 
 void up_settings_free(struct up_settings *settings)

@@ -37,6 +37,16 @@ struct up_settings {
 
 /* Reads the options; relative folders become absolute. LEAT_EUSAGE for what this build cannot. */
 int up_settings_read(const struct given *given, struct up_settings *out, struct err *err);
+/* The same unchecked; `then` says what `given` does not (NULL = nothing). */
+int up_settings_fill(const struct given *given, const struct given *then, struct up_settings *out,
+                     struct err *err);
+/* The settings that a doctor looks at: the options of `given`, then those of the `leat up` that
+ * runs in the data folder (its command line; *told holds it, to be freed last), then the defaults.
+ * What this build cannot is not refused. */
+struct up_told;
+int up_settings_find(const struct given *given, struct up_told **told, struct up_settings *out,
+                     struct err *err);
+void up_told_free(struct up_told *told); /* takes NULL */
 void up_settings_free(struct up_settings *settings);
 /* DATA of --data, or the default: /var/lib/leat as root, else $XDG_DATA_HOME/leat. malloc'd. */
 char *up_data_folder(const struct given *given, struct err *err);

@@ -350,6 +350,25 @@ const struct query QUERIES[] = {
     "LEFT JOIN bus_record r ON r.topic = p.topic AND r.partition = p.partition AND r.off = $3::bigint\n"
     "WHERE t.name = $1::text AND p.producer = $2::text",
     3},
+    {"doctor_server",
+    "SELECT current_setting('server_version_num')::int, current_setting('server_version'), pg_is_in_recovery(),\n"
+    "    current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on',\n"
+    "    current_setting('synchronous_commit') <> 'off', current_setting('default_transaction_read_only') = 'on',\n"
+    "    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int\n"
+    "        - (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend')",
+    0},
+    {"doctor_clock",
+    "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
+    0},
+    {"doctor_tables",
+    "SELECT to_regclass('bus_partition') IS NOT NULL, to_regclass('leader') IS NOT NULL",
+    0},
+    {"doctor_bus",
+    "SELECT (SELECT count(*) FROM bus_partition)::bigint, (SELECT coalesce(sum(p.next - coalesce(o.next, 0)), 0)::bigint\n"
+    "    FROM bus_partition p JOIN bus_topic t ON t.id = p.topic CROSS JOIN bus b\n"
+    "    LEFT JOIN read_offset o ON o.bus = b.id AND o.topic = t.name AND o.partition = p.partition\n"
+    "    WHERE t.name IN ('leat.commands', 'leat.reports', 'leat.events'))",
+    0},
     {"migrations_applied",
     "SELECT number, name, sha256 FROM leat_migration ORDER BY number",
     0},

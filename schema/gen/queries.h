@@ -47,6 +47,10 @@ enum query_id {
     QUERY_BUS_READ, /* bus.sql */
     QUERY_BUS_TRIM, /* bus.sql */
     QUERY_BUS_RECORD_AT, /* bus.sql */
+    QUERY_DOCTOR_SERVER, /* doctor.sql */
+    QUERY_DOCTOR_CLOCK, /* doctor.sql */
+    QUERY_DOCTOR_TABLES, /* doctor.sql */
+    QUERY_DOCTOR_BUS, /* doctor.sql */
     QUERY_MIGRATIONS_APPLIED, /* pg.sql */
     QUERY_MIGRATION_RECORD, /* pg.sql */
     QUERY_CATALOG_LISTEN, /* pg.sql */
