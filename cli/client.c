@@ -4,10 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/files.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/http/url.h"
 #include "common/text/json.h"
+
+#define TOKEN_FILE_MAX 4096
 
 const char *client_url(void)
 {
@@ -55,13 +58,48 @@ static int refused(const struct http_incoming *in, struct err *err)
     return err_set(err, code_of(in->status), "%s answers %d", client_url(), in->status);
 }
 
+/* "Bearer TOKEN" of the user, or of the step that this runs in; NULL = none. */
+static char *authorization(void)
+{
+    const char *token = getenv("LEAT_TOKEN"), *path = getenv("LEAT_TOKEN_FILE");
+    cleanup_free char *held = NULL;
+    if (!token && path) {
+        size_t len = 0;
+        token = held = file_read(path, TOKEN_FILE_MAX, &len, NULL);
+        if (held)
+            held[strcspn(held, "\n")] = '\0';
+    }
+    return token && *token && !strpbrk(token, "\r\n") ? mem_printf("Bearer %s", token) : NULL;
+}
+
+int client_stream(const char *path, const struct client_stream *stream, struct err *err)
+{
+    cleanup_free char *url = mem_printf("%s%s", client_url(), path);
+    cleanup_free char *bearer = authorization();
+    const struct http_header headers[] = {{"Accept", "text/event-stream"},
+                                          {"Last-Event-ID", stream->last_event_id},
+                                          {bearer ? "Authorization" : NULL, bearer},
+                                          {0}};
+    const struct http_outgoing out = {
+        .url = url, .headers = headers, .timeout_us = -1, .silence_us = stream->silence_us};
+    struct http_incoming in = {0};
+    struct err why = {0};
+    if (http_call(&out, stream->piece, stream->arg, &in, &why) < 0)
+        return err_set(err, LEAT_EUNREACHABLE, "cannot reach Leat at %s: %s", client_url(),
+                       why.text);
+    const struct text *problem = stream->problem;
+    const struct http_incoming told = {
+        .status = in.status, .body = problem->data ? problem->data : "", .len = problem->len};
+    const int rc = in.status / 100 == 2 ? in.status : refused(&told, err);
+    http_incoming_free(&in);
+    return rc;
+}
+
 int client_raw(const char *method, const char *path, const void *body, size_t len,
                struct http_incoming *in, struct err *err)
 {
-    const char *token = getenv("LEAT_TOKEN");
     cleanup_free char *url = mem_printf("%s%s", client_url(), path);
-    cleanup_free char *bearer =
-        token && !strpbrk(token, "\r\n") ? mem_printf("Bearer %s", token) : NULL;
+    cleanup_free char *bearer = authorization();
     const struct http_header headers[] = {
         {"Content-Type", "application/json"}, {bearer ? "Authorization" : NULL, bearer}, {0}};
     const struct http_outgoing out = {.method = method,

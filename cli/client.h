@@ -2,6 +2,7 @@
 #pragma once
 #include <jansson.h>
 #include "cli/verb.h"
+#include "common/base/text.h"
 #include "common/http/client.h"
 
 /* LEAT_URL, else http://127.0.0.1:8080. */
@@ -18,3 +19,15 @@ int client_raw(const char *method, const char *path, const void *body, size_t le
 
 /* printf with %s only, each argument escaped as one segment or query value. malloc'd. */
 char *client_path(const char *fmt, ...);
+
+/* One line of server-sent events, until `piece` wants no more or it breaks. last_event_id
+ * may be empty. What is answered with another status than 200 has to be put into `problem` by
+ * `piece`. Errors and status as above. */
+struct client_stream {
+    const char *last_event_id;
+    int64_t silence_us; /* longest time without a byte */
+    http_piece_fn *piece;
+    void *arg;
+    const struct text *problem;
+};
+int client_stream(const char *path, const struct client_stream *stream, struct err *err);

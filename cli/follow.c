@@ -3,74 +3,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include <openssl/evp.h>
+#include <uthash.h>
 
 #include "cli/client.h"
+#include "cli/stream.h"
 #include "common/base/mem.h"
 #include "common/base/states.h"
 #include "common/base/text.h"
 #include "common/text/json.h"
-
-#define AGAIN_US 200000
-
-struct tail { /* one step's log */
-    char *step;
-    int64_t offset;
-    char attempt[24];
-    bool complete;
-    bool in_line; /* the last byte printed was not a line's end */
-};
-
-static void print_piece(struct tail *t, bool named, const char *data, size_t len)
-{
-    if (!named) {
-        fwrite(data, 1, len, stdout);
-        return;
-    }
-    while (len > 0) {
-        const char *end = memchr(data, '\n', len);
-        const size_t n = end ? (size_t)(end - data) + 1 : len;
-        if (!t->in_line)
-            printf("[%s] ", t->step);
-        fwrite(data, 1, n, stdout);
-        t->in_line = end == NULL;
-        data += n;
-        len -= n;
-    }
-}
-
-static int read_tail(const char *run, struct tail *t, const char *attempt, bool named,
-                     struct err *err)
-{
-    char offset[24];
-    struct http_incoming in = {0};
-    snprintf(offset, sizeof offset, "%lld", (long long)t->offset);
-    cleanup_free char *path =
-        attempt ? client_path("/api/v1/runs/%s/logs/%s?offset=%s&attempt=%s", run, t->step, offset,
-                              attempt)
-                : client_path("/api/v1/runs/%s/logs/%s?offset=%s", run, t->step, offset);
-    const int rc = client_raw("GET", path, NULL, 0, &in, err);
-    if (rc < 0)
-        return rc;
-    const char *which = http_incoming_header(&in, "Leat-Log-Attempt");
-    const char *complete = http_incoming_header(&in, "Leat-Log-Complete");
-    if (t->offset && which && t->attempt[0] && strcmp(which, t->attempt) != 0) {
-        t->offset = 0; /* a new attempt: from its beginning */
-    } else {
-        print_piece(t, named, in.body, in.len);
-        t->offset += (int64_t)in.len;
-        t->complete = complete && strcmp(complete, "true") == 0;
-    }
-    snprintf(t->attempt, sizeof t->attempt, "%s", which ? which : "");
-    http_incoming_free(&in);
-    return 0;
-}
-
-bool run_is_terminal(const json_t *run)
-{
-    const int state = machine_parse(&MACHINE_RUN, json_get_string(run, "state", ""));
-    return state >= 0 && machine_is_terminal(&MACHINE_RUN, state);
-}
 
 static int get_run(const char *run, json_t **out, struct err *err)
 {
@@ -78,68 +20,213 @@ static int get_run(const char *run, json_t **out, struct err *err)
     return client_call("GET", path, NULL, out, err);
 }
 
-int follow_end(const char *run, json_t **ended, struct err *err)
+/* ---- printing ------------------------------------------------------------------------------- */
+
+/* The step's name before each line; *in_line: the last byte printed was not a line's end. */
+static void print_piece(const char *name, bool *in_line, const char *data, size_t len)
 {
-    for (;;) {
-        json_t *now = NULL;
-        const int rc = get_run(run, &now, err);
-        if (rc < 0)
-            return rc;
-        if (run_is_terminal(now)) {
-            *ended = now;
-            return 0;
-        }
-        json_decref(now);
-        usleep(AGAIN_US);
+    if (!name) {
+        fwrite(data, 1, len, stdout);
+        return;
+    }
+    while (len > 0) {
+        const char *end = memchr(data, '\n', len);
+        const size_t n = end ? (size_t)(end - data) + 1 : len;
+        if (!*in_line)
+            printf("[%s] ", name);
+        fwrite(data, 1, n, stdout);
+        *in_line = end == NULL;
+        data += n;
+        len -= n;
     }
 }
 
-static size_t open_tails(const json_t *run, const char *only, struct tail **out)
+/* ---- what is there -------------------------------------------------------------------------- */
+
+static int print_log(const char *run, const char *step, const char *attempt, bool named,
+                     struct err *err)
 {
-    const json_t *steps = json_object_get(run, "steps"), *step;
-    struct tail *tails = mem_array(json_array_size(steps), sizeof *tails);
-    size_t n = 0, i;
-    json_array_foreach (steps, i, step) {
+    bool in_line = false, complete = false;
+    int64_t offset = 0;
+    for (size_t got = 1; got > 0 && !complete;) {
+        char from[24];
+        struct http_incoming in = {0};
+        snprintf(from, sizeof from, "%lld", (long long)offset);
+        cleanup_free char *path =
+            attempt ? client_path("/api/v1/runs/%s/logs/%s?offset=%s&attempt=%s", run, step, from,
+                                  attempt)
+                    : client_path("/api/v1/runs/%s/logs/%s?offset=%s", run, step, from);
+        const int rc = client_raw("GET", path, NULL, 0, &in, err);
+        if (rc < 0)
+            return rc;
+        const char *whole = http_incoming_header(&in, "Leat-Log-Complete");
+        print_piece(named ? step : NULL, &in_line, in.body, in.len);
+        got = in.len;
+        offset += (int64_t)got;
+        complete = whole && strcmp(whole, "true") == 0;
+        http_incoming_free(&in);
+    }
+    return 0;
+}
+
+/* Built-in steps write no logs. */
+static bool has_log(const json_t *step)
+{
+    return strcmp(json_get_string(step, "kind", ""), "run") == 0;
+}
+
+static int print_logs(const json_t *run, const char *only, const char *attempt, bool named,
+                      struct err *err)
+{
+    const char *id = json_get_string(run, "id", "");
+    const json_t *step;
+    size_t i;
+    int rc = 0;
+    json_array_foreach (json_get_array(run, "steps"), i, step) {
         const char *name = json_get_string(step, "name", "");
-        const bool built_in = strcmp(json_get_string(step, "kind", ""), "run") != 0;
-        if (only ? strcmp(only, name) == 0 : !built_in)
-            tails[n++].step = mem_string(name);
+        if (rc == 0 && (only ? strcmp(only, name) == 0 : has_log(step)))
+            rc = print_log(id, name, attempt, named, err);
     }
-    *out = tails;
-    return n;
+    return rc;
 }
 
-/* One round over all of them; the number that are not whole yet, or < 0. */
-static int read_round(const char *run, struct tail *tails, size_t n, const char *attempt,
-                      bool named, struct err *err)
+/* ---- what comes ----------------------------------------------------------------------------- */
+
+struct printed { /* of one step (and iteration), how far */
+    struct {
+        int64_t index, iteration;
+    } key;
+    int64_t attempt, offset;
+    bool in_line;
+    UT_hash_handle hh;
+};
+
+struct follow {
+    struct printed *all;
+    const char *step;  /* ends with it; NULL = with the run */
+    long long attempt; /* only this one; 0 = all */
+    bool named;
+};
+
+static struct printed *printed_of(struct follow *f, const json_t *data)
 {
-    int open = 0;
-    for (size_t i = 0; i < n; i++) {
-        const int rc = tails[i].complete ? 0 : read_tail(run, &tails[i], attempt, named, err);
-        if (rc < 0)
-            return rc;
-        open += !tails[i].complete;
+    struct printed *p,
+        key = {.key = {json_get_int(data, "index", 0), json_get_int(data, "iteration", 0)}};
+    HASH_FIND(hh, f->all, &key.key, sizeof key.key, p);
+    if (p)
+        return p;
+    p = mem_alloc(sizeof *p);
+    p->key.index = key.key.index;
+    p->key.iteration = key.key.iteration;
+    HASH_ADD(hh, f->all, key, sizeof p->key, p);
+    return p;
+}
+
+static char *bytes_of(const json_t *data, size_t *len)
+{
+    const char *text = json_get_string(data, "text", NULL);
+    const char *coded = json_get_string(data, "base64", "");
+    if (text) {
+        *len = strlen(text);
+        return mem_bytes(text, *len);
     }
+    const size_t n = strlen(coded);
+    char *out = mem_alloc(n / 4 * 3 + 1);
+    const int got = n % 4 == 0 && n > 0 ? EVP_DecodeBlock((unsigned char *)out,
+                                                          (const unsigned char *)coded, (int)n)
+                                        : 0;
+    const int padding = n > 1 ? (coded[n - 1] == '=') + (coded[n - 2] == '=') : 0;
+    *len = got > padding ? (size_t)(got - padding) : 0;
+    return out;
+}
+
+/* A piece that was there before (docs/api.md, "Resuming") is known by its offset. */
+static void print_log_event(struct follow *f, const json_t *data)
+{
+    struct printed *p = printed_of(f, data);
+    const int64_t attempt = json_get_int(data, "attempt", 0);
+    const int64_t offset = json_get_int(data, "offset", 0);
+    const char *name = json_get_string(data, "step", "");
+    size_t len;
+    cleanup_free char *bytes = bytes_of(data, &len);
+    if (attempt > p->attempt)
+        *p = (struct printed){.key = p->key, .attempt = attempt, .hh = p->hh};
+    if ((f->attempt && attempt != f->attempt) || attempt < p->attempt || offset < p->offset)
+        return;
+    p->offset = offset + (int64_t)len;
+    print_piece(f->named ? name : NULL, &p->in_line, bytes, len);
     fflush(stdout);
-    return open;
+    if (json_get_bool(data, "truncated", false))
+        fprintf(stderr, "leat: the log of %s is incomplete: the store does not give all of it\n",
+                name);
+}
+
+static bool is_over(const json_t *step)
+{
+    const int state = machine_parse(&MACHINE_STEP, json_get_string(step, "state", ""));
+    return state >= 0 && machine_is_terminal(&MACHINE_STEP, state);
+}
+
+static bool on_event(void *arg, const char *event, const json_t *data)
+{
+    struct follow *f = arg;
+    if (strcmp(event, "log") == 0)
+        print_log_event(f, data);
+    if (!f->step || strcmp(event, "step") != 0 ||
+        strcmp(json_get_string(data, "step", ""), f->step) != 0)
+        return true;
+    return !is_over(data) && !(f->attempt && json_get_int(data, "attempt", 0) > f->attempt);
+}
+
+static int follow_stream(const char *run, struct follow *f, struct err *err)
+{
+    cleanup_free char *query = f->step ? client_path("?step=%s", f->step) : mem_string("");
+    struct printed *p, *next;
+    const int rc = stream_run(run, query, on_event, f, err);
+    HASH_ITER (hh, f->all, p, next) {
+        HASH_DEL(f->all, p);
+        free(p);
+    }
+    return rc;
+}
+
+/* ---- both ----------------------------------------------------------------------------------- */
+
+static size_t count_logs(const json_t *run, const char *only)
+{
+    const json_t *step;
+    size_t i, n = 0;
+    json_array_foreach (json_get_array(run, "steps"), i, step)
+        n += only ? strcmp(only, json_get_string(step, "name", "")) == 0 : has_log(step);
+    return n;
 }
 
 int follow_logs(const char *run, const char *step, const char *attempt, bool follow,
                 struct err *err)
 {
     cleanup_json json_t *shown = NULL;
-    struct tail *tails = NULL;
-    int rc = get_run(run, &shown, err);
+    struct follow f = {.step = step};
+    const int rc = get_run(run, &shown, err);
     if (rc < 0)
         return rc;
-    const char *id = json_get_string(shown, "id", run); /* latest may be another one soon */
-    const size_t n = open_tails(shown, step, &tails);
-    if (n == 0)
-        rc = err_set(err, LEAT_ENOTFOUND, "the run has no step '%.80s'", step ? step : "");
-    while (rc >= 0 && (rc = read_round(id, tails, n, attempt, n > 1, err)) > 0 && follow)
-        usleep(AGAIN_US);
-    for (size_t i = 0; i < n; i++)
-        free(tails[i].step);
-    free(tails);
-    return rc < 0 ? rc : 0;
+    const size_t n = count_logs(shown, step);
+    f.named = n > 1;
+    if (n == 0 && step)
+        return err_set(err, LEAT_ENOTFOUND, "the run has no step '%.80s'", step);
+    if (attempt && !text_to_int(attempt, 1, INT32_MAX, &f.attempt))
+        return err_set(err, LEAT_EUSAGE, "--attempt: a number from 1 on");
+    return follow ? follow_stream(json_get_string(shown, "id", run), &f, err)
+                  : print_logs(shown, step, attempt, f.named, err);
+}
+
+static bool never_enough(void *arg, const char *event, const json_t *data)
+{
+    (void)arg, (void)event, (void)data;
+    return true;
+}
+
+int follow_end(const char *run, json_t **ended, struct err *err)
+{
+    const int rc = stream_run(run, "?logs=false", never_enough, NULL, err);
+    return rc < 0 ? rc : get_run(run, ended, err);
 }

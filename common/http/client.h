@@ -22,6 +22,7 @@ struct http_outgoing {
     const void *body;                  /* NULL = none */
     size_t body_len;
     int64_t timeout_us; /* whole call; 0 = 30 s; < 0 = none (streams) */
+    int64_t silence_us; /* > 0: a line that brings nothing for so long (whole seconds) is broken */
     int64_t connect_us; /* 0 = 5 s */
     size_t max_answer;  /* of a collected body; 0 = 32 MiB; more is LEAT_ELIMIT */
 };

@@ -153,6 +153,10 @@ static void set_options(struct http_transfer *t, const struct http_outgoing *cal
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, milliseconds(call->timeout_us, TIMEOUT_US));
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(call->connect_us, CONNECT_US));
+    if (call->silence_us > 0) {
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)(call->silence_us / US_PER_S));
+    }
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "leat/" LEAT_VERSION);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);

@@ -1,0 +1,260 @@
+"""What a program that calls the API relies on: live streams and their resumption, tokens, joining."""
+import contextlib
+import http.client
+import json
+import socket
+import threading
+import time
+
+import pytest
+from leat import Leat, until
+
+TALK = """
+name: talk
+steps:
+  speak:
+    command: [sh, -c, 'i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo "line $i"; sleep 0.1; done']
+  after: {needs: [speak], command: [echo, done]}
+"""
+WIDE = "name: wide\nsteps:\n" + "".join(f"  s{i:04}: {{executor: noop}}\n" for i in range(1000))
+
+
+@pytest.fixture(scope="module")
+def leat():
+    # A small quarantine: with the sanitizer's own, freed memory counts as used.
+    instance = Leat(env={"ASAN_OPTIONS": "detect_leaks=0:quarantine_size_mb=1"})
+    try:
+        instance.up().apply(TALK, "talk.yaml")
+        yield instance
+    finally:
+        instance.remove()
+
+
+class Stream:
+    """A client of one run's events that takes a broken line up again, as a browser does."""
+
+    def __init__(self, leat, run, last="", query=""):
+        self.leat, self.path, self.last = leat, f"/api/v1/runs/{run}/events{query}", last
+        self.events, self.lines, self.breaks = [], 0, 0
+
+    def connect(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.leat.api_port, timeout=30)
+        connection.request("GET", self.path, headers={"Last-Event-ID": self.last} if self.last else {})
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        return answer
+
+    def read(self, answer, enough=lambda event: False):
+        """Until the end of the run, or of the line (False)."""
+        name, ident = "", None
+        for raw in answer:
+            field, _, value = raw.decode().rstrip("\n").partition(": ")
+            if field == "id":
+                ident = value
+            elif field == "event":
+                name = value
+            elif field == "data":
+                self.last = ident if ident is not None else self.last
+                self.events.append((name, json.loads(value)))
+                ident = None
+                if name == "end" or enough(self.events[-1]):
+                    return True
+        return False
+
+    def to_the_end(self, seconds=60):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                if self.read(self.connect()):
+                    return self
+            self.breaks += 1
+            time.sleep(0.1)
+        raise AssertionError("no end of the stream")
+
+    def text(self, step):
+        return "".join(data.get("text", "") for name, data in self.events
+                       if name == "log" and data["step"] == step)
+
+    def states(self, step):
+        return [data["state"] for name, data in self.events if name == "step" and data["step"] == step]
+
+
+def in_background(work):
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+LINES = "".join(f"line {i}\n" for i in range(1, 61))
+
+
+def test_a_stream_tells_states_logs_and_the_end(leat):
+    run = leat.json("run", "talk")["id"]
+    stream = Stream(leat, run).to_the_end()
+    assert stream.breaks == 0
+    assert stream.text("speak") == LINES
+    assert stream.states("speak")[-2:] == ["running", "succeeded"]
+    assert stream.states("after")[-1] == "succeeded"
+    assert stream.events[0][0] == "run" and stream.events[-1][1]["state"] == "succeeded"
+    offsets = [d["offset"] for n, d in stream.events if n == "log" and d["step"] == "speak"]
+    assert offsets == sorted(set(offsets)) and offsets[0] == 0
+    # Each state ends after its log.
+    last_log = max(i for i, (n, d) in enumerate(stream.events) if n == "log" and d["step"] == "speak")
+    assert last_log < stream.events.index(("step", next(d for n, d in stream.events if n == "step" and
+                                                        d["step"] == "speak" and d["state"] == "succeeded")))
+
+
+def test_a_finished_run_is_told_again_and_resumed_anywhere(leat):
+    run = json.loads(leat.ok("run", "talk", "--wait", "-o", "json"))["id"]
+    whole = Stream(leat, run).to_the_end()
+    assert whole.text("speak") == LINES
+    for stop in range(1, len(whole.events)):
+        seen = []
+        first = Stream(leat, run)
+        first.read(first.connect(), enough=lambda event: len(seen) + 1 >= stop or seen.append(event))
+        rest = Stream(leat, run, last=first.last).to_the_end()
+        assert first.text("speak") + rest.text("speak") == LINES, stop
+        assert first.text("after") + rest.text("after") == "done\n"
+
+
+def test_the_api_killed_while_streams_are_read(leat):
+    run = leat.json("run", "talk")["id"]
+    stream = Stream(leat, run)
+    reader = in_background(stream.to_the_end)
+    for n in (10, 25, 40):
+        until(lambda: f"line {n}\n" in stream.text("speak"), what=f"line {n}")
+        leat.kill("leat-api")
+    reader.join(60)
+    assert stream.events[-1][0] == "end" and stream.events[-1][1]["state"] == "succeeded"
+    assert stream.breaks >= 3
+    assert stream.text("speak") == LINES  # no line lost, none twice
+    assert stream.states("after")[-1] == "succeeded"
+
+
+def test_the_leader_killed_while_a_stream_is_read(leat):
+    run = leat.json("run", "talk")["id"]
+    stream = Stream(leat, run)
+    reader = in_background(stream.to_the_end)
+    until(lambda: "line 20\n" in stream.text("speak"), what="line 20")
+    leat.kill("leat-scheduler")
+    reader.join(90)
+    assert stream.events[-1][1]["state"] == "succeeded" and stream.text("speak") == LINES
+
+
+def test_a_thousand_changes(leat):
+    leat.apply(WIDE, "wide.yaml")
+    run = leat.json("run", "wide")["id"]
+    streams = [Stream(leat, run) for _ in range(8)]
+    readers = [in_background(s.to_the_end) for s in streams]
+    for reader in readers:
+        reader.join(60)
+    for stream in streams:
+        last = {d["step"]: d["state"] for n, d in stream.events if n == "step"}
+        assert len(last) == 1000 and set(last.values()) == {"succeeded"}
+        ended = [d["step"] for n, d in stream.events if n == "step" and d["state"] == "succeeded"]
+        assert len(ended) == 1000, "a terminal state is told once"
+
+
+def test_follow_and_wait_of_the_command_line(leat):
+    done = leat.leat("run", "talk", "--follow")
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("[speak] ")] == \
+        [f"[speak] {line}" for line in LINES.splitlines()]
+    leat.apply("name: bad\nsteps: {one: {command: [sh, -c, 'echo so; exit 7']}}", "bad.yaml")
+    done = leat.leat("run", "bad", "--follow")
+    assert done.returncode == 1 and done.stdout.startswith("so\n")
+    assert leat.leat("run", "bad", "--wait").returncode == 1
+    assert leat.leat("logs", "latest:bad", "two").returncode == 3
+
+
+def test_logs_f_goes_on_across_a_kill_of_the_api(leat):
+    run = leat.json("run", "talk")["id"]
+    done = []
+    reader = in_background(lambda: done.append(leat.leat("logs", run, "speak", "-f")))
+    for _ in range(2):
+        time.sleep(2)
+        leat.kill("leat-api")
+    reader.join(60)
+    assert done and done[0].returncode == 0, done
+    assert done[0].stdout == LINES
+
+
+def test_what_a_stream_refuses(leat):
+    run = leat.json("run", "talk")["id"]
+    def ask(path, headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", leat.api_port, timeout=30)
+        connection.request("GET", path, headers=headers or {})
+        answer = connection.getresponse()
+        return answer.status, answer.read() if answer.status != 200 else b""
+    assert ask("/api/v1/runs/01920000-0000-7000-8000-000000000000/events")[0] == 404
+    status, body = ask(f"/api/v1/runs/{run}/events", {"Last-Event-ID": "7"})
+    assert status == 400 and b"Last-Event-ID" in body
+    paths = json.loads(leat_get(leat, "/api/v1/openapi.json"))["paths"]
+    assert "/api/v1/runs/{run}/events" in paths
+
+
+def leat_get(leat, path):
+    connection = http.client.HTTPConnection("127.0.0.1", leat.api_port, timeout=30)
+    connection.request("GET", path)
+    return connection.getresponse().read()
+
+
+def metric(leat, name):
+    for line in leat_get(leat, "/metrics").decode().splitlines():
+        if line.startswith(f"{name} "):
+            return float(line.split()[1])
+    return 0.0
+
+
+BULK = """
+name: bulk
+steps:
+  pour: {command: [sh, -c, 'seq 1 2000000']}
+"""
+
+
+def test_a_slow_client_is_ended_and_resumes(leat):
+    """It costs the API a bounded buffer, others read on, and it misses nothing when it comes back."""
+    leat.apply(BULK, "bulk.yaml")
+    run = leat.json("run", "bulk")["id"]
+    assert leat.wait_run(run)["state"] == "succeeded"
+    before = metric(leat, "process_resident_memory_bytes")
+    slow = socket.create_connection(("127.0.0.1", leat.api_port))
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow.sendall(f"GET /api/v1/runs/{run}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    until(lambda: metric(leat, "leat_api_streams") == 1, what="the slow stream")
+    quick = Stream(leat, run).to_the_end()
+    whole = "".join(f"{i}\n" for i in range(1, 2000001))
+    assert quick.text("pour") == whole
+    assert metric(leat, "process_resident_memory_bytes") - before < 32 << 20
+    until(lambda: metric(leat, "leat_api_streams") == 0, 45, 0.5, "the end of the slow stream")
+    slow.settimeout(10)
+    got = b""
+    with contextlib.suppress(OSError):
+        while piece := slow.recv(65536):
+            got += piece
+    slow.close()
+    assert len(got) < 8 << 20
+    # What it had read by then it can go on from.
+    first = Stream(leat, run)
+    first.read(first.connect(), enough=lambda event: event[0] == "log" and event[1]["offset"] > 100000)
+    rest = Stream(leat, run, last=first.last).to_the_end()
+    assert first.text("pour") + rest.text("pour") == whole
+
+
+def test_more_streams_than_are_served(leat):
+    run = leat.json("run", "talk")["id"]
+    lines = []
+    try:
+        for _ in range(256):
+            s = socket.create_connection(("127.0.0.1", leat.api_port))
+            s.sendall(f"GET /api/v1/runs/{run}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert s.recv(16).startswith(b"HTTP/1.1 200")
+            lines.append(s)
+        with pytest.raises(AssertionError):
+            Stream(leat, run).connect()
+    finally:
+        for s in lines:
+            s.close()
+    assert Stream(leat, run).to_the_end().text("speak") == LINES
