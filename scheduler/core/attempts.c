@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/lease.h"
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "scheduler/core/backoff.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/place.h"
@@ -30,6 +31,8 @@ int64_t step_grace(const struct core *core, const struct ir_step *def)
 int64_t step_lost_silence(const struct core *core, const struct ir_step *def)
 {
     int64_t grace = step_grace(core, def) + LEASE_MARGIN, lost_after = step_lost_after(core, def);
+    if (plant_on(PLANT_LOST_AFTER_FROM_LAST_WORD))
+        return lost_after;
     return core->config.lease_us + (lost_after > grace ? lost_after : grace);
 }
 
@@ -53,7 +56,7 @@ void attempt_link(struct core *core, struct attempt *a)
     w->used.gpu += a->takes.gpu;
     w->used.cpu += a->takes.cpu;
     w->used.memory += a->takes.memory;
-#ifdef PLANT_SLOT_COUNTER_APART
+#ifdef LEAT_PLANTS
     w->slots_apart += a->takes.slots;
 #endif
     HASH_ADD(hh, core->attempts, id, sizeof a->id, a);
@@ -69,7 +72,7 @@ static void attempt_unlink(struct core *core, struct attempt *a)
     w->used.memory -= a->takes.memory;
     /* Sums of fractions do not come back to zero by themselves. */
     w->used.cpu = w->attempts ? w->used.cpu - a->takes.cpu : 0;
-#ifdef PLANT_SLOT_COUNTER_APART
+#ifdef LEAT_PLANTS
     if (!a->given_back)
         w->slots_apart -= a->takes.slots;
 #endif
@@ -397,10 +400,11 @@ void attempt_ask_cancel(struct core *core, struct attempt *a, const struct core_
     int64_t deadline = now->mono_us + step_lost_silence(core, def);
     if (run->cancel.place && run->cancel.at < deadline)
         timers_set(&core->timers, &run->cancel, TIMER_RUN_CANCEL, deadline);
-#ifdef PLANT_SLOT_COUNTER_APART
+#ifdef LEAT_PLANTS
     a->given_back = true; /* before the worker has let go */
     a->worker->slots_apart -= a->takes.slots;
-    place_pool_changed(core, a->worker->pool);
+    if (plant_on(PLANT_SLOT_COUNTER_APART))
+        place_pool_changed(core, a->worker->pool);
 #endif
 }
 

@@ -161,6 +161,9 @@ struct arena; /* common/base/arena.h: reset per batch, memory kept */
 struct batch {
     int64_t epoch;
     int64_t tx_seq; /* the leader row must hold it before; it is tx_seq + 1 after */
+#ifdef LEAT_PLANTS
+    bool unfenced;
+#endif
 #define A(field, type)                                                                             \
     type *field;                                                                                   \
     size_t field##_count;                                                                          \

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+#include "common/base/plant.h"
 #include "scheduler/core/core.h"
 #include "scheduler/core/state.h"
 
@@ -127,15 +128,13 @@ static void check_worker(const struct core *core, const struct worker *w, struct
         used.memory += a->takes.memory;
     }
     MUST(used.slots == w->used.slots && used.gpu == w->used.gpu && used.memory == w->used.memory);
-#ifndef PLANT_SLOT_COUNTER_APART
-    MUST(used.slots <= w->has.slots || w->overfull || !w->pool);
-#endif
+    MUST(used.slots <= w->has.slots || w->overfull || !w->pool ||
+         plant_on(PLANT_SLOT_COUNTER_APART));
     MUST(!w->kept_for || (w->kept_for->keeper == w && w->kept_for->count > 0));
     count_timer(core, &w->silence, n);
     count_timer(core, &w->grant, n);
-#ifndef PLANT_NO_LEASE_UNTIL_FIRST_HEARTBEAT
-    MUST(w->state == WORKER_GONE || w->silence.place || w->suspect || w->judged);
-#endif
+    MUST(w->state == WORKER_GONE || w->silence.place || w->suspect || w->judged ||
+         plant_on(PLANT_NO_LEASE_UNTIL_FIRST_HEARTBEAT));
 }
 
 static void check_lanes(const struct core *core, struct recount *n)

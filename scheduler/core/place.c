@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "scheduler/core/attempts.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/steps.h"
@@ -175,11 +176,11 @@ void place_withdraw(struct core *core, struct run *run, int32_t step)
 
 static int32_t slots_used(const struct worker *w)
 {
-#ifdef PLANT_SLOT_COUNTER_APART
-    return w->slots_apart;
-#else
-    return w->used.slots;
+#ifdef LEAT_PLANTS
+    if (plant_on(PLANT_SLOT_COUNTER_APART))
+        return w->slots_apart;
 #endif
+    return w->used.slots;
 }
 
 /* Could it take this if nothing else ran there? */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "common/base/text.h"
 #include "scheduler/core/adopt.h"
 #include "scheduler/core/attempts.h"
@@ -119,9 +120,8 @@ static void run_resume(struct core *core, struct run *run, const struct snapshot
     }
     run->doomed = run->reason && text_starts_with(run->reason, RUN_TIMED_OUT);
     int64_t length = cancel_length(core, run);
-#ifdef PLANT_TAKEOVER_DEADLINE_BY_WALL
-    length = rest_of(length, run->cancelled_us, now);
-#endif
+    if (plant_on(PLANT_TAKEOVER_DEADLINE_BY_WALL))
+        length = rest_of(length, run->cancelled_us, now);
     timers_set(&core->timers, &run->cancel, TIMER_RUN_CANCEL, now->mono_us + length);
     run_sweep_again(core, run);
 }
@@ -182,9 +182,8 @@ static void try_recall(struct core *core, struct run *run, const struct snapshot
     if (a->worker->used.slots > a->worker->has.slots)
         a->worker->overfull = true; /* it said hello with fewer while these ran */
     int64_t length = a->due_us;     /* whole, as the cancel's: docs/decisions/004 */
-#ifdef PLANT_TAKEOVER_DEADLINE_BY_WALL
-    length = rest_of(length, a->since_us, now);
-#endif
+    if (plant_on(PLANT_TAKEOVER_DEADLINE_BY_WALL))
+        length = rest_of(length, a->since_us, now);
     if (a->due_us > 0)
         timers_set(&core->timers, &a->timer, TIMER_ATTEMPT, now->mono_us + length);
 }
@@ -238,11 +237,11 @@ static void resend(struct core *core, struct attempt *a, struct batch *out)
                      out);
     if (state != STEP_PLACED || run->broken)
         return;
-#ifdef PLANT_NEW_ATTEMPT_ID_ON_REPUBLISH
-    struct uuid fresh = core_uuid(core, run->created_us);
-    attempt_rename(core, a, &fresh, (int64_t)(core_random(core) >> 1));
-    step_mark(core, run, a->step);
-#endif
+    if (plant_on(PLANT_NEW_ATTEMPT_ID_ON_REPUBLISH)) {
+        struct uuid fresh = core_uuid(core, run->created_us);
+        attempt_rename(core, a, &fresh, (int64_t)(core_random(core) >> 1));
+        step_mark(core, run, a->step);
+    }
     order_start(core, a, out, &(struct err){0}); /* it could be made before: the same text */
 }
 

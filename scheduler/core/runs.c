@@ -6,6 +6,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "scheduler/core/adopt.h"
 #include "scheduler/core/attempts.h"
 #include "scheduler/core/catalog.h"
@@ -309,8 +310,8 @@ static void sweep_step(struct core *core, struct run *run, int32_t i, const stru
                        struct batch *out)
 {
     struct step *s = &run->steps[i];
-#ifdef PLANT_TERMINAL_NOT_ABSORBING
-    if (s->state == STEP_SUCCEEDED) {
+#ifdef LEAT_PLANTS
+    if (plant_on(PLANT_TERMINAL_NOT_ABSORBING) && s->state == STEP_SUCCEEDED) {
         step_write_result_again(run, i, STEP_CANCELLED, now, out);
         return;
     }

@@ -157,7 +157,7 @@ struct attempt {
     int64_t since_us, started_us; /* wall */
     int64_t due_us;               /* length of what the timer runs, for the row */
     char *reason;                 /* why it waits */
-#ifdef PLANT_SLOT_COUNTER_APART
+#ifdef LEAT_PLANTS
     bool given_back;
 #endif
     struct timer timer;
@@ -178,7 +178,7 @@ struct worker {
     struct capacity has;
     bool overfull;        /* its last hello has less than what runs there */
     struct capacity used; /* sum over `attempts`; changes only where that list does */
-#ifdef PLANT_SLOT_COUNTER_APART
+#ifdef LEAT_PLANTS
     int32_t slots_apart;
 #endif
     json_t *info;

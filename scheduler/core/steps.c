@@ -83,7 +83,7 @@ static void write_result(const struct run *run, int32_t i, const struct step_end
     };
 }
 
-#ifdef PLANT_TERMINAL_NOT_ABSORBING
+#ifdef LEAT_PLANTS
 void step_write_result_again(struct run *run, int32_t i, int state, const struct core_now *now,
                              struct batch *out)
 {

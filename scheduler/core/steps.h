@@ -31,7 +31,7 @@ bool steps_settle_one(struct core *core, const struct core_now *now, struct batc
 /* For restore: puts a committed result into the counters, without rows. */
 void step_recall(struct core *core, struct run *run, const struct snapshot_result *result);
 
-#ifdef PLANT_TERMINAL_NOT_ABSORBING
+#ifdef LEAT_PLANTS
 void step_write_result_again(struct run *run, int32_t i, int state, const struct core_now *now,
                              struct batch *out);
 #endif

@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "common/bus/bus.h"
 #include "common/text/json.h"
 #include "scheduler/core/attempts.h"
@@ -115,9 +116,8 @@ static int64_t patience(const struct core *core, const struct worker *w)
 /* Time without a word from it that counts towards lost. */
 static int64_t silence_of(const struct worker *w, const struct core_now *now)
 {
-#ifdef PLANT_WALL_CLOCK_IN_A_LEASE
-    return now->wall_us - w->heard_wall_us;
-#endif
+    if (plant_on(PLANT_WALL_CLOCK_IN_A_LEASE))
+        return now->wall_us - w->heard_wall_us;
     return now->answered_us - w->heard_answered_us;
 }
 
@@ -129,9 +129,8 @@ static void suspect_or_wait(struct core *core, struct worker *w, const struct co
         return;
     }
     w->suspect = ++core->ticket;
-#ifdef PLANT_LOST_BEFORE_DRAIN
-    w->judged = core->judge = true;
-#endif
+    if (plant_on(PLANT_LOST_BEFORE_DRAIN))
+        w->judged = core->judge = true;
 }
 
 void worker_silence_due(struct core *core, struct worker *w, const struct core_now *now)
@@ -237,9 +236,8 @@ static void on_hello(struct core *core, struct worker *w, const struct report *r
         judge_by_hello(core, w, report, now, out);
     hello_take(core, w, report->hello);
     worker_heard(core, w, now);
-#ifdef PLANT_NO_LEASE_UNTIL_FIRST_HEARTBEAT
-    timers_clear(&core->timers, &w->silence);
-#endif
+    if (plant_on(PLANT_NO_LEASE_UNTIL_FIRST_HEARTBEAT))
+        timers_clear(&core->timers, &w->silence);
     if (report->hello->epoch > core->highest_epoch)
         core->highest_epoch = report->hello->epoch;
     place_pool_changed(core, w->pool);

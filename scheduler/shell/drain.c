@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 
 static bool drained(const struct shell *shell)
 {
@@ -52,18 +53,14 @@ void drain_look(struct shell *shell)
         return;
     }
     int64_t ticket = drain->ticket;
-#ifndef PLANT_LOST_BEFORE_DRAIN
-    if (!drain->ends) {
+    if (plant_on(PLANT_LOST_BEFORE_DRAIN)) {
+        ticket = core_wants_drain(shell->core);
+    } else if (!drain->ends) {
         ask(shell);
         return;
-    }
-    if (!drained(shell))
+    } else if (!drained(shell)) {
         return;
-#else
-    ticket = core_wants_drain(shell->core);
-    (void)drained;
-    (void)ask;
-#endif
+    }
     struct core_now now = shell_now(shell);
     drain_forget(shell);
     core_drained(shell->core, ticket, &now);

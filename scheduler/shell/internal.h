@@ -67,6 +67,10 @@ struct turn { /* the open batch */
     int64_t began_us, sent_us;
     size_t rows;
     bool idle_last; /* the turn before wrote nothing */
+#ifdef LEAT_PLANTS
+    struct batch *apart; /* planted.c */
+    db_committed *committed;
+#endif
 };
 
 struct keep;
@@ -143,6 +147,29 @@ void readers_resume(struct shell *shell);  /* those whose queue has room again *
 void turn_poke(struct shell *shell);
 void turn_drop(struct shell *shell); /* the open batch is no more */
 void turn_probe(struct shell *shell);
+
+/* ---- planted.c: planted bugs of the batch (common/base/plant.h) */
+#ifdef LEAT_PLANTS
+bool planted_commit(struct shell *shell, db_committed *committed); /* true: it commits */
+bool planted_unfenced(const struct batch *batch);
+void planted_free(struct shell *shell);
+#else
+static inline bool planted_commit(struct shell *shell, db_committed *committed)
+{
+    (void)shell;
+    (void)committed;
+    return false;
+}
+static inline bool planted_unfenced(const struct batch *batch)
+{
+    (void)batch;
+    return false;
+}
+static inline void planted_free(struct shell *shell)
+{
+    (void)shell;
+}
+#endif
 
 /* ---- gather.c: what one batch takes in */
 void gather_records(struct shell *shell);

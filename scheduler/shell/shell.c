@@ -165,6 +165,7 @@ void shell_free(struct shell *shell)
     ops->timer_free(shell->minute);
     intake_clear(&shell->intake);
     inputs_free(&shell->turn.inputs);
+    planted_free(shell);
     batch_free(shell->turn.batch);
     free(shell->turn.ids);
     free(shell->turn.runs);

@@ -6,6 +6,7 @@
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 
 #define EMPTY_TURN_US                                                                              \
     1000 /* a core that has work "now" but writes nothing is not asked in a spin */
@@ -79,7 +80,7 @@ static void tell_cost(struct shell *shell)
 
 static void turn_is_in(struct shell *shell)
 {
-    shell->tx_seq = shell->turn.batch->tx_seq + 1;
+    shell->tx_seq = shell->turn.batch->tx_seq + !planted_unfenced(shell->turn.batch);
     shell->backoff_us = BACKOFF_MIN_US;
     intake_committed(&shell->intake);
     readers_refresh(shell);
@@ -91,9 +92,7 @@ static void turn_is_in(struct shell *shell)
 
 /* ---- was it in? ----------------------------------------------------------------------------- */
 
-#ifdef PLANT_UNKNOWN_COMMIT_RETRIED_BLINDLY
 static db_committed committed;
-#endif
 
 static void probed(void *arg, const struct err *err, const struct db_leadership *now)
 {
@@ -108,15 +107,14 @@ static void probed(void *arg, const struct err *err, const struct db_leadership 
         shell_end_because(shell, LEAT_EFENCED, "another leader has taken over");
         return;
     }
-#ifdef PLANT_UNKNOWN_COMMIT_RETRIED_BLINDLY
-    if (shell->turn.batch->tx_seq != now->tx_seq) {
+    if (plant_on(PLANT_UNKNOWN_COMMIT_RETRIED_BLINDLY) &&
+        shell->turn.batch->tx_seq != now->tx_seq) {
         shell->turn.batch->tx_seq = shell->tx_seq = now->tx_seq;
         shell_move(shell, SHELL_LEADING);
         shell->db->ops->commit(shell->db, shell->bus->ops->id(shell->bus), shell->turn.batch,
                                committed, shell);
         return;
     }
-#endif
     bool in = now->tx_seq == shell->turn.batch->tx_seq + 1;
     log_warn("commit looked up", LOG_S("result", in ? "in" : "not in"),
              LOG_I("tx_seq", now->tx_seq));
@@ -189,8 +187,9 @@ static void turn_commit(struct shell *shell)
     turn->phase = BATCH_COMMIT;
     turn->rows = rows_of(turn->batch);
     turn->sent_us = shell_mono(shell);
-    shell->db->ops->commit(shell->db, shell->bus->ops->id(shell->bus), turn->batch, committed,
-                           shell);
+    if (!planted_commit(shell, committed))
+        shell->db->ops->commit(shell->db, shell->bus->ops->id(shell->bus), turn->batch, committed,
+                               shell);
 }
 
 /* The records are to be read anew; the core has not seen them. */

@@ -107,6 +107,7 @@ static void write_events(struct database *db, const struct batch *b)
         row->id = b->events[i].id;
         row->envelope = mem_string(b->events[i].envelope);
         row->verdicts = mem_string(b->events[i].verdicts);
+        row->taken_at = db->sim->now;
         HASH_ADD(hh, db->events, id, sizeof row->id, row);
         sim_changed(db->sim);
     }
@@ -324,9 +325,14 @@ static void write_messages(struct database *db, const struct batch *b)
 
 bool database_commit(struct database *db, const struct batch *b)
 {
-    if (b->epoch != db->epoch || b->tx_seq != db->tx_seq)
+#ifdef LEAT_PLANTS
+    bool fenced = !b->unfenced;
+#else
+    const bool fenced = true;
+#endif
+    if (fenced && (b->epoch != db->epoch || b->tx_seq != db->tx_seq))
         return false;
-    db->tx_seq++;
+    db->tx_seq += fenced;
     db->sim->counts.commits++;
     write_inbox(db, b);
     write_events(db, b);
@@ -362,6 +368,7 @@ void database_free(struct database *db)
 {
     if (!db)
         return;
+    batch_free(db->late);
     FREE_TABLE(db->inbox, struct row_id, NULL);
     FREE_TABLE(db->tombstones, struct row_id, NULL);
     FREE_TABLE(db->events, struct row_event, row->envelope, row->verdicts);

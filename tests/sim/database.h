@@ -20,6 +20,7 @@ struct row_id {
 struct row_event {
     struct uuid id;
     char *envelope, *verdicts;
+    int64_t taken_at; /* of the simulation */
     UT_hash_handle hh;
 };
 
@@ -114,7 +115,14 @@ struct database {
     struct database_client *clients;
     int64_t in_flight; /* commits that were asked for and not answered */
     /* What becomes of the next commit that arrives. */
-    enum { COMMIT_FINE, COMMIT_UNKNOWN_IN, COMMIT_UNKNOWN_OUT, COMMIT_NOT_IN } next_commit;
+    enum {
+        COMMIT_FINE,
+        COMMIT_UNKNOWN_IN,
+        COMMIT_UNKNOWN_OUT,
+        COMMIT_NOT_IN,
+        COMMIT_LATE
+    } next_commit;
+    struct batch *late; /* on its way on a connection that is no more */
 };
 
 struct database *database_new(struct sim *sim);
@@ -140,5 +148,7 @@ struct db *database_open(struct database *db, struct proc *proc);
 void database_kill(struct db *client);
 void database_set_cut(struct db *client, bool cut);
 bool database_client_commits(const struct db *client);
+/* What was on its way on a broken connection reaches the server after all, or never. */
+void database_late_arrives(void *db);
 /* A crash of the server: every open transaction fails, some of them after their commit. */
 void database_crash(struct database *db);

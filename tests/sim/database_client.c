@@ -125,6 +125,13 @@ static void terminate_backend(struct database *db, const struct proc *by)
     }
 }
 
+/* The leader row may name a connection that was made again since: then nobody is ended, and the
+ * fence alone stands between the old leader and the rows. */
+static bool backend_is_stale(struct database *db)
+{
+    return rng_chance(&db->sim->rng, 0.3);
+}
+
 static void do_take_over(struct db_request *r)
 {
     struct database *db = r->db;
@@ -132,7 +139,8 @@ static void do_take_over(struct db_request *r)
         err_set(&r->err, LEAT_EFENCED, "somebody else was quicker");
         return;
     }
-    terminate_backend(db, r->proc);
+    if (!backend_is_stale(db))
+        terminate_backend(db, r->proc);
     db->epoch = db->epoch + 1 > r->at_least ? db->epoch + 1 : r->at_least;
     db->backend = r->proc;
     r->client->terminated = false; /* it took over on a connection of its own */
@@ -174,6 +182,34 @@ static void commit_fails(struct db_request *r, enum db_outcome outcome)
         r->db->sim->counts.unknown_commits++;
 }
 
+/* The statements are still in the network when the connection breaks: they come after the probe.
+ * The shell is done with the batch, so its rows are taken out of it. */
+static void hold_back(struct db_request *r)
+{
+    struct database *db = r->db;
+    struct batch *taken = batch_new(), *from = (struct batch *)(uintptr_t)r->batch, was = *from;
+    *from = *taken;
+    *taken = was;
+    from->epoch = was.epoch;
+    from->tx_seq = was.tx_seq;
+    batch_free(db->late);
+    db->late = taken;
+    commit_fails(r, DB_UNKNOWN);
+    sim_at(db->sim, NULL, 30 * SEC, database_late_arrives, db); /* nobody asked */
+}
+
+void database_late_arrives(void *arg)
+{
+    struct database *db = arg;
+    struct batch *late = TAKE(db->late);
+    if (late && !db->down && !db->sim->ending) {
+        bool in = database_commit(db, late);
+        sim_note(db->sim, "database: a late commit comes and is %s", in ? "in" : "refused");
+        db->sim->counts.late_commits++;
+    }
+    batch_free(late);
+}
+
 static void do_commit(struct db_request *r)
 {
     struct database *db = r->db;
@@ -184,6 +220,10 @@ static void do_commit(struct db_request *r)
         return;
     }
     db->next_commit = COMMIT_FINE;
+    if (what == COMMIT_LATE) {
+        hold_back(r);
+        return;
+    }
     if (what == COMMIT_NOT_IN || what == COMMIT_UNKNOWN_OUT) {
         commit_fails(r, what == COMMIT_NOT_IN ? DB_NOT_IN : DB_UNKNOWN);
         return;
@@ -196,8 +236,13 @@ static void do_commit(struct db_request *r)
 static void act(struct db_request *r)
 {
     switch (r->call) {
-    case CALL_LOOK:
     case CALL_PROBE:
+        if (r->db->late)
+            sim_at(r->db->sim, NULL, rng_in(&r->db->sim->rng, 1, 20 * MS), database_late_arrives,
+                   r->db);
+        lead_now(r);
+        return;
+    case CALL_LOOK:
         lead_now(r);
         return;
     case CALL_TAKE_OVER:
@@ -215,8 +260,10 @@ static void act(struct db_request *r)
     case CALL_COMMIT:
         do_commit(r);
         return;
-    case CALL_MIGRATE:
     case CALL_HOUSEKEEP:
+        r->db->sim->counts.housekeepings++;
+        return;
+    case CALL_MIGRATE:
         return;
     }
 }

@@ -134,6 +134,8 @@ void faults_heal(void *arg)
 /* How long: near nothing, a lease, or what loses an attempt. */
 static int64_t some_time(struct sim *sim)
 {
+    if (sim->calm && rng_chance(&sim->rng, 0.4))
+        return sim->lost_after_us + sim->lease_us + rng_in(&sim->rng, 0, 5 * SEC);
     switch (rng_in(&sim->rng, 0, 4)) {
     case 0:
         return rng_in(&sim->rng, 10 * MS, 1 * SEC);
@@ -232,6 +234,13 @@ static void strike_worker(struct sim *sim, enum sim_fault fault)
         worker_boot(w);
         sim_at(sim, NULL, time, worker_start, w);
         return;
+    case FAULT_WORKER_GONE:
+        if (sim->gone++ == 0 && w->slots >= 2 && sim->now < FAULTS_UNTIL - 10 * SEC)
+            worker_lose(w); /* one at most: the others can still do the work */
+        else
+            worker_kill(w);
+        sim_at(sim, NULL, time / 10, worker_start, w);
+        return;
     case FAULT_KEEPER_KILL:
         worker_kill_keeper(w);
         return;
@@ -260,6 +269,9 @@ static void strike_rest(struct sim *sim, enum sim_fault fault)
         return;
     case FAULT_COMMIT_NOT_IN:
         sim->db->next_commit = COMMIT_NOT_IN;
+        return;
+    case FAULT_COMMIT_LATE:
+        sim->db->next_commit = COMMIT_LATE;
         return;
     case FAULT_BUS_DOWN:
         memory_log_set_down(sim->log, true);

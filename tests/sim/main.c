@@ -1,4 +1,5 @@
 /* leat-sim [--seeds N] [--seed FIRST] [--jobs N] [--without FAULT,…] [--history] [--expect-failure]
+ *          [--plant BUG]
  * Runs seeds until one breaks an invariant, or all hold. */
 #include <getopt.h>
 #include <inttypes.h>
@@ -12,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "tests/sim/report.h"
 
 #define JOBS_MAX    16
@@ -164,9 +166,11 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
     printf("simulator: %" PRId64 " seeds, %" PRId64 " faults of %d kinds, %" PRId64
            " events, %" PRId64 " commands, %" PRId64 " repeats, %" PRId64 " runs, %" PRId64
            " attempts, %" PRId64 " commits, %" PRId64 " takeovers, %" PRId64
-           " unknown commits, %" PRId64 " attempts lost by silence; 0 invariants broken\n",
+           " unknown commits, %" PRId64 " late ones, %" PRId64 " attempts lost by silence, %" PRId64
+           " pauses, %" PRId64 " housekeepings, %" PRId64 " trims; 0 invariants broken\n",
            c->seeds, c->faults, FAULT_COUNT, c->events, c->commands, c->duplicates, c->runs,
-           c->attempts, c->commits, c->takeovers, c->unknown_commits, c->silences);
+           c->attempts, c->commits, c->takeovers, c->unknown_commits, c->late_commits, c->silences,
+           c->pauses, c->housekeepings, c->trims);
     printf("state-changing events a seed: median %" PRId64 "; %.1f s, %.0f seeds/s\n", median,
            (double)took_us / 1e6, (double)c->seeds * 1e6 / (double)(took_us ? took_us : 1));
 }
@@ -228,16 +232,25 @@ static uint32_t parse_without(char *list)
     return without;
 }
 
+static void choose_plant(const char *name)
+{
+#ifdef LEAT_PLANTS
+    if (plant_choose(name))
+        return;
+    fprintf(stderr, "leat-sim: there is no planted bug '%s'\n", name);
+#else
+    fprintf(stderr, "leat-sim: %s is not compiled in (make V=plants sim-bin)\n", name);
+#endif
+    exit(2);
+}
+
 int main(int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"seeds", required_argument, NULL, 'n'},
-        {"seed", required_argument, NULL, 's'},
-        {"jobs", required_argument, NULL, 'j'},
-        {"without", required_argument, NULL, 'w'},
-        {"history", no_argument, NULL, 'h'},
-        {"expect-failure", no_argument, NULL, 'e'},
-        {0},
+        {"seeds", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
+        {"jobs", required_argument, NULL, 'j'},  {"without", required_argument, NULL, 'w'},
+        {"history", no_argument, NULL, 'h'},     {"expect-failure", no_argument, NULL, 'e'},
+        {"plant", required_argument, NULL, 'p'}, {0},
     };
     struct options o = {.seed = 1, .seeds = 1000, .jobs = 2};
     int c;
@@ -254,6 +267,8 @@ int main(int argc, char **argv)
             o.history = true;
         else if (c == 'e')
             o.expect_failure = true;
+        else if (c == 'p')
+            choose_plant(optarg);
         else
             return 2;
     }

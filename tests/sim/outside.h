@@ -7,5 +7,6 @@ struct outside *outside_new(struct sim *sim);
 void outside_free(struct outside *outside);
 void outside_bad_records(struct sim *sim);
 bool outside_has_open(const struct sim *sim, bool commands); /* published, not in the inbox */
+void outside_check_taken(struct sim *sim);
 bool outside_is_done(const struct sim *sim);
 void outside_check(struct sim *sim); /* I1, I2, I11 at rest */

@@ -74,7 +74,7 @@ static void write_step(struct text *out, const struct plan_version *v, const str
             text_printf(out, "%s%s", first ? "" : ", ", v->steps[i].name);
             first = false;
         }
-    text_printf(out, "], retry: {attempts: %d, lost: 20, backoff: {first: 500ms, cap: 2s}}",
+    text_printf(out, "], retry: {attempts: %d, lost: 20, backoff: {first: 2s, cap: 5s}}",
                 step->attempts);
     if (step->when_step >= 0)
         text_printf(out, ", when: \"steps.%s.outputs.n > %d\"", v->steps[step->when_step].name,
@@ -168,6 +168,18 @@ struct plan_pipeline *plan_find(struct plan *plan, const char *pipeline)
         if (strcmp(plan->pipelines[i].name, pipeline) == 0)
             return &plan->pipelines[i];
     return NULL;
+}
+
+void plan_was_paused(const struct plan_pipeline *p, int64_t from, int64_t to, bool *paused,
+                     bool *open)
+{
+    *paused = *open = false;
+    for (int i = 0; i <= p->pauses; i++) { /* the stretch before change i; even ones are open */
+        int64_t begins = i ? p->paused_at[i - 1] : INT64_MIN;
+        int64_t ends = i < p->pauses ? p->paused_at[i] : INT64_MAX;
+        if (begins <= to && ends >= from)
+            *(i % 2 ? paused : open) = true;
+    }
 }
 
 struct plan_version *plan_version_find(struct plan_pipeline *pipeline, const char *hash)

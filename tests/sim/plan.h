@@ -8,6 +8,7 @@
 #define PLAN_PIPELINES 3
 #define PLAN_STEPS     9
 #define PLAN_VERSIONS  3
+#define PLAN_PAUSES    6
 
 struct plan_step {
     char name[16];
@@ -42,6 +43,8 @@ struct plan_pipeline {
     bool cron;
     int64_t gen;
     bool paused;
+    int64_t paused_at[PLAN_PAUSES]; /* of each change of it, beginning with a pause */
+    int pauses;
 };
 
 struct plan {
@@ -52,5 +55,8 @@ struct plan {
 struct plan *plan_new(struct sim *sim);
 void plan_free(struct plan *plan);
 struct plan_pipeline *plan_find(struct plan *plan, const char *pipeline);
+/* Was it paused, was it not, at any instant of [from, to]? */
+void plan_was_paused(const struct plan_pipeline *pipeline, int64_t from, int64_t to, bool *paused,
+                     bool *open);
 struct plan_version *plan_version_find(struct plan_pipeline *pipeline, const char *hash);
 int plan_step_find(const struct plan_version *version, const char *step); /* -1 = none */

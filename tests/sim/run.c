@@ -113,6 +113,7 @@ static void check_ends(struct sim *sim)
                      worker_count(sim->workers[i], LOCAL_RUNNING),
                      worker_count(sim->workers[i], LOCAL_EXITED),
                      worker_count(sim->workers[i], LOCAL_FINISHED));
+    outside_check_taken(sim);
     sim_fail(sim, 13, "events or commands are never done with");
 }
 

@@ -71,6 +71,7 @@ struct sim_event {
     F(COMMIT_UNKNOWN_IN, "commit-unknown-in")                                                      \
     F(COMMIT_UNKNOWN_OUT, "commit-unknown-out")                                                    \
     F(COMMIT_NOT_IN, "commit-not-in")                                                              \
+    F(COMMIT_LATE, "commit-late")                                                                  \
     F(BUS_DOWN, "bus-down")                                                                        \
     F(BUS_CUT, "bus-cut")                                                                          \
     F(BUS_SLOW, "bus-slow")                                                                        \
@@ -81,6 +82,7 @@ struct sim_event {
     F(WORKER_STOP, "worker-stop")                                                                  \
     F(WORKER_CUT, "worker-cut")                                                                    \
     F(WORKER_BOOT, "worker-boot")                                                                  \
+    F(WORKER_GONE, "worker-gone")                                                                  \
     F(KEEPER_KILL, "keeper-kill")                                                                  \
     F(WORKER_LIE, "worker-lie")
 
@@ -114,6 +116,7 @@ enum sim_action {
 struct sim_counts {
     int64_t seeds, changes, commits, faults, runs, events, commands, attempts, duplicates;
     int64_t takeovers, unknown_commits, silences; /* attempts lost by a worker's silence */
+    int64_t late_commits, housekeepings, trims, pauses;
     int64_t pairs[FAULT_COUNT][ACTION_COUNT];
 };
 
@@ -128,6 +131,7 @@ struct sim {
     struct proc *procs;
     uint32_t without; /* bit n: fault n is left out (minimising) */
     bool quiet;       /* at the end: nobody says anything new */
+    int gone;         /* machines that were lost for good */
     bool calm;        /* few faults: slow things come to their end */
     bool healed, ending;
     int64_t healed_us;

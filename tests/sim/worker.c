@@ -321,7 +321,7 @@ void worker_start(void *arg)
 {
     static const struct bus_reader_events events = {on_records, on_reset, on_failed};
     struct worker *w = arg;
-    if (w->up)
+    if (w->up || w->gone)
         return;
     w->proc = proc_new(w->sim);
     w->up = true;
@@ -388,6 +388,24 @@ void worker_boot(struct worker *w)
     w->fuse_base = 0;
 }
 
+static void gone_for_good(void *arg)
+{
+    struct worker *w = arg;
+    if (w->gone || w->sim->ending)
+        return;
+    worker_boot(w);
+    w->gone = true;
+    sim_note(w->sim, "%s: gone for good", w->id);
+}
+
+/* A machine that comes up once more, takes work in, and dies. */
+void worker_lose(struct worker *w)
+{
+    worker_boot(w);
+    sim_at(w->sim, NULL, 500 * MS, worker_start, w);
+    sim_at(w->sim, NULL, 500 * MS + rng_in(&w->sim->rng, 1 * MS, 4 * SEC), gone_for_good, w);
+}
+
 void worker_set_cut(struct worker *w, bool cut)
 {
     w->cut = cut;
@@ -448,6 +466,8 @@ int worker_used_slots(const struct worker *w)
 
 bool worker_is_idle(const struct worker *w)
 {
+    if (w->gone)
+        return true;
     return w->up && !worker_count(w, LOCAL_JOURNALLED) && !worker_count(w, LOCAL_RUNNING) &&
            !worker_count(w, LOCAL_EXITED) && !worker_count(w, LOCAL_FINISHED);
 }

@@ -53,6 +53,7 @@ struct worker {
     /* process */
     struct proc *proc;
     bool up, cut, silent;
+    bool gone; /* its machine never comes back */
     struct bus *bus;
     struct bus_reader *reader;
     struct uuid incarnation;
@@ -72,6 +73,7 @@ void worker_start(void *w);
 void worker_kill(struct worker *w);        /* its keeper and the processes go on */
 void worker_kill_keeper(struct worker *w); /* and every process with it */
 void worker_boot(struct worker *w);        /* the machine: all of it */
+void worker_lose(struct worker *w);        /* the machine, for good, soon after it came up again */
 void worker_set_cut(struct worker *w, bool cut);
 void worker_lie(struct worker *w);
 /* Nothing is on its way from this worker but heartbeats. */

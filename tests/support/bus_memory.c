@@ -6,6 +6,7 @@
 #include <utlist.h>
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 
 #define DELIVER_MAX 256
 
@@ -129,6 +130,9 @@ static void do_publish(struct request *r)
     r->partition = memory_partition_pick(c->log, topic, producer, r->key, r->key_len);
     r->offset = memory_partition_append(&topic->partitions[r->partition], r->key, r->key_len,
                                         r->value, r->len);
+    if (producer && plant_on(PLANT_OFFSETS_FROM_A_SEQUENCE) && strcmp(r->topic, TOPIC_EVENTS) == 0)
+        topic->partitions[r->partition].records[r->offset].visible_at =
+            c->log->clock.now(c->log->clock.ctx) + r->fate.back_us;
     memory_wake(c->log, r->topic, true);
 }
 
@@ -328,13 +332,17 @@ static struct place *place_of(struct bus_reader *reader, struct memory_topic *to
 }
 
 /* Fills `out` from one partition; false when the place is out of range. */
-static bool collect(struct place *place, struct bus_record *out, size_t *n)
+static bool collect(struct place *place, int64_t now, struct bus_record *out, size_t *n)
 {
     const struct memory_partition *p = &place->topic->partitions[place->partition];
     if (place->next < p->first || place->next > (int64_t)p->count)
         return false;
     while (*n < DELIVER_MAX && place->next < (int64_t)p->count) {
         const struct memory_record *record = &p->records[place->next];
+        if (record->visible_at > now) {
+            place->next++; /* a later one is there: it looks like a gap */
+            continue;
+        }
         out[(*n)++] = (struct bus_record){.topic = place->topic->name,
                                           .partition = place->partition,
                                           .offset = place->next++,
@@ -348,10 +356,12 @@ static bool collect(struct place *place, struct bus_record *out, size_t *n)
 
 static bool reader_collect(struct bus_reader *reader, struct bus_record *records, size_t *n)
 {
+    struct memory_clock *clock = &reader->client->log->clock;
+    const int64_t now = clock->now(clock->ctx);
     for (size_t t = 0; t < reader->topic_count; t++) {
         struct memory_topic *topic = memory_topic_find(reader->client->log, reader->topics[t]);
         for (int32_t p = 0; topic && p < topic->partition_count; p++)
-            if (!collect(place_of(reader, topic, p), records, n))
+            if (!collect(place_of(reader, topic, p), now, records, n))
                 return false;
     }
     return true;

@@ -6,6 +6,7 @@
 struct memory_record {
     size_t key_len, len;
     char *key, *value;
+    int64_t visible_at; /* a planted bug: its offset was taken before its transaction is in */
 };
 
 struct memory_partition {

@@ -1,0 +1,41 @@
+/* common/base/plant.h: planted bugs. A harness that finds nothing must be able to find something:
+ * each row is a mistake that was avoided, written down where it would have been made. Compiled in
+ * only with -DLEAT_PLANTS (`make V=plants`), and then one at a time, chosen by name; in every other
+ * build plant_on is the constant false. */
+#pragma once
+#include <stdbool.h>
+
+/*     identifier                   name                                                           \
+ */
+#define PLANTS(P)                                                                                  \
+    P(NEW_ATTEMPT_ID_ON_REPUBLISH, "new-attempt-id-on-republish")                                  \
+    P(TERMINAL_NOT_ABSORBING, "terminal-not-absorbing")                                            \
+    P(UNKNOWN_COMMIT_RETRIED_BLINDLY, "unknown-commit-retried-blindly")                            \
+    P(TAKEOVER_DEADLINE_BY_WALL, "takeover-deadline-by-wall")                                      \
+    P(WALL_CLOCK_IN_A_LEASE, "wall-clock-in-a-lease")                                              \
+    P(LOST_AFTER_FROM_LAST_WORD, "lost-after-from-last-word")                                      \
+    P(LOST_BEFORE_DRAIN, "lost-before-drain")                                                      \
+    P(NO_LEASE_UNTIL_FIRST_HEARTBEAT, "no-lease-until-first-heartbeat")                            \
+    P(SLOT_COUNTER_APART, "slot-counter-apart")                                                    \
+    P(OFFSET_OUTSIDE_TRANSACTION, "offset-outside-transaction")                                    \
+    P(INBOX_IN_ITS_OWN_TRANSACTION, "inbox-in-its-own-transaction")                                \
+    P(TIMER_WITHOUT_FENCE, "timer-without-fence")                                                  \
+    P(OFFSETS_FROM_A_SEQUENCE, "offsets-from-a-sequence")
+
+enum plant {
+#define P(id, name) PLANT_##id,
+    PLANTS(P)
+#undef P
+        PLANT_COUNT
+};
+
+#ifdef LEAT_PLANTS
+bool plant_on(enum plant plant);
+bool plant_choose(const char *name); /* false: there is none of that name */
+#else
+static inline bool plant_on(enum plant plant)
+{
+    (void)plant;
+    return false;
+}
+#endif
