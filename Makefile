@@ -104,6 +104,12 @@ $(B)/tests/integration/%: $(B)/obj/tests/integration/%.o $(TEST_SUPPORT) \
 	@mkdir -p $(@D)
 	@echo "  LD   $@"; $(COMPILER) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
+# Those of leat-triggers link it alone: two daemons may use one name for two things.
+$(B)/tests/integration/test_triggers_%: $(B)/obj/tests/integration/test_triggers_%.o $(TEST_SUPPORT) \
+    $(call archive,triggers) $(call archive,common)
+	@mkdir -p $(@D)
+	@echo "  LD   $@"; $(COMPILER) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
 $(B)/bin/leat-sim: $(call objects,$(sim_SRCS)) $(call archive,scheduler) $(call archive,common)
 	@mkdir -p $(@D)
 	@echo "  LD   $@"; $(COMPILER) $(LDFLAGS) -o $@ $^ $(LIBS)
