@@ -9,11 +9,13 @@
 #include "common/bus/bus.h"
 #include "common/http/server.h"
 #include "common/pg/pg.h"
+#include "common/store/config.h"
 #include "common/store/store.h"
 
 struct api_config {
     DAEMON_FIELDS;
-    char *listen, *store, *key_file, *token_file, *producer;
+    STORE_FIELDS;
+    char *listen, *key_file, *token_file, *producer;
     bool insecure;
 };
 

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "api/api.h"
 #include "common/base/mem.h"
@@ -10,68 +9,98 @@
 
 #define ANSWER_MAX (4L * 1024 * 1024) /* bytes an answer; ask again from its end for more */
 
+/* From the question to the answer. */
 struct log_read {
     struct api *api;
+    struct http_request *request;
     struct uuid run;
-    int64_t offset;
+    int64_t offset; /* bytes of the whole log still to be passed over */
+    int64_t attempt, chunks;
+    char *id; /* of the attempt; NULL: it has not begun, or never will */
+    bool over;
+    int64_t next; /* chunk */
+    struct text out;
 };
 
-/* Appends the part of the chunk that lies past `*skip` bytes; false when there is no such chunk. */
-static bool append_chunk(struct api *api, const char *name, int64_t *skip, struct text *out)
+static void free_read(struct log_read *l)
 {
-    int64_t size;
-    char buffer[64 * 1024];
-    cleanup_close int fd = store_open_fd(api->store, name, &size, NULL);
-    if (fd < 0)
-        return false;
-    if (*skip >= size) {
-        *skip -= size;
-        return true;
-    }
-    ssize_t n;
-    for (off_t at = (off_t)*skip; (n = pread(fd, buffer, sizeof buffer, at)) > 0; at += n)
-        text_append(out, buffer, (size_t)n);
-    *skip = 0;
-    return true;
+    text_free(&l->out);
+    free(l->id);
+    free(l);
 }
 
-static void answer_log(struct log_read *l, struct http_request *req, const struct pg_rows *rows)
+static void answer_log(struct log_read *l)
 {
-    const int64_t attempt = pg_int(rows, 0, 0), chunks = pg_int(rows, 0, 3);
-    const char *id = pg_text_or_null(rows, 0, 1); /* NULL: it has not begun, or never will */
-    const bool over = pg_bool(rows, 0, 2);
-    char run[UUID_TEXT], number[24];
-    struct text out = {0};
-    int64_t skip = l->offset, n = 1;
-    uuid_format(&l->run, run);
-    snprintf(number, sizeof number, "%lld", (long long)attempt);
-    for (; id && (long)out.len < ANSWER_MAX; n++) {
-        cleanup_free char *name =
-            mem_printf("logs/%s/%s/%s/%06lld", run, http_param(req, "step"), id, (long long)n);
-        if (!append_chunk(l->api, name, &skip, &out))
-            break;
-    }
-    const bool complete = over && (chunks < 0 || n > chunks) && (long)out.len < ANSWER_MAX;
-    http_answer(req, 200,
+    char number[24];
+    const bool room = (long)l->out.len < ANSWER_MAX;
+    const bool complete = l->over && (l->chunks < 0 || l->next > l->chunks) && room;
+    snprintf(number, sizeof number, "%lld", (long long)l->attempt);
+    http_answer(l->request, 200,
                 (struct http_header[]){{"Content-Type", "text/plain; charset=utf-8"},
                                        {"Leat-Log-Complete", complete ? "true" : "false"},
                                        {"Leat-Log-Attempt", number},
                                        {0}},
-                out.data, out.len);
-    text_free(&out);
+                l->out.data, l->out.len);
+    free_read(l);
+}
+
+static void read_chunk(struct log_read *l);
+
+/* A chunk that is not there yet is the end for now; a store that does not answer is an error. */
+static void chunk_read(void *arg, const struct store_object *object, const struct err *err)
+{
+    struct log_read *l = arg;
+    if (err && err->code != LEAT_ENOTFOUND) {
+        http_answer_err(l->request, err);
+        free_read(l);
+        return;
+    }
+    if (err) {
+        answer_log(l);
+        return;
+    }
+    l->offset = l->offset > object->total ? l->offset - object->total : 0;
+    text_append(&l->out, object->data, (size_t)object->size);
+    l->next++;
+    read_chunk(l);
+}
+
+static void read_chunk(struct log_read *l)
+{
+    char run[UUID_TEXT];
+    if (!l->id || (long)l->out.len >= ANSWER_MAX || (l->chunks >= 0 && l->next > l->chunks)) {
+        answer_log(l);
+        return;
+    }
+    uuid_format(&l->run, run);
+    cleanup_free char *name = mem_printf("logs/%s/%s/%s/%06lld", run,
+                                         http_param(l->request, "step"), l->id, (long long)l->next);
+    store_read(l->api->store, name, l->offset, ANSWER_MAX, chunk_read, l);
+}
+
+static void begin(struct log_read *l, const struct pg_rows *rows)
+{
+    l->attempt = pg_int(rows, 0, 0);
+    l->id = mem_string(pg_text_or_null(rows, 0, 1));
+    l->over = pg_bool(rows, 0, 2);
+    l->chunks = pg_int(rows, 0, 3);
+    l->next = 1;
+    read_chunk(l);
 }
 
 static void log_known(void *arg, const struct pg_answer *answer)
 {
     struct http_request *req = arg;
     struct log_read *l = http_context(req);
+    if (!answer->err && pg_row_count(answer->rows) > 0) {
+        begin(l, answer->rows);
+        return;
+    }
     if (answer->err)
         http_answer_err(req, answer->err);
-    else if (pg_row_count(answer->rows) == 0)
-        api_refuse(req, LEAT_ENOTFOUND, "the run has no step '%.80s'", http_param(req, "step"));
     else
-        answer_log(l, req, answer->rows);
-    free(l);
+        api_refuse(req, LEAT_ENOTFOUND, "the run has no step '%.80s'", http_param(req, "step"));
+    free_read(l);
 }
 
 static void find_log(struct api *api, struct http_request *req, const struct uuid *run)
@@ -85,7 +114,7 @@ static void find_log(struct api *api, struct http_request *req, const struct uui
         return;
     }
     struct log_read *l = mem_alloc(sizeof *l);
-    *l = (struct log_read){api, *run, offset};
+    *l = (struct log_read){.api = api, .request = req, .run = *run, .offset = offset};
     http_set_context(req, l);
     pg_add_uuid(&params, run);
     pg_add_text(&params, http_param(req, "step"));

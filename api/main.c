@@ -18,7 +18,7 @@ static const struct config_key keys[] = {
     DAEMON_KEYS(struct api_config, true),
     {KEY(listen, "listen", CONFIG_ADDRESS), .fallback = "127.0.0.1:8080",
      .help = "where calls are taken"},
-    {KEY(store, "store", CONFIG_PATH), .required = true, .help = "the store: artifacts and logs"},
+    STORE_KEYS(struct api_config, "artifacts and logs"),
     {KEY(key_file, "key-file", CONFIG_PATH), .required = true,
      .help = "the cluster's key, which seals secrets"},
     {KEY(token_file, "token-file", CONFIG_PATH), .help = "token that calls need off loopback"},
@@ -40,7 +40,8 @@ static int open_all(struct api *api, struct http_server **server, struct err *er
     if (rc == 0)
         rc = secret_key_load(api->config.key_file, true, api->key, err);
     if (rc == 0)
-        rc = store_open(api->loop, api->config.store, NULL, &api->store, err);
+        rc = store_open(api->loop, api->config.store,
+                        STORE_OPTIONS(&api->config, STORE_RETRY_SOON_US), &api->store, err);
     if (rc < 0)
         return rc;
     api->bus =

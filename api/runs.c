@@ -84,19 +84,30 @@ void api_artifacts(struct http_request *req, void *arg)
     api_find_run(arg, req, show_artifacts);
 }
 
-static void answer_object(struct api *api, struct http_request *req, const char *hash, bool folder)
+struct object_answer {
+    struct http_request *request;
+    bool folder;
+};
+
+static void object_open(void *arg, int fd, int64_t size, const struct err *err)
 {
-    int64_t size;
-    struct err err = {0};
-    const int fd = store_open_fd(api->store, hash, &size, &err);
-    if (fd < 0)
-        http_answer_err(req, &err);
+    struct object_answer *o = arg;
+    if (err)
+        http_answer_err(o->request, err);
     else
-        http_answer_fd(req, 200,
+        http_answer_fd(o->request, 200,
                        (struct http_header[]){{"Content-Type", "application/octet-stream"},
-                                              {"Leat-Folder", folder ? "true" : "false"},
+                                              {"Leat-Folder", o->folder ? "true" : "false"},
                                               {0}},
                        fd, size);
+    free(o);
+}
+
+static void answer_object(struct api *api, struct http_request *req, const char *hash, bool folder)
+{
+    struct object_answer *o = mem_alloc(sizeof *o);
+    *o = (struct object_answer){req, folder};
+    store_open_fd(api->store, hash, object_open, o);
 }
 
 static void artifact_known(void *arg, const struct pg_answer *answer)

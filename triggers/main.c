@@ -25,8 +25,7 @@ static const struct config_key keys[] = {
      .help = "where hooks and uploads are taken"},
     {KEY(buckets, "buckets", CONFIG_PATH), .required = true,
      .help = "folder of the directory buckets"},
-    {KEY(store, "store", CONFIG_PATH), .required = true,
-     .help = "the store, for bodies over 256 KiB"},
+    STORE_KEYS(struct triggers_config, "bodies over 256 KiB"),
     {KEY(key_file, "key-file", CONFIG_PATH), .required = true,
      .help = "the cluster's key, which opens secrets"},
     {KEY(token_file, "token-file", CONFIG_PATH), .help = "token that uploads need off loopback"},
@@ -82,7 +81,8 @@ static int open_all(struct triggers *t, struct http_server **server, struct err 
     int rc = token_read("hooks", t->config.hooks, t->config.insecure, t->config.token_file,
                         &t->token, err);
     if (rc == 0)
-        rc = store_open(t->loop, t->config.store, NULL, &t->store, err);
+        rc = store_open(t->loop, t->config.store, STORE_OPTIONS(&t->config, STORE_RETRY_SOON_US),
+                        &t->store, err);
     if (rc == 0)
         rc = catalog_open(t, catalog_changed, t, &t->catalog, err);
     if (rc == 0)

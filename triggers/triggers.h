@@ -7,13 +7,14 @@
 #include "common/base/metrics.h"
 #include "common/bus/bus.h"
 #include "common/pg/pg.h"
+#include "common/store/config.h"
 #include "common/store/store.h"
 
 struct triggers_config {
     DAEMON_FIELDS;
     char *hooks;
     char *buckets;
-    char *store;
+    STORE_FIELDS;
     char *key_file;
     char *token_file;
     char *producer;

@@ -20,7 +20,7 @@ static const struct config_key keys[] = {
      .help = "id of this worker, kept with its data folder (default: the host's name)"},
     {KEY(data, "data", CONFIG_PATH), .fallback = "/var/lib/leat/worker",
      .help = "folder of its journal, keeper, logs and workspaces"},
-    {KEY(store, "store", CONFIG_PATH), .required = true, .help = "folder of artifacts and logs"},
+    STORE_KEYS(struct worker_config, "artifacts and logs"),
     {KEY(buckets, "buckets", CONFIG_PATH), .help = "folder whose folders are the buckets"},
     {KEY(slots, "slots", CONFIG_INT), .fallback = "0", .least = 0, .most = 10000,
      .help = "steps at once; 0 = one a processor"},

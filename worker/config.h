@@ -3,12 +3,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "common/base/config_daemon.h"
+#include "common/store/config.h"
 
 struct worker_config {
     DAEMON_FIELDS;
     char *name; /* id of the worker, born with its data folder */
     char *data; /* absolute folder: journal, keeper, logs, workspaces */
-    char *store;
+    STORE_FIELDS;
     char *buckets; /* folder of the directory buckets; NULL = none */
     char *pool;
     char *path; /* PATH of process steps */

@@ -127,7 +127,8 @@ int worker_open(struct worker *w, struct loop *loop, const struct worker_config 
     if (rc == 0)
         rc = replay_journal(w, err);
     if (rc == 0)
-        rc = store_open(loop, config->store, NULL, &w->store, err);
+        rc = store_open(loop, config->store, STORE_OPTIONS(config, STORE_RETRY_LONG_US), &w->store,
+                        err);
     if (rc != 0)
         return rc;
     w->http = http_client_new(loop);

@@ -44,6 +44,15 @@ static void add_common(struct args *a, const struct up_settings *s)
     add(a, "doorbells", s->doorbells);
 }
 
+static void add_store(struct args *a, const struct up_settings *s)
+{
+    add(a, "store", store_of(s));
+    add(a, "store-endpoint", s->store_endpoint);
+    add(a, "store-region", s->store_region);
+    add(a, "store-style", s->store_style);
+    add(a, "store-credentials", s->store_credentials);
+}
+
 static void scheduler_args(struct args *a, const struct up_settings *s)
 {
     (void)s;
@@ -54,7 +63,7 @@ static void triggers_args(struct args *a, const struct up_settings *s)
 {
     add(a, "hooks", s->hooks);
     add(a, "buckets", s->buckets);
-    add(a, "store", store_of(s));
+    add_store(a, s);
     add_in(a, "key-file", s->data, "secret.key");
     add_in(a, "token-file", s->data, "token");
 }
@@ -62,7 +71,7 @@ static void triggers_args(struct args *a, const struct up_settings *s)
 static void api_args(struct args *a, const struct up_settings *s)
 {
     add(a, "listen", s->listen);
-    add(a, "store", store_of(s));
+    add_store(a, s);
     add_in(a, "key-file", s->data, "secret.key");
     add_in(a, "token-file", s->data, "token");
 }
@@ -72,7 +81,7 @@ static void worker_args(struct args *a, const struct up_settings *s)
     cleanup_free char *api = mem_printf("http://%s", s->listen);
     add(a, "name", "local");
     add(a, "data", s->worker);
-    add(a, "store", store_of(s));
+    add_store(a, s);
     add(a, "buckets", s->buckets);
     add(a, "api", api);
     add_in(a, "token-file", s->data, "token");

@@ -49,9 +49,13 @@ static int check_choices(const struct up_settings *s, struct err *err)
         return err_set(err, LEAT_EUSAGE,
                        "--executor %s: this build has the process executor (auto takes it)",
                        s->executor);
-    if (s->store_at && s->store_at[0] != '/')
-        return err_set(err, LEAT_EUSAGE, "--store %s: this build takes an absolute folder",
-                       s->store_at);
+    if (s->store_at && s->store_at[0] != '/' && !text_starts_with(s->store_at, "s3://"))
+        return err_set(err, LEAT_EUSAGE,
+                       "--store %s: it is an absolute folder or s3://BUCKET[/PREFIX]", s->store_at);
+    const char *credentials = s->store_credentials;
+    if (credentials && credentials[0] != '/')
+        return err_set(err, LEAT_EUSAGE, "--store-credentials %s: give an absolute path",
+                       credentials);
     return 0;
 }
 
@@ -71,6 +75,10 @@ int up_settings_fill(const struct given *given, const struct given *then, struct
         .hooks = value(given, then, "hooks", "127.0.0.1:8081"),
         .database = value(given, then, "database", NULL),
         .store_at = value(given, then, "store", NULL),
+        .store_endpoint = value(given, then, "store-endpoint", NULL),
+        .store_region = value(given, then, "store-region", NULL),
+        .store_style = value(given, then, "store-style", NULL),
+        .store_credentials = value(given, then, "store-credentials", NULL),
         .bus = value(given, then, "bus", "embedded"),
         .executor = value(given, then, "executor", "auto"),
         .slots = value(given, then, "slots", NULL),

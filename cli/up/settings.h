@@ -26,6 +26,8 @@ struct up_settings {
     const char *hooks;    /* of the triggers */
     const char *database; /* NULL = a private cluster in the data folder */
     const char *store_at; /* NULL = the folder */
+    /* Of s3://…; NULL = the usual. The credentials are a file's absolute path. */
+    const char *store_endpoint, *store_region, *store_style, *store_credentials;
     const char *bus;
     const char *executor;
     const char *slots; /* NULL = the worker's default */

@@ -191,6 +191,7 @@ static int read_key(void *self, const char *key, int64_t offset, size_t max,
         got += (size_t)n;
     }
     out->size = (int64_t)got;
+    out->total = st.st_size;
     out->exists = true;
     return 0;
 }
@@ -285,6 +286,7 @@ static int get_file(void *self, const char *hash, const char *path, int mode,
 }
 
 const struct store_backend STORE_DIRECTORY = {
+    .name = "directory",
     .put_fd = directory_put_fd,
     .put_bytes = directory_put_bytes,
     .get_file = get_file,

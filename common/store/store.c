@@ -7,9 +7,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/store/store_internal.h"
+
+#define S3_THREADS "16"
+#define RETRY_US   (10 * US_PER_S)
+#define FIRST_US   (500 * US_PER_MS)
+#define CAP_US     (10 * US_PER_S)
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
@@ -78,13 +85,24 @@ int store_open(struct loop *loop, const char *where, const struct store_options 
                struct store **out, struct err *err)
 {
     void *self = NULL;
-    if (strstr(where, "://"))
-        return err_set(err, LEAT_EINPUT, "store %s: only a directory can be a store", where);
-    const int rc = directory_open(where, options, &self, err);
+    const bool s3 = text_starts_with(where, S3_SCHEME);
+    if (!s3 && strstr(where, "://"))
+        return err_set(err, LEAT_EINPUT,
+                       "store %.200s: a store is a directory or s3://BUCKET[/PREFIX]", where);
+    if (s3) /* its threads wait for the network: more of them, before there are any */
+        setenv("UV_THREADPOOL_SIZE", S3_THREADS, 0);
+    const int rc =
+        s3 ? s3_store_open(where, options, &self, err) : directory_open(where, options, &self, err);
     if (rc != 0)
         return rc;
     struct store *store = mem_alloc(sizeof *store);
-    *store = (struct store){loop, mem_string(where), &STORE_DIRECTORY, self};
+    *store = (struct store){
+        .loop = loop,
+        .where = mem_string(where),
+        .backend = s3 ? &STORE_S3 : &STORE_DIRECTORY,
+        .self = self,
+        .retry_us = options && options->retry_us ? options->retry_us : RETRY_US,
+    };
     *out = store;
     return 0;
 }
@@ -135,7 +153,12 @@ struct store_job {
     int rc;
     struct store_object object;
     struct err err;
+    int fd; /* store_open_fd */
+    int64_t began_us;
+    int tries;
+    struct loop_timer again;
     store_done_fn *done;
+    store_fd_fn *fd_done; /* instead of done */
     void *arg;
 };
 
@@ -145,10 +168,53 @@ static void run_job(void *arg)
     job->rc = job->run(job);
 }
 
+static void end_job(void *arg);
+
+static void again(void *arg)
+{
+    struct store_job *job = arg;
+    loop_work(job->store->loop, run_job, end_job, job);
+}
+
+/* Once for each change, not for each operation. */
+static void tell_away(struct store *store, const struct store_job *job)
+{
+    const bool away = job->rc == LEAT_EUNREACHABLE;
+    if (away && !store->away)
+        log_warn("the store does not answer: what needs it waits", LOG_ERR(&job->err));
+    if (!away && store->away)
+        log_info("the store answers again", LOG_S("store", store->where));
+    store->away = away;
+}
+
+/* The service is away: the job waits on the loop, not on a thread, and begins anew. What it had
+ * sent in parts is gone on with. */
+static bool try_later(struct store_job *job)
+{
+    const int64_t spent = clock_monotonic_us() - job->began_us;
+    int64_t wait = FIRST_US << (job->tries < 5 ? job->tries : 5);
+    wait = wait < CAP_US ? wait : CAP_US;
+    if (job->rc != LEAT_EUNREACHABLE || spent + wait > job->store->retry_us)
+        return false;
+    job->tries++;
+    job->flags |= STORE_AGAIN;
+    free(job->object.data);
+    job->object = (struct store_object){.files = 1};
+    loop_timer_start(job->store->loop, &job->again, wait, 0, again, job);
+    return true;
+}
+
 static void end_job(void *arg)
 {
     struct store_job *job = arg;
-    job->done(job->arg, &job->object, job->rc == 0 ? NULL : &job->err);
+    const struct err *err = job->rc == 0 ? NULL : &job->err;
+    tell_away(job->store, job);
+    if (try_later(job))
+        return;
+    if (job->fd_done)
+        job->fd_done(job->arg, err ? -1 : job->fd, job->object.size, err);
+    else
+        job->done(job->arg, &job->object, err);
     free(job->object.data);
     free(job->key);
     free(job->path);
@@ -164,6 +230,7 @@ static void start(struct store *store, int (*run)(struct store_job *), struct st
     job->store = store;
     job->run = run;
     job->object.files = 1;
+    job->began_us = clock_monotonic_us();
     job->done = done;
     job->arg = arg;
     loop_work(store->loop, run_job, end_job, job);
@@ -319,8 +386,18 @@ void store_remove(struct store *store, const char *key, store_done_fn *done, voi
     start(store, run_remove, (struct store_job){.key = mem_string(key)}, done, arg);
 }
 
-int store_open_fd(struct store *store, const char *key, int64_t *size, struct err *err)
+static int run_open_fd(struct store_job *job)
 {
-    const int rc = check_key(key, err);
-    return rc ? rc : store->backend->open_fd(store->self, key, size, err);
+    const int rc = check_key(job->key, &job->err);
+    if (rc != 0)
+        return rc;
+    job->fd =
+        job->store->backend->open_fd(job->store->self, job->key, &job->object.size, &job->err);
+    return job->fd < 0 ? job->fd : 0;
+}
+
+void store_open_fd(struct store *store, const char *key, store_fd_fn *done, void *arg)
+{
+    start(store, run_open_fd, (struct store_job){.key = mem_string(key), .fd_done = done}, NULL,
+          arg);
 }

@@ -1,4 +1,4 @@
-/* common/store/store.h: where artifacts and logs lie; a directory now, S3 by the same table.
+/* common/store/store.h: where artifacts and logs lie: a directory, or a bucket of an S3 service.
  * Objects are addressed by the SHA-256 of their bytes (64 lower-case hex digits) and never change.
  * Named objects (logs/RUN/…/000001) have names that a reader can predict.
  * An object appears whole or not at all, also across a crash.
@@ -17,12 +17,21 @@
 
 struct store;
 
-struct store_options {
-    int64_t keep_free; /* bytes of the file system that stay free; 0 = 64 MiB; < 0 = none */
+struct store_options { /* zero-initialised = the usual */
+    int64_t
+        keep_free; /* directory: bytes of the file system that stay free; 0 = 64 MiB; < 0 = none */
+    /* S3 (common/s3/s3.h says what they mean): */
+    const char *endpoint, *region, *credentials;
+    int style;         /* enum s3_style */
+    int64_t part_size; /* larger files go in parts; 0 = 16 MiB; S3 wants 5 MiB at least */
+    int64_t retry_us;  /* how long an operation goes on while the service is away; 0 = 10 s */
+    const char *spool; /* folder for store_open_fd's files without a name; NULL = /tmp */
 };
 
-/* `where`: a directory, made when absent. Cleans what a crash left (temporary files older than an
- * hour). Blocking: at start only. `options` may be NULL. */
+/* `where`: a directory, made when absent; or s3://BUCKET[/PREFIX], a bucket that exists. Cleans
+ * what a crash left (temporary files older than an hour, uploads older than a week). Blocking: at
+ * start only. `options` may be NULL. An S3 service that does not answer is no error here; wrong
+ * credentials and a bucket that is missing are. */
 int store_open(struct loop *loop, const char *where, const struct store_options *options,
                struct store **out, struct err *err);
 /* After the last callback only. NULL is allowed. */
@@ -40,11 +49,14 @@ struct store_object {
     int64_t size;          /* bytes; of a folder: of its files together */
     int64_t files;         /* of a folder: how many; else 1 */
     char *data;            /* store_read: size bytes and a NUL; else NULL. Freed after the call */
+    int64_t total;         /* store_read: bytes of the whole object */
     bool exists;           /* store_exists */
 };
 
 /* Exactly once for each operation. `err` is NULL on success; else LEAT_ENOTFOUND, LEAT_EFULL (with
- * the path and the bytes), LEAT_EINPUT (a bad name, a file that is none), LEAT_ELIMIT, LEAT_EIO. */
+ * the path and the bytes), LEAT_EINPUT (a bad name, a file that is none), LEAT_ELIMIT, LEAT_EIO;
+ * S3 besides: LEAT_EUNREACHABLE (tried for retry_us), LEAT_EAUTH, LEAT_EREFUSED (no such bucket).
+ */
 typedef void store_done_fn(void *arg, const struct store_object *object, const struct err *err);
 
 enum {
@@ -86,6 +98,9 @@ void store_read(struct store *store, const char *key, int64_t offset, size_t max
 void store_exists(struct store *store, const char *key, store_done_fn *done, void *arg);
 void store_remove(struct store *store, const char *key, store_done_fn *done, void *arg);
 
-/* An open file descriptor (read-only) of an object, for http_answer_fd; a directory store only
- * looks, which does not block noticeably. Returns the fd, or < 0. */
-int store_open_fd(struct store *store, const char *key, int64_t *size, struct err *err);
+/* A file descriptor (read-only, at its start) of an object, for http_answer_fd; the callback's to
+ * close. A directory opens the file; S3 fetches the object into a file without a name below
+ * `spool`, checked, and costs its size there until the descriptor is closed. fd < 0: err says why.
+ */
+typedef void store_fd_fn(void *arg, int fd, int64_t size, const struct err *err);
+void store_open_fd(struct store *store, const char *key, store_fd_fn *done, void *arg);

@@ -3,8 +3,10 @@
 #include "common/store/store.h"
 
 /* All of these block, and are called on any thread, several at once. They return 0, or < 0 as
- * store_done_fn is told. Names and hashes are checked before. */
+ * store_done_fn is told; LEAT_EUNREACHABLE is tried again by store.c, without a thread meanwhile.
+ * Names and hashes are checked before. */
 struct store_backend {
+    const char *name;
     /* The bytes of an open regular file, from its start. `move`: its path, to be taken away, or
      * NULL. */
     int (*put_fd)(void *self, int fd, const char *move, struct store_object *out, struct err *err);
@@ -29,7 +31,17 @@ struct store {
     char *where;
     const struct store_backend *backend;
     void *self;
+    int64_t retry_us;
+    bool away; /* it did not answer when it was last spoken to */
 };
+
+#define S3_SCHEME   "s3://"
+#define STORE_AGAIN 0x100 /* put_named: an earlier try may have taken effect */
+
+/* s3.c */
+extern const struct store_backend STORE_S3;
+int s3_store_open(const char *where, const struct store_options *options, void **self,
+                  struct err *err);
 
 /* directory.c */
 extern const struct store_backend STORE_DIRECTORY;
