@@ -9,6 +9,7 @@
 #include "cli/doctor/doctor.h"
 #include "common/base/mem.h"
 #include "common/base/uuid.h"
+#include "common/s3/s3.h"
 #include "common/store/store.h"
 
 struct probe {
@@ -44,13 +45,27 @@ static const char *try_it(struct store *store, const char *name, struct probe *p
     return p->err.code ? "removing" : NULL;
 }
 
-static void probe(const char *where, struct finding *f)
+static int style_of(const char *name)
+{
+    for (int i = 0; name && S3_STYLES[i]; i++)
+        if (strcmp(S3_STYLES[i], name) == 0)
+            return i;
+    return S3_AUTO;
+}
+
+static void probe(const struct up_settings *s, const char *where, struct finding *f)
 {
     struct probe p = {.loop = loop_new(), .text = "a probe of leat doctor"};
     struct store *store = NULL;
     cleanup_free char *name = mem_printf("doctor/%d", getpid());
-    const char *todo = "give Leat's user the folder (chown), or free space; or another --store";
-    if (store_open(p.loop, where, NULL, &store, &p.err) < 0) {
+    const struct store_options options = {.endpoint = s->store_endpoint,
+                                          .region = s->store_region,
+                                          .credentials = s->store_credentials,
+                                          .style = style_of(s->store_style)};
+    const char *todo =
+        where[0] != '/' ? "mend what it says; docs/store.md has the settings"
+                        : "give Leat's user the folder (chown), or free space; or another --store";
+    if (store_open(p.loop, where, &options, &store, &p.err) < 0) {
         found(f, DOCTOR_WRONG, todo, "%s", p.err.text);
         return;
     }
@@ -67,10 +82,10 @@ static void probe(const char *where, struct finding *f)
 void doctor_store(const struct doctor *d, struct finding *f)
 {
     const char *where = d->settings->store_at ? d->settings->store_at : d->settings->store;
-    cleanup_free char *above = doctor_existing(where);
+    cleanup_free char *above = where[0] == '/' ? doctor_existing(where) : NULL;
     struct stat st;
     if (where[0] != '/' || stat(where, &st) == 0)
-        probe(where, f);
+        probe(d->settings, where, f);
     else if (access(above, W_OK | X_OK) == 0 || !d->settings->store_at)
         found(f, DOCTOR_OK, NULL, "%s will be made", where);
     else
