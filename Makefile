@@ -17,6 +17,7 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes 
         -Wpointer-arith -Wwrite-strings -Wformat=2 -Wundef -Wimplicit-fallthrough=5 -Wnull-dereference
 FLAGS_release := -O2 -D_FORTIFY_SOURCE=2
 FLAGS_check   := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DLEAT_FAILPOINTS
+FLAGS_tsan    := -O1 -fno-omit-frame-pointer -fsanitize=thread -Wno-format-truncation -DLEAT_FAILPOINTS
 FLAGS_fail    := -O2 -DLEAT_FAILPOINTS
 FLAGS_cov     := -O0 --coverage -DLEAT_FAILPOINTS
 FLAGS_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
@@ -114,7 +115,12 @@ $(B)/bin/leat-sim: $(call objects,$(sim_SRCS)) $(call archive,scheduler) $(call 
 	@mkdir -p $(@D)
 	@echo "  LD   $@"; $(COMPILER) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-.PHONY: unit-bins integration-bins sim-bin
+# Unit tests that use the loop's pool of threads, themselves or by the store, the server's clients.
+THREADED_SRCS := $(shell grep -lE 'loop_work|store_open|http_talk|hook_call|pthread' $(UNIT_SRCS))
+THREADED_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(THREADED_SRCS))
+
+.PHONY: unit-bins integration-bins sim-bin threaded-bins
+threaded-bins: $(THREADED_BINS)
 unit-bins: $(UNIT_BINS)
 integration-bins: $(INTEGRATION_BINS)
 sim-bin: $(B)/bin/leat-sim

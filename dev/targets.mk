@@ -1,6 +1,6 @@
 # What people type. Each target is one script under dev/ or one program.
 
-.PHONY: help check unit integration format lint generated install compile_commands.json
+.PHONY: help check unit tsan integration format lint generated install compile_commands.json
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile dev/targets.mk | sed -E 's/:.*## /\t/' | expand -t 20
 
@@ -11,6 +11,10 @@ check: ## install what the tests need, build with sanitizers, run every test
 unit: ## unit tests under ASan and UBSan
 	$(MAKE) -j$(JOBS) V=check unit-bins
 	dev/run-unit build/check
+
+tsan: ## the unit tests that use threads, under ThreadSanitizer
+	$(MAKE) -j$(JOBS) V=tsan threaded-bins
+	dev/run-unit build/tsan
 
 integration: ## integration tests on a real Postgres, under ASan and UBSan
 	$(MAKE) -j$(JOBS) V=check integration-bins
