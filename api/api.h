@@ -74,6 +74,8 @@ json_t *openapi_document(void);
 /* ---- handlers, by subject ---- */
 http_handler api_health, api_metrics, api_status, api_openapi;
 http_handler api_apply, api_pipelines, api_pipeline;
+http_handler api_pipeline_pause, api_pipeline_resume, api_pipeline_remove;
+http_handler api_triggers, api_experiments;
 http_handler api_runs, api_run, api_run_events, api_artifacts, api_artifact, api_object, api_log;
 http_handler api_run_start, api_run_cancel, api_run_retry;
 http_handler api_events, api_event, api_event_envelope, api_workers, api_sources;

@@ -12,6 +12,14 @@
       "Apply pipelines and sources, all or none")                                                  \
     R("GET", "/api/v1/pipelines", api_pipelines, 0, "Pipelines")                                   \
     R("GET", "/api/v1/pipelines/:pipeline", api_pipeline, 0, "One pipeline, with its versions")    \
+    R("POST", "/api/v1/pipelines/:pipeline/pause", api_pipeline_pause, API_BODY_MAX,               \
+      "Events and ticks start no runs of it")                                                      \
+    R("POST", "/api/v1/pipelines/:pipeline/resume", api_pipeline_resume, API_BODY_MAX,             \
+      "They start runs again")                                                                     \
+    R("DELETE", "/api/v1/pipelines/:pipeline", api_pipeline_remove, 0,                             \
+      "Remove a pipeline; runs and versions stay")                                                 \
+    R("GET", "/api/v1/triggers", api_triggers, 0, "Triggers, their last verdict and next tick")    \
+    R("GET", "/api/v1/experiments", api_experiments, 0, "Experiments, newest run first")           \
     R("POST", "/api/v1/runs", api_run_start, API_BODY_MAX, "Start a run")                          \
     R("GET", "/api/v1/runs", api_runs, 0, "Runs, newest first")                                    \
     R("GET", "/api/v1/runs/:run", api_run, 0, "One run with its steps")                            \

@@ -78,8 +78,42 @@ const struct query QUERIES[] = {
     "    OR length($2::text) >= 4 AND starts_with(v.hash, $2::text))\n"
     "ORDER BY v.number DESC LIMIT 1;\n"
     "\n"
-    "-- $1 pipeline, $2 state, $3 experiment ('' = any), $4 since, $5 below this id (NULL = none), $6 how many.",
+    "-- $1 pipeline, $2 paused, $3 deleted. The leader reads the catalog's gen in every batch.",
     2},
+    {"api_pipeline_move",
+    "WITH raised AS (UPDATE catalog SET gen = gen + 1 RETURNING gen),\n"
+    "moved AS (UPDATE pipeline p SET paused = $2::boolean, deleted = $3::boolean, gen = raised.gen\n"
+    "    FROM raised WHERE p.name = $1::text AND NOT p.deleted RETURNING p.name, p.paused, p.deleted)\n"
+    "SELECT jsonb_build_object('name', name, 'paused', paused, 'deleted', deleted)::text FROM moved, pg_notify('leat_catalog', '');\n"
+    "\n"
+    "-- The last verdict is looked for among the newest 1,000 events.",
+    3},
+    {"api_triggers",
+    "WITH newest AS (SELECT id, received, verdicts FROM event ORDER BY received DESC LIMIT 1000),\n"
+    "last AS (\n"
+    "    SELECT DISTINCT ON (1, 2) x->>'pipeline' AS pipeline, x->>'trigger' AS trigger, jsonb_strip_nulls(jsonb_build_object(\n"
+    "        'verdict', x->>'verdict', 'event', e.id, 'received', e.received, 'run', x->>'run', 'reason', x->>'reason')) AS verdict\n"
+    "    FROM newest e CROSS JOIN LATERAL jsonb_array_elements(e.verdicts) AS x ORDER BY 1, 2, e.received DESC)\n"
+    "SELECT coalesce(jsonb_agg((t - 'params' - 'vars' - 'run_name' - 'experiment') || jsonb_build_object('pipeline', p.name,\n"
+    "    'name', t->>'name', 'paused', p.paused, 'last', l.verdict, 'last_slot', c.last,\n"
+    "    'on', concat_ws(' ', t->>'schedule', t->>'timezone', t->>'bucket', t->>'source', t->>'branch', t->>'tag', t->>'type',\n"
+    "        (t->>'prefix') || '*', '*' || (t->>'suffix')))\n"
+    "    ORDER BY p.name, n), '[]')::text\n"
+    "FROM pipeline p JOIN pipeline_version v ON v.pipeline = p.name AND v.hash = p.version\n"
+    "CROSS JOIN LATERAL jsonb_array_elements(v.ir->'triggers') WITH ORDINALITY AS e (t, n)\n"
+    "LEFT JOIN last l ON l.pipeline = p.name AND l.trigger = t->>'name'\n"
+    "LEFT JOIN cron_slot c ON c.pipeline = p.name AND c.trigger = t->>'name'\n"
+    "WHERE NOT p.deleted",
+    0},
+    {"api_experiments",
+    "SELECT coalesce(jsonb_agg(jsonb_build_object('name', experiment, 'runs', runs, 'succeeded', succeeded, 'failed', failed,\n"
+    "    'last', last, 'pipelines', pipelines) ORDER BY last DESC), '[]')::text\n"
+    "FROM (SELECT experiment, count(*) AS runs, count(*) FILTER (WHERE state = 'succeeded') AS succeeded,\n"
+    "        count(*) FILTER (WHERE state = 'failed') AS failed, max(created) AS last, jsonb_agg(DISTINCT pipeline) AS pipelines\n"
+    "    FROM run WHERE experiment <> '' GROUP BY experiment ORDER BY max(created) DESC LIMIT 1000) AS x;\n"
+    "\n"
+    "-- $1 pipeline, $2 state, $3 experiment ('' = any), $4 since, $5 below this id (NULL = none), $6 how many.",
+    0},
     {"api_runs",
     "SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY r.id DESC), '[]')::text FROM (\n"
     "    SELECT * FROM run\n"
@@ -198,12 +232,12 @@ const struct query QUERIES[] = {
     "SELECT coalesce(jsonb_agg(jsonb_build_object('id', e.id, 'source', e.source, 'type', e.type, 'received', e.received,\n"
     "    'subject', e.envelope->>'subject', 'runs', (\n"
     "        SELECT coalesce(jsonb_agg(x->>'run'), '[]') FROM jsonb_array_elements(e.verdicts) AS x WHERE x ? 'run'))\n"
-    "    ORDER BY e.received DESC, e.id), '[]')::text\n"
+    "    ORDER BY e.received DESC, e.id DESC), '[]')::text\n"
     "FROM (SELECT * FROM event WHERE ($1::text = '' OR source = $1::text)\n"
     "        AND ($2::timestamptz IS NULL OR received >= $2::timestamptz)\n"
-    "        AND ($3::timestamptz IS NULL OR received < $3::timestamptz)\n"
-    "      ORDER BY received DESC LIMIT $4::bigint) AS e",
-    4},
+    "        AND ($3::timestamptz IS NULL OR received <= $3::timestamptz AND (received, id) < ($3::timestamptz, $4::uuid))\n"
+    "      ORDER BY received DESC, id DESC LIMIT $5::bigint) AS e",
+    5},
     {"api_event",
     "SELECT jsonb_build_object('id', id, 'source', source, 'type', type, 'received', received, 'subject', envelope->>'subject',\n"
     "    'data', envelope->'data', 'dataref', envelope->>'dataref', 'vars', coalesce(envelope->'vars', '{}'), 'verdicts', verdicts,\n"

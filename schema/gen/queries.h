@@ -13,6 +13,9 @@ enum query_id {
     QUERY_API_SOURCE_COMPARE, /* api.sql */
     QUERY_API_PIPELINES, /* api.sql */
     QUERY_API_PIPELINE, /* api.sql */
+    QUERY_API_PIPELINE_MOVE, /* api.sql */
+    QUERY_API_TRIGGERS, /* api.sql */
+    QUERY_API_EXPERIMENTS, /* api.sql */
     QUERY_API_RUNS, /* api.sql */
     QUERY_API_RUN_BETWEEN, /* api.sql */
     QUERY_API_RUN_LATEST, /* api.sql */

@@ -73,6 +73,38 @@ WHERE p.name = $1::text AND NOT p.deleted AND ($2::text = '' AND v.hash = p.vers
     OR length($2::text) >= 4 AND starts_with(v.hash, $2::text))
 ORDER BY v.number DESC LIMIT 1;
 
+-- $1 pipeline, $2 paused, $3 deleted. The leader reads the catalog's gen in every batch.
+-- name: api_pipeline_move
+WITH raised AS (UPDATE catalog SET gen = gen + 1 RETURNING gen),
+moved AS (UPDATE pipeline p SET paused = $2::boolean, deleted = $3::boolean, gen = raised.gen
+    FROM raised WHERE p.name = $1::text AND NOT p.deleted RETURNING p.name, p.paused, p.deleted)
+SELECT jsonb_build_object('name', name, 'paused', paused, 'deleted', deleted)::text FROM moved, pg_notify('leat_catalog', '');
+
+-- The last verdict is looked for among the newest 1,000 events.
+-- name: api_triggers
+WITH newest AS (SELECT id, received, verdicts FROM event ORDER BY received DESC LIMIT 1000),
+last AS (
+    SELECT DISTINCT ON (1, 2) x->>'pipeline' AS pipeline, x->>'trigger' AS trigger, jsonb_strip_nulls(jsonb_build_object(
+        'verdict', x->>'verdict', 'event', e.id, 'received', e.received, 'run', x->>'run', 'reason', x->>'reason')) AS verdict
+    FROM newest e CROSS JOIN LATERAL jsonb_array_elements(e.verdicts) AS x ORDER BY 1, 2, e.received DESC)
+SELECT coalesce(jsonb_agg((t - 'params' - 'vars' - 'run_name' - 'experiment') || jsonb_build_object('pipeline', p.name,
+    'name', t->>'name', 'paused', p.paused, 'last', l.verdict, 'last_slot', c.last,
+    'on', concat_ws(' ', t->>'schedule', t->>'timezone', t->>'bucket', t->>'source', t->>'branch', t->>'tag', t->>'type',
+        (t->>'prefix') || '*', '*' || (t->>'suffix')))
+    ORDER BY p.name, n), '[]')::text
+FROM pipeline p JOIN pipeline_version v ON v.pipeline = p.name AND v.hash = p.version
+CROSS JOIN LATERAL jsonb_array_elements(v.ir->'triggers') WITH ORDINALITY AS e (t, n)
+LEFT JOIN last l ON l.pipeline = p.name AND l.trigger = t->>'name'
+LEFT JOIN cron_slot c ON c.pipeline = p.name AND c.trigger = t->>'name'
+WHERE NOT p.deleted;
+
+-- name: api_experiments
+SELECT coalesce(jsonb_agg(jsonb_build_object('name', experiment, 'runs', runs, 'succeeded', succeeded, 'failed', failed,
+    'last', last, 'pipelines', pipelines) ORDER BY last DESC), '[]')::text
+FROM (SELECT experiment, count(*) AS runs, count(*) FILTER (WHERE state = 'succeeded') AS succeeded,
+        count(*) FILTER (WHERE state = 'failed') AS failed, max(created) AS last, jsonb_agg(DISTINCT pipeline) AS pipelines
+    FROM run WHERE experiment <> '' GROUP BY experiment ORDER BY max(created) DESC LIMIT 1000) AS x;
+
 -- $1 pipeline, $2 state, $3 experiment ('' = any), $4 since, $5 below this id (NULL = none), $6 how many.
 -- name: api_runs
 SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY r.id DESC), '[]')::text FROM (
@@ -188,11 +220,11 @@ SELECT status, detail FROM command_done WHERE id = $1::uuid;
 SELECT coalesce(jsonb_agg(jsonb_build_object('id', e.id, 'source', e.source, 'type', e.type, 'received', e.received,
     'subject', e.envelope->>'subject', 'runs', (
         SELECT coalesce(jsonb_agg(x->>'run'), '[]') FROM jsonb_array_elements(e.verdicts) AS x WHERE x ? 'run'))
-    ORDER BY e.received DESC, e.id), '[]')::text
+    ORDER BY e.received DESC, e.id DESC), '[]')::text
 FROM (SELECT * FROM event WHERE ($1::text = '' OR source = $1::text)
         AND ($2::timestamptz IS NULL OR received >= $2::timestamptz)
-        AND ($3::timestamptz IS NULL OR received < $3::timestamptz)
-      ORDER BY received DESC LIMIT $4::bigint) AS e;
+        AND ($3::timestamptz IS NULL OR received <= $3::timestamptz AND (received, id) < ($3::timestamptz, $4::uuid))
+      ORDER BY received DESC, id DESC LIMIT $5::bigint) AS e;
 
 -- name: api_event
 SELECT jsonb_build_object('id', id, 'source', source, 'type', type, 'received', received, 'subject', envelope->>'subject',
