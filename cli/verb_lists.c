@@ -8,6 +8,10 @@
 #include "common/base/text.h"
 #include "common/text/json.h"
 
+#define LIMIT_USUAL 50
+#define LIMIT_MAX   1000000 /* of --limit; asked for in pages */
+#define PAGE_MAX    1000    /* what the API gives at once */
+
 static const struct option plain_options[] = {OPTION_OUTPUT, OPTION_END};
 static const struct option run_options[] = {
     {"pipeline", 0, "PIPELINE", false, "runs of this pipeline"},
@@ -15,14 +19,14 @@ static const struct option run_options[] = {
      "pending, queued, running, cancelling, succeeded, failed, cancelled"},
     {"experiment", 0, "EXPERIMENT", false, "runs of this experiment"},
     {"since", 0, "TIME", false, "created at or after, RFC 3339"},
-    {"limit", 0, "N", false, "at most so many; default 50, at most 1000"},
+    {"limit", 0, "N", false, "at most so many; default 50"},
     OPTION_OUTPUT,
     OPTION_END,
 };
 static const struct option event_options[] = {
     {"source", 0, "SOURCE", false, "events of this source"},
     {"since", 0, "TIME", false, "received at or after, RFC 3339"},
-    {"limit", 0, "N", false, "at most so many; default 50, at most 1000"},
+    {"limit", 0, "N", false, "at most so many; default 50"},
     OPTION_OUTPUT,
     OPTION_END,
 };
@@ -52,6 +56,24 @@ static const struct column event_columns[] = {{"ID", "/id", false},
                                               {"RECEIVED", "/received", false},
                                               {"RUNS", "/runs", true},
                                               COLUMN_END};
+static const struct column trigger_columns[] = {{"NAME", "/name", false},
+                                                {"PIPELINE", "/pipeline", false},
+                                                {"KIND", "/kind", false},
+                                                {"ON", "/on", false},
+                                                {"PAUSED", "/paused", false},
+                                                {"VERDICT", "/last/verdict", false},
+                                                {"LAST", "/last/received", false},
+                                                {"NEXT", "/next", false},
+                                                {"EVENT", "/last/event", true},
+                                                {"FILTER", "/filter", true},
+                                                COLUMN_END};
+static const struct column experiment_columns[] = {{"NAME", "/name", false},
+                                                   {"RUNS", "/runs", false},
+                                                   {"SUCCEEDED", "/succeeded", false},
+                                                   {"FAILED", "/failed", false},
+                                                   {"LAST", "/last", false},
+                                                   {"PIPELINES", "/pipelines", true},
+                                                   COLUMN_END};
 static const struct column worker_columns[] = {
     {"ID", "/id", false},       {"STATE", "/state", false},
     {"SLOTS", "/slots", false}, {"USED", "/used", false},
@@ -68,37 +90,62 @@ static const struct column artifact_columns[] = {
     {"STEP", "/step", false},     {"OUTPUT", "/output", false}, {"SIZE", "/size", false},
     {"FOLDER", "/folder", false}, {"SHA256", "/sha256", false}, COLUMN_END};
 
-/* Every option but --output is a query parameter of the same name. */
-static char *with_query(const struct given *given, const char *path, const struct option *options)
+/* Every option but --output, --limit and those of all verbs is a query parameter of that name. */
+static char *with_query(const struct given *given, const char *path, const struct option *options,
+                        long long limit, const char *cursor)
 {
     struct text out = {0};
-    text_puts(&out, path);
-    char before = '?';
+    text_printf(&out, "%s?limit=%lld", path, limit);
     for (const struct option *o = options; o->name; o++) {
         const char *value = given_value(given, o->name, NULL);
-        if (!value || strcmp(o->name, "output") == 0)
+        if (!value || strcmp(o->name, "output") == 0 || strcmp(o->name, "limit") == 0)
             continue;
-        cleanup_free char *pair = client_path("%s=%s", o->name, value);
-        text_append(&out, &before, 1);
+        cleanup_free char *pair = client_path("&%s=%s", o->name, value);
         text_puts(&out, pair);
-        before = '&';
+    }
+    if (cursor) {
+        cleanup_free char *pair = client_path("&cursor=%s", cursor);
+        text_puts(&out, pair);
     }
     return text_take(&out);
+}
+
+/* One page after the other until there are `limit` or there is no more. */
+static int gather(const struct given *given, const char *path, const struct option *options,
+                  long long limit, json_t *items, struct err *err)
+{
+    cleanup_free char *cursor = NULL;
+    for (;;) {
+        cleanup_json json_t *answer = NULL;
+        const long long left = limit - (long long)json_array_size(items);
+        cleanup_free char *full =
+            with_query(given, path, options, left < PAGE_MAX ? left : PAGE_MAX, cursor);
+        const int rc = client_call("GET", full, NULL, &answer, err);
+        if (rc < 0)
+            return rc;
+        json_array_extend(items, json_object_get(answer, "items"));
+        const char *next = json_get_string(answer, "next", NULL);
+        if (!next || (long long)json_array_size(items) >= limit)
+            return 0;
+        free(cursor);
+        cursor = mem_string(next);
+    }
 }
 
 static int show_list(const struct given *given, const char *path, const struct option *options,
                      const struct column *columns, struct err *err)
 {
-    cleanup_json json_t *answer = NULL;
+    cleanup_json json_t *items = json_array();
+    const char *given_limit = given_value(given, "limit", NULL);
+    long long limit = LIMIT_USUAL;
     int rc = output_check(given, err);
-    if (rc < 0)
-        return rc;
-    cleanup_free char *full = with_query(given, path, options);
-    rc = client_call("GET", full, NULL, &answer, err);
-    if (rc < 0)
-        return rc;
-    output_list(given, json_object_get(answer, "items"), columns);
-    return 0;
+    if (rc == 0 && given_limit && !text_to_int(given_limit, 1, LIMIT_MAX, &limit))
+        rc = err_set(err, LEAT_EUSAGE, "--limit must be a number from 1 to %d", LIMIT_MAX);
+    if (rc == 0)
+        rc = gather(given, path, options, limit, items, err);
+    if (rc == 0)
+        output_list(given, items, columns);
+    return rc;
 }
 
 #define LIST_VERB(NAME, word, what, path, options_, columns)                                       \
@@ -114,6 +161,11 @@ LIST_VERB(PIPELINES, "pipelines", "Lists pipelines", "/api/v1/pipelines", plain_
           pipeline_columns)
 LIST_VERB(EVENTS, "events", "Lists events, newest first", "/api/v1/events", event_options,
           event_columns)
+LIST_VERB(EXPERIMENTS, "experiments", "Lists experiments, newest run first", "/api/v1/experiments",
+          plain_options, experiment_columns)
+LIST_VERB(TRIGGERS, "triggers",
+          "Lists triggers: what they wait for, their last verdict, their next tick",
+          "/api/v1/triggers", plain_options, trigger_columns)
 LIST_VERB(WORKERS, "workers", "Lists workers", "/api/v1/workers", plain_options, worker_columns)
 LIST_VERB(SOURCES, "sources", "Lists sources", "/api/v1/sources", plain_options, source_columns)
 LIST_VERB(SECRET_LIST, "secret list", "Lists the names of secrets", "/api/v1/secrets",

@@ -7,6 +7,7 @@
 #include "cli/files.h"
 #include "cli/follow.h"
 #include "cli/output.h"
+#include "cli/params.h"
 #include "common/base/mem.h"
 #include "common/text/json.h"
 #include "common/text/yaml.h"
@@ -40,16 +41,7 @@ static int read_params(const struct given *given, json_t *params, struct err *er
             return err_set(err, LEAT_EINPUT, "%s: must hold one mapping of parameters", file);
         json_object_update(params, docs.items[0].value);
     }
-    const char *pair;
-    for (size_t i = 0; (pair = given_nth(given, "param", i)) != NULL; i++) {
-        const char *equals = strchr(pair, '=');
-        if (!equals || equals == pair)
-            return err_set(err, LEAT_EUSAGE, "-p %s: give NAME=VALUE", pair);
-        cleanup_free char *name = mem_bytes(pair, (size_t)(equals - pair));
-        if (json_object_set_new(params, name, json_string(equals + 1)) != 0)
-            return err_set(err, LEAT_EINPUT, "-p %s: is not UTF-8", name);
-    }
-    return 0;
+    return params_given(given, params, err);
 }
 
 static void set_given(const struct given *given, json_t *body, const char *option, const char *key)

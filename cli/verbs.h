@@ -9,12 +9,19 @@
     V(APPLY)                                                                                       \
     V(PIPELINES)                                                                                   \
     V(PIPELINE)                                                                                    \
+    V(PAUSE)                                                                                       \
+    V(RESUME)                                                                                      \
+    V(DELETE)                                                                                      \
     V(RUN)                                                                                         \
     V(RUNS)                                                                                        \
     V(SHOW)                                                                                        \
     V(LOGS)                                                                                        \
     V(CANCEL)                                                                                      \
     V(RETRY)                                                                                       \
+    V(RERUN)                                                                                       \
+    V(COMPARE)                                                                                     \
+    V(EXPERIMENTS)                                                                                 \
+    V(TRIGGERS)                                                                                    \
     V(EVENTS)                                                                                      \
     V(EVENT)                                                                                       \
     V(ARTIFACTS)                                                                                   \

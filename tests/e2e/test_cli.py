@@ -9,10 +9,11 @@ import shutil
 import socket
 import subprocess
 import time
+import urllib.parse
 
 import pytest
 
-from leat import BUILD, free_port
+from leat import BUILD, free_port, request
 
 PIPELINE = """
 name: greet
@@ -256,3 +257,142 @@ def test_completion_does_not_wait_for_ever(leat):
         started = time.monotonic()
         subprocess.run([BUILD / "bin" / "leat", "complete", "--", "show", ""], env=env, capture_output=True, timeout=20)
         assert time.monotonic() - started < 5
+
+
+# ---- more verbs -------------------------------------------------------------------------------
+
+POKED = """
+name: poked
+experiment: Pokes
+on:
+  event: {name: strong, type: dev.example.poke, filter: "event.data.level > 2"}
+  cron: {name: yearly, schedule: "0 3 1 1 *", timezone: Europe/Rome}
+params: {level: {type: integer, default: 1}, note: {type: string, default: "a b"}}
+steps:
+  measure:
+    command: [sh, -c, 'echo $(($0 * 2)) > "$1"; echo "{\\"name\\": \\"score\\", \\"value\\": $0.5}" > "$LEAT_METRICS"', "${{ params.level }}"]
+    args: ["${{ outputs.twice.path }}"]
+    outputs: {twice: {type: integer}}
+"""
+
+
+@pytest.fixture(scope="module")
+def poked(leat):
+    leat.ok("secret", "set", "poke-secret", stdin="p0k3")
+    leat.apply("{kind: source, name: pokes, provider: cloudevents, secret: poke-secret}\n", "pokes.yaml")
+    leat.apply(POKED, "poked.yaml")
+
+
+def poke(leat, level, number):
+    answer = leat.hook("pokes", {"specversion": "1.0", "type": "dev.example.poke", "source": "/t", "id": f"p{number}",
+                                 "data": {"level": level}},
+                       {"Authorization": "Bearer p0k3", "Content-Type": "application/cloudevents+json"})
+    assert answer.status == 202, answer.body
+    return answer.json()["event"]
+
+
+def verdicts(leat, event):
+    leat.event_runs(event)
+    return [v["verdict"] for v in leat.json("event", event)["verdicts"] if v["pipeline"] == "poked"]
+
+
+def test_rerun_and_compare(leat, poked):
+    first = leat.json("run", "poked", "-p", "level=3", "--wait")
+    again = leat.json("rerun", first["id"], "-p", "note=other")
+    leat.wait_run(again["id"])
+    old, new = leat.json("show", first["id"]), leat.json("show", again["id"])
+    assert new["state"] == "succeeded" and new["version"] == old["version"] and new["experiment"] == "Pokes"
+    assert new["params"] == {**old["params"], "note": "other"} and new["params"]["level"] == 3
+    assert leat.leat("rerun", first["id"], "-p", "level=none").returncode != 0
+    assert leat.leat("rerun", "00000000-0000-7000-8000-000000000000").returncode == 3
+    rows = {(r["kind"], r["name"]): r["values"] for r in leat.json("compare", first["id"], again["id"])}
+    assert rows["param", "note"] == ["a b", "other"] and rows["param", "level"] == [3, 3]
+    assert rows["output", "measure.twice"] == [6, 6] and rows["metric", "measure.score"] == [3.5, 3.5]
+    assert rows["run", "id"] == [first["id"], again["id"]]
+    table = leat.ok("compare", first["id"], again["id"])
+    assert "measure.twice" in table and first["name"] in table.splitlines()[0]
+    for form in ("wide", "yaml", "name"):
+        assert "measure.twice" in leat.ok("compare", first["id"], again["id"], "-o", form)
+    assert leat.leat("compare", first["id"]).returncode == 2
+    assert leat.leat("compare", *[first["id"]] * 13).returncode == 2
+    assert len(leat.json("compare", *[first["id"]] * 12)[0]["values"]) == 12
+
+
+def test_triggers_say_verdict_and_next_tick(leat, poked):
+    assert verdicts(leat, poke(leat, 1, 1)) == ["filtered"]
+    listed = {t["name"]: t for t in leat.json("triggers") if t["pipeline"] == "poked"}
+    assert set(listed) == {"strong", "yearly"}
+    assert listed["strong"]["last"]["verdict"] == "filtered" and "level > 2" in listed["strong"]["filter"]
+    expected = leat.json("cron", "0 3 1 1 *", "--timezone", "Europe/Rome", "--count", "1")[0]
+    assert listed["yearly"]["next"][:19] == expected[:19]
+    event = poke(leat, 5, 2)
+    assert verdicts(leat, event) == ["run"]
+    listed = {t["name"]: t for t in leat.json("triggers") if t["pipeline"] == "poked"}
+    assert listed["strong"]["last"]["event"] == event and listed["strong"]["last"]["run"] in leat.event_runs(event)
+    assert "dev.example.poke" in leat.ok("triggers") and "Europe/Rome" in leat.ok("triggers", "-o", "wide")
+
+
+def test_experiments(leat, poked):
+    run = leat.json("run", "poked", "--wait")
+    experiments = {e["name"]: e for e in leat.json("experiments")}
+    assert experiments["Pokes"]["runs"] == len(leat.json("runs", "--experiment", "Pokes")) >= 1
+    assert experiments["Pokes"]["pipelines"] == ["poked"] and experiments["Pokes"]["last"] == leat.json("show", run["id"])["created"]
+    assert "Pokes" in leat.ok("experiments", "-o", "name").splitlines()
+
+
+def test_pause_resume_delete(leat, poked):
+    assert leat.json("pause", "poked") == {"name": "poked", "paused": True, "deleted": False}
+    assert verdicts(leat, poke(leat, 5, 10)) == ["paused"]
+    assert leat.json("run", "poked", "--wait")["state"] == "succeeded", "by hand it runs"
+    assert [t for t in leat.json("triggers") if t["name"] == "yearly" and t["pipeline"] == "poked"][0]["paused"]
+    assert leat.json("pause", "poked")["paused"], "twice is once"
+    assert not leat.json("resume", "poked")["paused"]
+    assert verdicts(leat, poke(leat, 5, 11)) == ["run"]
+    assert leat.leat("pause", "nothing-of-this-name").returncode == 3
+    one = leat.leat("pause", "poked/strong")
+    assert one.returncode == 2 and "whole pipelines" in one.stderr
+    run = leat.json("runs", "--pipeline", "poked", "--limit", "1")[0]["id"]
+    assert leat.json("delete", "poked")["deleted"]
+    assert verdicts(leat, poke(leat, 5, 12)) == []
+    assert "poked" not in leat.ok("pipelines", "-o", "name").split()
+    assert leat.leat("run", "poked").returncode in (3, 4)
+    assert leat.leat("delete", "poked").returncode == 3
+    assert leat.json("show", run)["pipeline"] == "poked", "what has run stays"
+    leat.apply(POKED, "poked.yaml")
+    assert verdicts(leat, poke(leat, 5, 13)) == ["run"]
+
+
+def test_events_by_pages(leat, poked):
+    for number in range(20, 27):
+        poke(leat, 0, number)
+    last = poke(leat, 0, 27)
+    leat.event_runs(last)
+    # Several received in one microsecond: a page may end between them.
+    leat.sql("UPDATE event SET received = date_trunc('second', now()) - interval '1 hour' WHERE source = 'pokes'")
+    everything = [e["id"] for e in leat.json("events", "--source", "pokes")]
+    assert len(everything) >= 8 and len(set(everything)) == len(everything)
+    paged, cursor = [], None
+    while cursor is not None or not paged:
+        more = f"&cursor={cursor}" if cursor else ""
+        page = request("GET", f"{leat.api}/api/v1/events?source=pokes&limit=3{more}").json()
+        paged += [e["id"] for e in page["items"]]
+        cursor = page["next"] and urllib.parse.quote(page["next"])
+        if cursor is None:
+            break
+    assert paged == everything
+    for bad in ("x", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z,x"):
+        assert request("GET", f"{leat.api}/api/v1/events?cursor={bad}").status == 400
+    assert leat.json("events", "--source", "pokes", "--since", "2100-01-01T00:00:00Z") == []
+    assert [e["id"] for e in leat.json("events", "--source", "pokes", "--limit", "2")] == everything[:2]
+    for bad in ("0", "1000001", "many"):
+        assert leat.leat("events", "--limit", bad).returncode == 2
+
+
+def test_more_than_a_page(leat, run):
+    # 2,500 rows as the scheduler writes them: the API gives 1,000 at once.
+    leat.sql("INSERT INTO event (id, received, source, type, envelope, verdicts) SELECT gen_random_uuid(), received, 'many', type,"
+             " envelope, '[]' FROM (SELECT * FROM event LIMIT 1) AS e, generate_series(1, 2500)")
+    ids = leat.ok("events", "--source", "many", "--limit", "2400", "-o", "name").split()
+    assert len(ids) == len(set(ids)) == 2400
+    assert len(leat.ok("events", "--source", "many", "--limit", "5000", "-o", "name").split()) == 2500
+    leat.sql("DELETE FROM event WHERE source = 'many'")
