@@ -6,6 +6,7 @@
 
 #include "common/base/config_daemon.h"
 #include "common/base/hash.h"
+#include "common/base/lease.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/notify.h"
@@ -18,6 +19,7 @@ struct scheduler_config {
     DAEMON_FIELDS;
     char *listen, *node;
     int64_t lease_us, lost_after_us, cancel_grace_us, event_age_us, message_age_us;
+    int64_t history_age_us, key_age_us;
     int64_t partitions, batch_rows;
 };
 
@@ -26,7 +28,7 @@ static const struct config_key keys[] = {
     DAEMON_KEYS(struct scheduler_config, true),
     {KEY(listen, "listen", CONFIG_ADDRESS), .help = "serves /healthz and /metrics there"},
     {KEY(node, "node", CONFIG_STRING), .help = "name in `leat status` (default: the host's name)"},
-    {KEY(lease_us, "lease", CONFIG_DURATION), .fallback = "10s", .least = 2000000,
+    {KEY(lease_us, "lease", CONFIG_DURATION), .fallback = "10s", .least = LEASE_US,
      .most = 3600000000, .help = "a worker silent for longer gets nothing new"},
     {KEY(lost_after_us, "lost-after", CONFIG_DURATION), .fallback = "90s", .least = 10000000,
      .most = 86400000000, .help = "a worker silent for longer loses its attempts"},
@@ -36,6 +38,12 @@ static const struct config_key keys[] = {
      .most = 31536000000000, .help = "events that were read stay on the queue so long"},
     {KEY(message_age_us, "message-age", CONFIG_DURATION), .fallback = "1h", .least = 60000000,
      .most = 31536000000000, .help = "the same for commands, reports, orders and changes"},
+    {KEY(history_age_us, "history-age", CONFIG_DURATION), .fallback = "90d", .least = 604800000000,
+     .most = 315360000000000,
+     .help = "finished runs and events stay so long, then go by whole weeks"},
+    {KEY(key_age_us, "key-age", CONFIG_DURATION), .fallback = "30d", .least = 86400000000,
+     .most = 315360000000000,
+     .help = "an event or command repeated within it is known as a repeat"},
     {KEY(partitions, "partitions", CONFIG_INT), .fallback = "4", .least = 1, .most = 1024,
      .help = "of events and reports, where the queue lets one choose"},
     {KEY(batch_rows, "batch-rows", CONFIG_INT), .fallback = "2000", .least = 10, .most = 100000,
@@ -88,6 +96,8 @@ static struct shell *open_shell(struct loop *loop, const struct scheduler_config
     settings.cancel_grace_us = config->cancel_grace_us;
     settings.event_age_us = config->event_age_us;
     settings.message_age_us = config->message_age_us;
+    settings.ages.history_us = config->history_age_us;
+    settings.ages.keys_us = config->key_age_us;
     settings.partitions = (int32_t)config->partitions;
     settings.batch_rows = (size_t)config->batch_rows;
     struct db *db = db_pg_open(

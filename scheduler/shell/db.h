@@ -49,6 +49,12 @@ struct db_found {
 };
 typedef void db_fetched(void *arg, const struct err *err, const struct db_found *found);
 
+/* For how long rows stay. */
+struct db_ages {
+    int64_t history_us; /* finished runs, their results and attempts, events */
+    int64_t keys_us;    /* what removes repeats: inbox, tombstones, idempotency keys, verdicts */
+};
+
 struct db_ops {
     /* Reads the leader and beat rows. */
     void (*look)(struct db *db, db_led *done, void *arg);
@@ -71,8 +77,11 @@ struct db_ops {
     /* After DB_UNKNOWN: new connection, SELECT tx_seq … FOR UPDATE (waits for the old backend).
      * held_by_us says whether the epoch is still `epoch`. */
     void (*probe)(struct db *db, int64_t epoch, db_led *done, void *arg);
-    /* Deletes what is over age (inbox 30 days, …), makes coming partitions; bounded work a call. */
-    void (*housekeep)(struct db *db, int64_t wall_us, bus_done *done, void *arg);
+    /* Makes coming partitions, drops and deletes what is over age and not needed by anything live;
+     * bounded work a call, one short statement after the other, none of which waits long for a
+     * lock. An error says what could not be done; the rest was. */
+    void (*housekeep)(struct db *db, int64_t wall_us, const struct db_ages *ages, bus_done *done,
+                      void *arg);
     void (*close)(struct db *db);
 };
 

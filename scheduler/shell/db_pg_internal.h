@@ -51,4 +51,5 @@ db_pg_take db_pg_take_version, db_pg_take_pipeline, db_pg_take_run, db_pg_take_s
 void db_pg_fetch(struct db *db, const struct db_wanted *wanted, db_fetched *done, void *arg);
 
 /* ---- db_pg_keep.c ---- */
-void db_pg_housekeep(struct db *db, int64_t wall_us, bus_done *done, void *arg);
+void db_pg_housekeep(struct db *db, int64_t wall_us, const struct db_ages *ages, bus_done *done,
+                     void *arg);

@@ -1,46 +1,95 @@
-/* Housekeeping on the side connection: a bounded piece of each kind a call. */
-#include "common/base/clock.h"
+/* Housekeeping on the side connection. One statement is open at a time, since the leader's beat
+ * waits behind it; each is a transaction of its own and bounded, so dying between two loses nothing
+ * and one that fails does not hold up the others. */
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "scheduler/shell/db_pg_internal.h"
 
-#define DAY_US (24 * 3600 * US_PER_S)
+#define ROUNDS 50 /* of one statement a call, while it still finds something */
 
-/* What goes after how many days; 0: at the present time itself. */
+enum age { AGE_NONE, AGE_HISTORY, AGE_KEYS };
+
 static const struct {
     enum query_id query;
-    int days;
+    enum age age;
+    const char *what;
 } work[] = {
-    {QUERY_KEEP_PARTITIONS, 0}, {QUERY_KEEP_EVENTS_DROP, 14}, {QUERY_KEEP_EVENTS, 14},
-    {QUERY_KEEP_INBOX, 30},     {QUERY_KEEP_TOMBSTONES, 30},  {QUERY_KEEP_IDEMPOTENCY, 30},
-    {QUERY_KEEP_COMMANDS, 30},
+    {QUERY_KEEP_PARTITIONS, AGE_NONE, "weeks made"},
+    {QUERY_KEEP_HISTORY, AGE_HISTORY, "week dropped"},
+    {QUERY_KEEP_REST, AGE_HISTORY, "rows of no week deleted"},
+    {QUERY_KEEP_INBOX, AGE_KEYS, "ids of events and commands deleted"},
+    {QUERY_KEEP_TOMBSTONES, AGE_KEYS, "tombstones deleted"},
+    {QUERY_KEEP_IDEMPOTENCY, AGE_KEYS, "idempotency keys deleted"},
+    {QUERY_KEEP_COMMANDS, AGE_KEYS, "verdicts deleted"},
 };
 
 struct keeping {
+    struct db_pg *db;
+    int64_t wall_us;
+    struct db_ages ages;
     bus_done *done;
     void *arg;
-    size_t left;
+    size_t at;
+    int rounds;
     struct err err; /* the first */
 };
+
+static void keep_next(struct keeping *k);
+
+static bool found_something(const struct pg_answer *answer)
+{
+    return !answer->err && pg_row_count(answer->rows) > 0 &&
+           pg_text_or_null(answer->rows, 0, 0) != NULL;
+}
 
 static void kept(void *arg, const struct pg_answer *answer)
 {
     struct keeping *k = arg;
-    if (answer->err && !k->err.code)
+    if (answer->err && !k->err.code) {
         k->err = *answer->err;
-    if (--k->left > 0)
+        err_wrap(&k->err, "%s", work[k->at].what);
+    }
+    bool again = found_something(answer) && work[k->at].age != AGE_NONE;
+    if (found_something(answer))
+        log_info("housekeeping", LOG_S("what", work[k->at].what),
+                 LOG_S("result", pg_text(answer->rows, 0, 0)));
+    if (!again || ++k->rounds >= ROUNDS) {
+        k->at++;
+        k->rounds = 0;
+    }
+    keep_next(k);
+}
+
+static int64_t age_of(const struct keeping *k)
+{
+    switch (work[k->at].age) {
+    case AGE_HISTORY:
+        return k->ages.history_us;
+    case AGE_KEYS:
+        return k->ages.keys_us;
+    case AGE_NONE:
+        break;
+    }
+    return 0;
+}
+
+static void keep_next(struct keeping *k)
+{
+    cleanup_pg_params struct pg_params p = {0};
+    if (k->at < ARRAY_LEN(work) && !k->db->closed) {
+        pg_add_time(&p, k->wall_us - age_of(k));
+        pg_call(k->db->side, work[k->at].query, &p, kept, k);
         return;
+    }
     cleanup_free struct keeping *gone = k;
     gone->done(gone->arg, gone->err.code ? &gone->err : NULL);
 }
 
-/* Each in a transaction of its own: one that fails does not hold up the others. */
-void db_pg_housekeep(struct db *base, int64_t wall_us, bus_done *done, void *arg)
+void db_pg_housekeep(struct db *base, int64_t wall_us, const struct db_ages *ages, bus_done *done,
+                     void *arg)
 {
     struct keeping *k = mem_alloc(sizeof *k);
-    *k = (struct keeping){.done = done, .arg = arg, .left = ARRAY_LEN(work)};
-    cleanup_pg_params struct pg_params p = {0};
-    for (size_t i = 0; i < ARRAY_LEN(work); i++) {
-        pg_add_time(&p, wall_us - work[i].days * DAY_US);
-        pg_call(db_pg_of(base)->side, work[i].query, &p, kept, k);
-    }
+    *k = (struct keeping){
+        .db = db_pg_of(base), .wall_us = wall_us, .ages = *ages, .done = done, .arg = arg};
+    keep_next(k);
 }

@@ -158,8 +158,8 @@ void keep_house(void *arg)
         return;
     if (!shell->keep->housekeeping) {
         shell->keep->housekeeping = true;
-        shell->db->ops->housekeep(shell->db, shell->world->ops->wall(shell->world), housekept,
-                                  shell);
+        shell->db->ops->housekeep(shell->db, shell->world->ops->wall(shell->world),
+                                  &shell->config.ages, housekept, shell);
     }
     keep_read_topics(shell);
     keep_written_topics(shell);

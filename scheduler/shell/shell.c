@@ -94,6 +94,8 @@ void shell_defaults(struct shell_config *config)
     config->partitions = 4;
     config->event_age_us = 14 * 24 * 3600 * US_PER_S;
     config->message_age_us = 3600 * US_PER_S;
+    config->ages.history_us = 90 * 24 * 3600 * US_PER_S;
+    config->ages.keys_us = 30 * 24 * 3600 * US_PER_S;
 }
 
 struct shell *shell_new(const struct shell_config *config, struct world *world, struct db *db,

@@ -26,6 +26,7 @@ struct shell_config {
     int32_t partitions;     /* of events and reports, where the bus lets one choose */
     int64_t event_age_us;   /* records of events that are committed are deleted after it */
     int64_t message_age_us; /* the same for commands, reports, changes and orders */
+    struct db_ages ages;    /* of rows */
 };
 
 /* The defaults that DESIGN.md states; holder and seed are the caller's. */

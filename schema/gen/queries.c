@@ -659,33 +659,42 @@ const struct query QUERIES[] = {
     "FROM step_result s\n"
     "WHERE s.run = ANY ($1::uuid[]) AND EXISTS (SELECT FROM run_done r WHERE r.id = s.run);\n"
     "\n"
-    "-- ---- housekeeping: bounded work a call",
+    "-- ---- housekeeping: bounded work a call\n"
+    "\n"
+    "-- Each answers with what it did: NULL or 0 = nothing is left to do.",
     1},
     {"keep_partitions",
-    "SELECT leat_partitions_make($1::timestamptz)",
+    "SELECT nullif(leat_partitions_make($1::timestamptz), 0)::text",
     1},
-    {"keep_events_drop",
-    "SELECT leat_events_drop($1::timestamptz)",
+    {"keep_history",
+    "SELECT leat_history_drop($1::timestamptz)",
     1},
-    {"keep_events",
-    "DELETE FROM event_rest WHERE ctid = ANY (ARRAY(\n"
-    "    SELECT ctid FROM event_rest WHERE received < $1::timestamptz LIMIT 2000))",
+    {"keep_rest",
+    "SELECT nullif(leat_rest_delete($1::timestamptz, 2000), 0)::text",
     1},
     {"keep_inbox",
-    "DELETE FROM inbox WHERE ctid = ANY (ARRAY(\n"
-    "    SELECT ctid FROM inbox WHERE received < $1::timestamptz LIMIT 2000))",
+    "WITH gone AS (\n"
+    "    DELETE FROM inbox WHERE ctid = ANY (ARRAY(\n"
+    "        SELECT ctid FROM inbox WHERE received < $1::timestamptz LIMIT 2000)) RETURNING 1)\n"
+    "SELECT nullif(count(*), 0)::text FROM gone",
     1},
     {"keep_tombstones",
-    "DELETE FROM run_tombstone WHERE ctid = ANY (ARRAY(\n"
-    "    SELECT ctid FROM run_tombstone WHERE at < $1::timestamptz LIMIT 2000))",
+    "WITH gone AS (\n"
+    "    DELETE FROM run_tombstone WHERE ctid = ANY (ARRAY(\n"
+    "        SELECT ctid FROM run_tombstone WHERE at < $1::timestamptz LIMIT 2000)) RETURNING 1)\n"
+    "SELECT nullif(count(*), 0)::text FROM gone",
     1},
     {"keep_idempotency",
-    "DELETE FROM idempotency WHERE ctid = ANY (ARRAY(\n"
-    "    SELECT ctid FROM idempotency WHERE at < $1::timestamptz LIMIT 2000))",
+    "WITH gone AS (\n"
+    "    DELETE FROM idempotency WHERE ctid = ANY (ARRAY(\n"
+    "        SELECT ctid FROM idempotency WHERE at < $1::timestamptz LIMIT 2000)) RETURNING 1)\n"
+    "SELECT nullif(count(*), 0)::text FROM gone",
     1},
     {"keep_commands",
-    "DELETE FROM command_done WHERE ctid = ANY (ARRAY(\n"
-    "    SELECT ctid FROM command_done WHERE at < $1::timestamptz LIMIT 2000))",
+    "WITH gone AS (\n"
+    "    DELETE FROM command_done WHERE ctid = ANY (ARRAY(\n"
+    "        SELECT ctid FROM command_done WHERE at < $1::timestamptz LIMIT 2000)) RETURNING 1)\n"
+    "SELECT nullif(count(*), 0)::text FROM gone",
     1},
     {"triggers_sources",
     "SELECT s.name, s.provider, s.config::text, s.secret, x.sealed\n"

@@ -94,8 +94,8 @@ enum query_id {
     QUERY_FETCH_RUNS, /* scheduler.sql */
     QUERY_FETCH_RESULTS, /* scheduler.sql */
     QUERY_KEEP_PARTITIONS, /* scheduler.sql */
-    QUERY_KEEP_EVENTS_DROP, /* scheduler.sql */
-    QUERY_KEEP_EVENTS, /* scheduler.sql */
+    QUERY_KEEP_HISTORY, /* scheduler.sql */
+    QUERY_KEEP_REST, /* scheduler.sql */
     QUERY_KEEP_INBOX, /* scheduler.sql */
     QUERY_KEEP_TOMBSTONES, /* scheduler.sql */
     QUERY_KEEP_IDEMPOTENCY, /* scheduler.sql */

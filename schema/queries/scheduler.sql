@@ -245,28 +245,36 @@ WHERE s.run = ANY ($1::uuid[]) AND EXISTS (SELECT FROM run_done r WHERE r.id = s
 
 -- ---- housekeeping: bounded work a call
 
+-- Each answers with what it did: NULL or 0 = nothing is left to do.
 -- name: keep_partitions
-SELECT leat_partitions_make($1::timestamptz);
+SELECT nullif(leat_partitions_make($1::timestamptz), 0)::text;
 
--- name: keep_events_drop
-SELECT leat_events_drop($1::timestamptz);
+-- name: keep_history
+SELECT leat_history_drop($1::timestamptz);
 
--- name: keep_events
-DELETE FROM event_rest WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM event_rest WHERE received < $1::timestamptz LIMIT 2000));
+-- name: keep_rest
+SELECT nullif(leat_rest_delete($1::timestamptz, 2000), 0)::text;
 
 -- name: keep_inbox
-DELETE FROM inbox WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM inbox WHERE received < $1::timestamptz LIMIT 2000));
+WITH gone AS (
+    DELETE FROM inbox WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM inbox WHERE received < $1::timestamptz LIMIT 2000)) RETURNING 1)
+SELECT nullif(count(*), 0)::text FROM gone;
 
 -- name: keep_tombstones
-DELETE FROM run_tombstone WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM run_tombstone WHERE at < $1::timestamptz LIMIT 2000));
+WITH gone AS (
+    DELETE FROM run_tombstone WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM run_tombstone WHERE at < $1::timestamptz LIMIT 2000)) RETURNING 1)
+SELECT nullif(count(*), 0)::text FROM gone;
 
 -- name: keep_idempotency
-DELETE FROM idempotency WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM idempotency WHERE at < $1::timestamptz LIMIT 2000));
+WITH gone AS (
+    DELETE FROM idempotency WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM idempotency WHERE at < $1::timestamptz LIMIT 2000)) RETURNING 1)
+SELECT nullif(count(*), 0)::text FROM gone;
 
 -- name: keep_commands
-DELETE FROM command_done WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM command_done WHERE at < $1::timestamptz LIMIT 2000));
+WITH gone AS (
+    DELETE FROM command_done WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM command_done WHERE at < $1::timestamptz LIMIT 2000)) RETURNING 1)
+SELECT nullif(count(*), 0)::text FROM gone;

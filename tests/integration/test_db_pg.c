@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <libpq-fe.h>
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "scheduler/shell/db_pg.h"
 #include "tests/support/db_script.h"
@@ -267,42 +269,177 @@ static void server_crashes_around_commits(void **state)
 
 /* ---- housekeeping --------------------------------------------------------------------------- */
 
-static void on_done(void *arg, const struct err *err)
+#define DAY_US (86400LL * US_PER_S)
+
+struct kept {
+    int count, failed;
+};
+
+static void on_kept(void *arg, const struct err *err)
 {
-    assert_null(err);
-    ++*(int *)arg;
+    struct kept *kept = arg;
+    kept->count++;
+    kept->failed += err != NULL;
 }
 
-static void over_age_is_deleted_and_weeks_are_made(void **state)
+static struct kept keep_house(struct fixture *f, const struct db_step *s)
+{
+    const struct db_ages ages = {.history_us = 90 * DAY_US, .keys_us = 30 * DAY_US};
+    struct kept kept = {0};
+    s->db->ops->housekeep(s->db, clock_wall_us(), &ages, on_kept, &kept);
+    assert_true(until(f, &kept.count, 1));
+    return kept;
+}
+
+static long long count(struct fixture *f, const char *table)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", table);
+    return test_sql(f->conninfo, sql);
+}
+
+static void keys_over_age_are_deleted(void **state)
 {
     struct fixture *f = *state;
     struct db_step s = lead(f);
-    int done = 0;
     test_sql(f->conninfo,
              "INSERT INTO inbox SELECT gen_random_uuid(), now() - interval '31 days' FROM "
-             "generate_series(1, 5000);"
+             "generate_series(1, 5000);" /* more than one statement takes */
              "INSERT INTO inbox SELECT gen_random_uuid(), now() - interval '29 days' FROM "
              "generate_series(1, 7);"
-             "SELECT leat_partitions_make(now() - interval '42 days');"
-             "INSERT INTO event SELECT gen_random_uuid(), now() - d * interval '1 day', 's', 't', "
-             "'{}', '[]' FROM generate_series(0, 60) AS d");
-    const long long partitions =
-        test_sql(f->conninfo, "SELECT count(*) FROM pg_inherits WHERE inhparent = "
-                              "'step_result'::regclass");
-    for (int i = 1; i <= 3; i++) {
-        s.db->ops->housekeep(s.db, clock_wall_us() + 7LL * 86400 * US_PER_S, on_done, &done);
-        assert_true(until(f, &done, i));
+             "INSERT INTO run_tombstone VALUES (gen_random_uuid(), now() - interval '31 days'), "
+             "(gen_random_uuid(), now());"
+             "INSERT INTO idempotency VALUES ('a', gen_random_uuid(), now() - interval '31 days'), "
+             "('b', gen_random_uuid(), now());"
+             "INSERT INTO command_done VALUES (gen_random_uuid(), 'run', 'refused', '', now() - "
+             "interval '31 days'), (gen_random_uuid(), 'run', 'refused', '', now())");
+    assert_int_equal(keep_house(f, &s).failed, 0);
+    assert_int_equal(count(f, "inbox"), 7);
+    assert_int_equal(count(f, "run_tombstone"), 1);
+    assert_int_equal(count(f, "idempotency"), 1);
+    assert_int_equal(count(f, "command_done"), 1);
+    s.db->ops->close(s.db);
+}
+
+/* A finished run of each week of `weeks` past ones, with a result, an attempt and an event. */
+static void make_history(struct fixture *f, int weeks)
+{
+    char sql[2400];
+    snprintf(
+        sql, sizeof sql,
+        "SELECT leat_partitions_make(now() - w * interval '7 days') "
+        "FROM generate_series(0, %d) AS w;"
+        "CREATE TABLE old AS SELECT w, now() - w * interval '7 days' AS at, "
+        "uuid_at(now() - w * interval '7 days') AS run FROM generate_series(0, %d) AS w;"
+        "INSERT INTO run_done (id, pipeline, version, name, number, experiment, state, params, "
+        "created, finished) SELECT run, 'p', 'h1', 'n', w, 'e', 'succeeded', '{}', at, at "
+        "FROM old;"
+        "INSERT INTO step_result (run, step, state, attempt, finished) SELECT run, 0, "
+        "'succeeded', 1, at FROM old;"
+        "INSERT INTO attempt_done (run, step, attempt, attempt_id, state, finished) SELECT "
+        "run, 0, 1, gen_random_uuid(), 'lost', at FROM old;"
+        "INSERT INTO event SELECT gen_random_uuid(), at, 's', 't', '{}', '[]' FROM old",
+        weeks, weeks);
+    test_sql(f->conninfo, sql);
+}
+
+static long long weeks_of(struct fixture *f, const char *table)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM pg_inherits WHERE inhparent = '%s'::regclass",
+             table);
+    return test_sql(f->conninfo, sql);
+}
+
+/* 90 days: weeks that ended before, so what is 98 days old is gone and what is 84 days old is not.
+ */
+static void old_weeks_are_dropped_and_new_ones_made(void **state)
+{
+    static const char *const tables[] = {"run_done", "step_result", "attempt_done", "event"};
+    struct fixture *f = *state;
+    struct db_step s = lead(f);
+    make_history(f, 20);
+    test_sql(f->conninfo, "DROP TABLE step_result_rest"); /* any order of dropping must do */
+    test_sql(f->conninfo, "CREATE TABLE step_result_rest PARTITION OF step_result DEFAULT");
+    assert_int_equal(keep_house(f, &s).failed, 0);
+    for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+        const long long left = count(f, tables[i]), weeks = weeks_of(f, tables[i]);
+        assert_in_range(left, 13, 14);         /* today's, and those of 12 or 13 past weeks */
+        assert_int_equal(weeks, left + 2 + 1); /* two to come, and the rest */
     }
-    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM inbox"), 0); /* a week later */
-    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM event WHERE received < now() - "
-                                           "interval '22 days'"),
-                     0);
-    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM event WHERE received > now() - "
-                                           "interval '7 days'"),
-                     7);
-    assert_int_equal(test_sql(f->conninfo, "SELECT count(*) FROM pg_inherits WHERE inhparent = "
-                                           "'step_result'::regclass"),
-                     partitions + 1);
+    assert_int_equal(count(f, "run_done WHERE created < now() - interval '98 days'"), 0);
+    assert_int_equal(count(f, "run_done WHERE created > now() - interval '84 days'"), 12);
+    assert_int_equal(keep_house(f, &s).failed, 0); /* again: nothing */
+    s.db->ops->close(s.db);
+}
+
+/* A run may live longer than history is kept; its results, what it is a retry of and its event
+ * stay. */
+static void what_is_live_keeps_its_week(void **state)
+{
+    struct fixture *f = *state;
+    struct db_step s = lead(f);
+    make_history(f, 20);
+    test_sql(
+        f->conninfo,
+        "INSERT INTO run_live (id, pipeline, version, name, number, experiment, state, params, "
+        "created) SELECT run_at, 'p', 'h1', 'n', 1, 'e', 'running', '{}', now() - interval "
+        "'140 days' FROM (SELECT uuid_at(now() - interval '140 days' + interval '1 ms') AS "
+        "run_at) AS x;"
+        "INSERT INTO run_live (id, pipeline, version, name, number, experiment, state, params, "
+        "created, retry_of, event) SELECT uuid_at(now()), 'p', 'h1', 'n', 2, 'e', 'pending', "
+        "'{}', now(), (SELECT run FROM old WHERE w = 18), (SELECT id FROM event ORDER BY "
+        "received LIMIT 1 OFFSET 4)"); /* that of week 16 */
+    assert_int_equal(keep_house(f, &s).failed, 0);
+    assert_int_equal(count(f, "step_result s JOIN old o ON o.run = s.run WHERE o.w = 20"), 1);
+    assert_int_equal(count(f, "step_result s JOIN old o ON o.run = s.run WHERE o.w = 18"), 1);
+    assert_int_equal(count(f, "step_result s JOIN old o ON o.run = s.run WHERE o.w = 17"), 0);
+    assert_int_equal(count(f, "event e JOIN old o ON o.at = e.received WHERE o.w = 16"), 1);
+    test_sql(f->conninfo, "DELETE FROM run_live");
+    assert_int_equal(keep_house(f, &s).failed, 0);
+    assert_int_equal(count(f, "run_done WHERE created < now() - interval '98 days'"), 0);
+    s.db->ops->close(s.db);
+}
+
+/* A batch, or a long report of somebody, holds the table: housekeeping gives up soon, so that
+ * nobody waits behind it, and comes again. */
+static void housekeeping_waits_for_nobody(void **state)
+{
+    struct fixture *f = *state;
+    struct db_step s = lead(f);
+    make_history(f, 20);
+    PGconn *reader = PQconnectdb(f->conninfo);
+    assert_int_equal(PQstatus(reader), CONNECTION_OK);
+    PQclear(PQexec(reader, "BEGIN"));
+    PQclear(PQexec(reader, "SELECT count(*) FROM run_done"));
+    const int64_t began = clock_monotonic_us();
+    assert_int_equal(keep_house(f, &s).failed, 1);
+    assert_true(clock_monotonic_us() - began < 5 * US_PER_S);
+    assert_true(count(f, "run_done") > 14);
+    assert_int_equal(count(f, "inbox"), 0);
+    PQclear(PQexec(reader, "COMMIT"));
+    PQfinish(reader);
+    assert_int_equal(keep_house(f, &s).failed, 0);
+    assert_in_range(count(f, "run_done"), 13, 14);
+    s.db->ops->close(s.db);
+}
+
+static void rows_of_no_week_go_by_their_end(void **state)
+{
+    struct fixture *f = *state;
+    struct db_step s = lead(f);
+    test_sql(
+        f->conninfo,
+        "CREATE TABLE old AS SELECT gen_random_uuid() AS run, n FROM generate_series(1, 5003) "
+        "AS n;"
+        "INSERT INTO step_result (run, step, state, attempt, finished) SELECT run, 0, "
+        "'succeeded', 1, now() - CASE WHEN n <= 3 THEN interval '89 days' ELSE interval '91 "
+        "days' END FROM old;"
+        "INSERT INTO run_live (id, pipeline, version, name, number, experiment, state, params, "
+        "created) SELECT run, 'p', 'h1', 'n', 1, 'e', 'running', '{}', now() FROM old "
+        "WHERE n = 4");
+    assert_int_equal(keep_house(f, &s).failed, 0);
+    assert_int_equal(count(f, "step_result_rest"), 4);
     s.db->ops->close(s.db);
 }
 
@@ -371,7 +508,11 @@ int main(void)
         TEST(hanging_leader_is_ended),
         TEST(another_backend_of_that_pid_is_spared),
         TEST(server_crashes_around_commits),
-        TEST(over_age_is_deleted_and_weeks_are_made),
+        TEST(keys_over_age_are_deleted),
+        TEST(old_weeks_are_dropped_and_new_ones_made),
+        TEST(what_is_live_keeps_its_week),
+        TEST(housekeeping_waits_for_nobody),
+        TEST(rows_of_no_week_go_by_their_end),
         TEST(cost_of_a_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -360,9 +360,11 @@ static void probe(struct db *base, int64_t epoch, db_led *done, void *arg)
     r->epoch = epoch;
 }
 
-static void housekeep(struct db *base, int64_t wall_us, bus_done *done, void *arg)
+static void housekeep(struct db *base, int64_t wall_us, const struct db_ages *ages, bus_done *done,
+                      void *arg)
 {
     (void)wall_us;
+    (void)ages;
     call(base, CALL_HOUSEKEEP, arg)->done = done;
 }
 

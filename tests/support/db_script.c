@@ -513,7 +513,8 @@ static void pending_retry_brings_what_it_adopts(const struct db_step *a, struct 
 static void house_is_kept(const struct db_step *b)
 {
     struct done done = {0};
-    b->db->ops->housekeep(b->db, NOW_US, on_done, &done);
+    const struct db_ages ages = {.history_us = 90LL * 86400 * 1000000, .keys_us = 1};
+    b->db->ops->housekeep(b->db, NOW_US, &ages, on_done, &done);
     until(b, &done.count);
     assert_int_equal(done.code, 0);
 }

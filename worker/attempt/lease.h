@@ -8,9 +8,8 @@
 
 #include "common/base/lease.h"
 
-#define LEASE_US   10000000LL /* a worker's lease after a heartbeat */
-#define LEASE_BEAT 2000000LL  /* between heartbeats */
-#define LEASE_SENT 64         /* heartbeats remembered */
+#define LEASE_BEAT 2000000LL /* between heartbeats */
+#define LEASE_SENT 64        /* heartbeats remembered */
 
 struct lease {
     int64_t end_us; /* 0 = never had one */
