@@ -81,6 +81,10 @@ http_handler api_run_start, api_run_cancel, api_run_retry;
 http_handler api_events, api_event, api_event_envelope, api_workers, api_sources;
 http_handler api_secrets, api_secret_put, api_secret_remove, api_attempt_secrets;
 
+/* POST /runs of an attempt of `by_run`, which becomes the new run's cause. */
+void api_run_start_by(struct api *api, struct http_request *req, const struct uuid *attempt,
+                      const struct uuid *by_run);
+
 /* ---- commands (commands.c): published, then their verdict is awaited ---- */
 struct commands *commands_open(struct api *api);
 

@@ -2,6 +2,7 @@
  * records that the scheduler writes with each batch, and, as those are only quick, by a look at
  * command_done once a second. A command has one id however often it is published, so that sending
  * it again after doubt is harmless: the inbox drops the repeat. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,7 +171,7 @@ static void submit(struct api *api, struct http_request *req, struct command *c,
     clock_format(clock_wall_us(), at);
     c->v = 1;
     c->at = at;
-    c->by = http_peer(req);
+    c->by = c->by ? c->by : http_peer(req);
     *w = (struct waiting){.all = api->commands, .req = req, .id = c->id, .run = *shown};
     w->until_us = clock_monotonic_us() + VERDICT_US;
     w->body = command_encode(c, &w->len);
@@ -187,10 +188,20 @@ struct start {
     struct api *api;
     json_t *body;
     struct uuid run;
+    struct uuid attempt, by_run; /* the cause; nil = none */
 };
 
-static void start_run(struct start *s, struct http_request *req)
+static void start_over(struct start *s)
 {
+    json_decref(s->body);
+    free(s);
+}
+
+static void publish_run(struct start *s, struct http_request *req)
+{
+    char attempt[UUID_TEXT], by[UUID_TEXT + 16];
+    uuid_format(&s->attempt, attempt);
+    snprintf(by, sizeof by, "attempt %s", attempt);
     struct command c = {
         .kind = COMMAND_KIND_RUN,
         .run = s->run,
@@ -200,10 +211,36 @@ static void start_run(struct start *s, struct http_request *req)
         .name = json_get_string(s->body, "name", NULL),
         .experiment = json_get_string(s->body, "experiment", NULL),
         .params = json_get_object(s->body, "params"),
+        .by = uuid_is_nil(&s->attempt) ? NULL : by,
     };
     submit(s->api, req, &c, &s->run);
-    json_decref(s->body);
-    free(s);
+    start_over(s);
+}
+
+static void cause_kept(void *arg, const struct pg_answer *answer)
+{
+    struct http_request *req = arg;
+    struct start *s = http_context(req);
+    if (!answer->err) {
+        publish_run(s, req);
+        return;
+    }
+    http_answer_err(req, answer->err);
+    start_over(s);
+}
+
+/* The cause is kept first: a run is never seen without it. */
+static void start_run(struct start *s, struct http_request *req)
+{
+    struct pg_params params = {0};
+    if (uuid_is_nil(&s->attempt)) {
+        publish_run(s, req);
+        return;
+    }
+    pg_add_uuid(&params, &s->run);
+    pg_add_uuid(&params, &s->attempt);
+    pg_add_uuid(&params, &s->by_run);
+    api_ask(s->api, QUERY_API_RUN_CAUSE, &params, cause_kept, req);
 }
 
 static void run_named(void *arg, const struct pg_answer *answer)
@@ -212,17 +249,24 @@ static void run_named(void *arg, const struct pg_answer *answer)
     struct start *s = http_context(req);
     if (answer->err) {
         http_answer_err(req, answer->err);
-        json_decref(s->body);
-        free(s);
+        start_over(s);
         return;
     }
     s->run = pg_uuid(answer->rows, 0, 0);
     start_run(s, req);
 }
 
-void api_run_start(struct http_request *req, void *arg)
+/* A step's keys are its run's own: they never name what others have started. */
+static char *scoped_key(const struct start *s, const char *key)
 {
-    struct api *api = arg;
+    char run[UUID_TEXT];
+    uuid_format(&s->by_run, run);
+    return uuid_is_nil(&s->attempt) ? mem_string(key) : mem_printf("run/%s/%s", run, key);
+}
+
+void api_run_start_by(struct api *api, struct http_request *req, const struct uuid *attempt,
+                      const struct uuid *by_run)
+{
     json_t *body = api_body(req);
     if (!body)
         return;
@@ -234,16 +278,23 @@ void api_run_start(struct http_request *req, void *arg)
         return;
     }
     struct start *s = mem_alloc(sizeof *s);
-    *s = (struct start){api, body, uuid_v7_now(clock_wall_us() / US_PER_MS)};
+    *s = (struct start){api, body, uuid_v7_now(clock_wall_us() / US_PER_MS), *attempt, *by_run};
     http_set_context(req, s);
     if (!key) {
         start_run(s, req);
         return;
     }
     struct pg_params params = {0};
-    pg_add_text(&params, key);
+    cleanup_free char *scoped = scoped_key(s, key);
+    pg_add_text(&params, scoped);
     pg_add_uuid(&params, &s->run);
     api_ask(api, QUERY_API_IDEMPOTENCY, &params, run_named, req);
+}
+
+void api_run_start(struct http_request *req, void *arg)
+{
+    static const struct uuid nobody = {{0}};
+    api_run_start_by(arg, req, &nobody, &nobody);
 }
 
 /* ---- cancel, retry -------------------------------------------------------------------------- */

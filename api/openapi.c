@@ -9,7 +9,7 @@
 static const struct {
     const char *method, *pattern, *summary;
 } described[] = {
-#define R(method, pattern, handler, body, summary) {method, pattern, summary},
+#define R(method, pattern, handler, access, body, summary) {method, pattern, summary},
     API_ROUTE_LIST(R)
 #undef R
 };

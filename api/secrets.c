@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/run_token.h"
 #include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -33,6 +34,8 @@ void api_secret_put(struct http_request *req, void *arg)
     const char *value = http_body(req, &len);
     if (!text_is_name(name, NAME_MAX_)) {
         api_refuse(req, LEAT_EINPUT, "a secret's name is 1 to 63 of a-z 0-9 . _ -");
+    } else if (text_starts_with(name, "leat.")) {
+        api_refuse(req, LEAT_EINPUT, "names that begin with 'leat.' are Leat's own");
     } else if (len == 0 || memchr(value, '\0', len)) {
         api_refuse(req, LEAT_EINPUT, "a secret's value may not be empty or hold a NUL byte");
     } else {
@@ -72,10 +75,16 @@ static void opened(void *arg, const struct pg_answer *answer)
         http_answer_err(req, answer->err);
         return;
     }
+    if (pg_row_count(answer->rows) == 0) {
+        api_refuse(req, LEAT_ENOTFOUND, "there is no such attempt that is live on this worker");
+        return;
+    }
     json_t *values = json_object();
     for (size_t i = 0; i < pg_row_count(answer->rows); i++) {
         struct err err = {0};
         size_t sealed_len, len = 0;
+        if (pg_is_null(answer->rows, i, 0))
+            continue;
         const char *name = pg_text(answer->rows, i, 0);
         const uint8_t *sealed = pg_bytea(answer->rows, i, 1, &sealed_len);
         char *value = secret_open(api->key, name, sealed, sealed_len, &len, &err);
@@ -87,8 +96,13 @@ static void opened(void *arg, const struct pg_answer *answer)
             mem_wipe(value, len);
         free(value);
     }
+    char token[RUN_TOKEN_SIZE];
+    struct uuid attempt = {{0}};
+    uuid_parse(http_param(req, "attempt"), &attempt);
+    run_token_make(api->key, &attempt, token);
     json_t *body = json_object();
     json_object_set_new(body, "secrets", values);
+    json_object_set_new(body, "token", json_string(token));
     char *text = json_write(body);
     json_decref(body);
     http_answer_take(req, 200, "application/json", text, strlen(text));

@@ -468,6 +468,33 @@ const struct migration MIGRATIONS[] = {
     "         + (SELECT count(*) FROM attempts) + (SELECT count(*) FROM events)\n"
     "$$;\n",
     "4a6e534400c6d6ddf62051279a13fe0913271fa0091a56dfeef1f22b7635b186"},
+    {5, "access",
+    "-- Who started a run from inside of another one, and the tokens that the API gives out.\n"
+    "\n"
+    "-- Written by the API before it publishes the command; a row without its run means that nobody took\n"
+    "-- the command, and does no harm. Few rows: only runs that steps started.\n"
+    "CREATE TABLE run_cause (\n"
+    "    run     uuid PRIMARY KEY,\n"
+    "    attempt uuid NOT NULL,                  -- that asked for it by its token\n"
+    "    by_run  uuid NOT NULL,\n"
+    "    at      timestamptz NOT NULL DEFAULT now()\n"
+    ");\n"
+    "\n"
+    "-- leat_KIND_ID_SECRET: the id finds the row, the secret is random and only its SHA-256 is here.\n"
+    "CREATE TABLE token (\n"
+    "    id      text PRIMARY KEY,\n"
+    "    kind    text NOT NULL CHECK (kind IN ('user', 'join', 'worker')),\n"
+    "    hash    bytea NOT NULL,\n"
+    "    worker  text CHECK (worker IS NOT NULL OR kind <> 'worker'),   -- whose credential it is\n"
+    "    pool    text,                           -- join: the pool that the worker will work for\n"
+    "    created timestamptz NOT NULL DEFAULT now(),\n"
+    "    expires timestamptz,                    -- NULL = never\n"
+    "    used    timestamptz,                    -- join: once\n"
+    "    used_by text,\n"
+    "    revoked timestamptz\n"
+    ");\n"
+    "CREATE INDEX token_worker ON token (worker) WHERE kind = 'worker';\n",
+    "a05afbf149802214cfbe5e292e79a1106cd218580190904580ff8bcdccee81f4"},
 };
 
-const int MIGRATION_COUNT = 4;
+const int MIGRATION_COUNT = 5;

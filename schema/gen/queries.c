@@ -139,7 +139,8 @@ const struct query QUERIES[] = {
     "    SELECT DISTINCT e.n FROM steps e CROSS JOIN LATERAL jsonb_array_elements_text(e.step->'needs') AS need\n"
     "    JOIN steps o ON o.name = need LEFT JOIN results x ON x.step = o.n AND x.state = 'succeeded'\n"
     "    WHERE x.run IS NULL)\n"
-    "SELECT (to_jsonb(r) || jsonb_build_object('steps', (\n"
+    "SELECT (to_jsonb(r) || jsonb_build_object('cause', (\n"
+    "    SELECT jsonb_build_object('attempt', c.attempt, 'run', c.by_run) FROM run_cause c WHERE c.run = r.id), 'steps', (\n"
     "    SELECT coalesce(jsonb_agg(jsonb_build_object(\n"
     "        'name', e.name, 'index', e.n, 'kind', e.step->>'kind',\n"
     "        'state', coalesce(s.state, l.state, CASE WHEN r.state = 'running' AND u.n IS NULL THEN 'ready' ELSE 'pending' END),\n"
@@ -267,15 +268,31 @@ const struct query QUERIES[] = {
     {"api_secret_remove",
     "DELETE FROM secret WHERE name = $1::text RETURNING name;\n"
     "\n"
-    "-- Only names that the step of this attempt declares, only while it is live on this worker.",
+    "-- Only names that the step of this attempt declares, only while it is live on this worker: no row when it\n"
+    "-- is not, at least one (of NULLs) when it is.",
     1},
     {"api_attempt_secrets",
     "SELECT x.name, x.sealed\n"
     "FROM step_live l JOIN run_live r ON r.id = l.run\n"
     "JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version\n"
-    "JOIN secret x ON v.ir->'steps'->l.step->'secrets' ? x.name\n"
-    "WHERE l.attempt_id = $1::uuid AND l.worker = $2::text AND x.name = ANY ($3::text[])",
+    "LEFT JOIN secret x ON v.ir->'steps'->l.step->'secrets' ? x.name AND x.name = ANY ($3::text[])\n"
+    "WHERE l.attempt_id = $1::uuid AND l.worker = $2::text AND l.state IN ('placed', 'running', 'cancelling');\n"
+    "\n"
+    "-- The run of a live attempt and its event.",
     3},
+    {"api_attempt_run",
+    "SELECT r.id, r.event FROM step_live l JOIN run_live r ON r.id = l.run\n"
+    "WHERE l.attempt_id = $1::uuid AND l.state IN ('placed', 'running', 'cancelling')",
+    1},
+    {"api_run_cause",
+    "INSERT INTO run_cause (run, attempt, by_run) VALUES ($1::uuid, $2::uuid, $3::uuid) ON CONFLICT (run) DO NOTHING;\n"
+    "\n"
+    "-- $1 id, $2 kind. Its hash, is it valid, whose it is.",
+    3},
+    {"api_token",
+    "SELECT hash, revoked IS NULL AND used IS NULL AND (expires IS NULL OR expires > now()), coalesce(worker, '')\n"
+    "FROM token WHERE id = $1::text AND kind = $2::text",
+    2},
     {"bus_id",
     "SELECT id FROM bus",
     0},

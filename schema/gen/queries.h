@@ -37,6 +37,9 @@ enum query_id {
     QUERY_API_SECRET_PUT, /* api.sql */
     QUERY_API_SECRET_REMOVE, /* api.sql */
     QUERY_API_ATTEMPT_SECRETS, /* api.sql */
+    QUERY_API_ATTEMPT_RUN, /* api.sql */
+    QUERY_API_RUN_CAUSE, /* api.sql */
+    QUERY_API_TOKEN, /* api.sql */
     QUERY_BUS_ID, /* bus.sql */
     QUERY_BUS_TOPIC_MAKE, /* bus.sql */
     QUERY_BUS_PRODUCER_LOCK, /* bus.sql */

@@ -131,7 +131,8 @@ unmet AS (
     SELECT DISTINCT e.n FROM steps e CROSS JOIN LATERAL jsonb_array_elements_text(e.step->'needs') AS need
     JOIN steps o ON o.name = need LEFT JOIN results x ON x.step = o.n AND x.state = 'succeeded'
     WHERE x.run IS NULL)
-SELECT (to_jsonb(r) || jsonb_build_object('steps', (
+SELECT (to_jsonb(r) || jsonb_build_object('cause', (
+    SELECT jsonb_build_object('attempt', c.attempt, 'run', c.by_run) FROM run_cause c WHERE c.run = r.id), 'steps', (
     SELECT coalesce(jsonb_agg(jsonb_build_object(
         'name', e.name, 'index', e.n, 'kind', e.step->>'kind',
         'state', coalesce(s.state, l.state, CASE WHEN r.state = 'running' AND u.n IS NULL THEN 'ready' ELSE 'pending' END),
@@ -255,10 +256,24 @@ ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed, updated = now();
 -- name: api_secret_remove
 DELETE FROM secret WHERE name = $1::text RETURNING name;
 
--- Only names that the step of this attempt declares, only while it is live on this worker.
+-- Only names that the step of this attempt declares, only while it is live on this worker: no row when it
+-- is not, at least one (of NULLs) when it is.
 -- name: api_attempt_secrets
 SELECT x.name, x.sealed
 FROM step_live l JOIN run_live r ON r.id = l.run
 JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version
-JOIN secret x ON v.ir->'steps'->l.step->'secrets' ? x.name
-WHERE l.attempt_id = $1::uuid AND l.worker = $2::text AND x.name = ANY ($3::text[]);
+LEFT JOIN secret x ON v.ir->'steps'->l.step->'secrets' ? x.name AND x.name = ANY ($3::text[])
+WHERE l.attempt_id = $1::uuid AND l.worker = $2::text AND l.state IN ('placed', 'running', 'cancelling');
+
+-- The run of a live attempt and its event.
+-- name: api_attempt_run
+SELECT r.id, r.event FROM step_live l JOIN run_live r ON r.id = l.run
+WHERE l.attempt_id = $1::uuid AND l.state IN ('placed', 'running', 'cancelling');
+
+-- name: api_run_cause
+INSERT INTO run_cause (run, attempt, by_run) VALUES ($1::uuid, $2::uuid, $3::uuid) ON CONFLICT (run) DO NOTHING;
+
+-- $1 id, $2 kind. Its hash, is it valid, whose it is.
+-- name: api_token
+SELECT hash, revoked IS NULL AND used IS NULL AND (expires IS NULL OR expires > now()), coalesce(worker, '')
+FROM token WHERE id = $1::text AND kind = $2::text;

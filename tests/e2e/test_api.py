@@ -258,3 +258,74 @@ def test_more_streams_than_are_served(leat):
         for s in lines:
             s.close()
     assert Stream(leat, run).to_the_end().text("speak") == LINES
+
+
+# ---- the token of a step -----------------------------------------------------------------------
+
+STEP = """
+name: caller
+steps:
+  call:
+    secrets: [leat.token]
+    command: [sh, -c, 'cp "$LEAT_TOKEN_FILE" %s/token && stat -c %%a "$LEAT_TOKEN_FILE"; while [ ! -e %s/go ]; do sleep 0.1; done']
+  other: {needs: [call], command: ["true"]}
+"""
+TARGET = "name: target\nsteps: {one: {command: [\"true\"]}}"
+
+
+def call(leat, method, path, token, body=None):
+    connection = http.client.HTTPConnection("127.0.0.1", leat.api_port, timeout=30)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+    answer = connection.getresponse()
+    data = answer.read()
+    return answer.status, json.loads(data) if data.startswith(b"{") else data
+
+
+def test_a_step_calls_the_api_of_its_own_run_and_nothing_else(leat):
+    leat.apply(TARGET, "target.yaml")
+    leat.apply(STEP % (leat.work, leat.work), "caller.yaml")
+    run = leat.json("run", "caller")["id"]
+    file = leat.work / "token"
+    token = until(lambda: file.exists() and file.read_text(), what="the token")
+    assert token.startswith("leat_run_") and len(token) == 110
+    status, own = call(leat, "GET", f"/api/v1/runs/{run}", token)
+    assert status == 200 and own["id"] == run
+    assert call(leat, "GET", f"/api/v1/runs/{run}/logs/call", token)[0] == 200
+    # Another run is started, once for a key, and names its cause.
+    wanted = {"pipeline": "target", "idempotency_key": "k"}
+    status, started = call(leat, "POST", "/api/v1/runs", token, wanted)
+    assert status == 201
+    assert call(leat, "POST", "/api/v1/runs", token, wanted)[1]["id"] == started["id"]
+    assert leat.json("run", "target", "--idempotency-key", "k")["id"] != started["id"]
+    attempt = next(s["attempt_id"] for s in own["steps"] if s["name"] == "call")
+    assert leat.wait_run(started["id"])["cause"] == {"attempt": attempt, "run": run}
+    assert own["cause"] is None
+    # Nothing else.
+    for method, path in [("GET", f"/api/v1/runs/{started['id']}"), ("GET", "/api/v1/runs"),
+                         ("GET", "/api/v1/runs/latest"), ("POST", f"/api/v1/runs/{run}/cancel"),
+                         ("GET", "/api/v1/secrets"), ("PUT", "/api/v1/secrets/x"), ("GET", "/api/v1/status"),
+                         ("GET", f"/api/v1/runs/{started['id']}/events"), ("GET", "/api/v1/workers"),
+                         ("POST", f"/api/v1/workers/local/attempts/{attempt}/secrets"),
+                         ("GET", "/api/v1/events/01920000-0000-7000-8000-000000000000")]:
+        assert call(leat, method, path, token, {} if method != "GET" else None)[0] == 403, path
+    # Forged: another attempt under the same MAC, one digit of the MAC.
+    digit = "0" if token[-1] != "0" else "1"
+    for forged in (token[:-1] + digit, token.replace(attempt[-1] + "_", ("0" if attempt[-1] != "0" else "1") + "_"),
+                   token[:-64], "leat_run_"):
+        assert call(leat, "GET", f"/api/v1/runs/{run}", forged)[0] in (401, 403), forged
+    assert call(leat, "GET", f"/api/v1/runs/{run}", token[:-1] + digit)[0] == 401
+    # Over: the attempt ends and its token with it.
+    (leat.work / "go").touch()
+    shown = leat.wait_run(run)
+    assert shown["state"] == "succeeded"
+    assert leat.ok("logs", run, "call") == "400\n"
+    status, problem = call(leat, "GET", f"/api/v1/runs/{run}", token)
+    assert status == 401 and "over" in problem["detail"]
+    dump = json.dumps(leat.sql("SELECT to_jsonb(t)::text FROM step_result t UNION ALL SELECT convert_from(value, 'UTF8') FROM bus_record"))
+    assert token[-64:] not in dump and token[-64:] not in leat.logs_tail(10000)
+
+
+def test_names_that_are_leats_own(leat):
+    done = leat.leat("secret", "set", "leat.token", stdin="x")
+    assert done.returncode == 1 and "Leat's own" in done.stderr

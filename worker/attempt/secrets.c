@@ -17,6 +17,7 @@
 #include "worker/worker.h"
 
 #define TRIES       10
+#define RESERVED    "leat.token" /* no secret: asks for LEAT_TOKEN_FILE alone */
 #define TRY_WAIT_US (3 * US_PER_S)
 
 struct fetch {
@@ -82,6 +83,8 @@ static int write_named(const struct attempt *a, const char *folder, const json_t
 {
     for (size_t i = 0; i < a->order.start->secrets_count; i++) {
         const char *name = a->order.start->secrets[i];
+        if (strcmp(name, RESERVED) == 0)
+            continue;
         const char *value = json_get_string(secrets, name, NULL);
         if (!value || !file_name_ok(name))
             return err_set(err, LEAT_ENOTFOUND, "there is no secret %s", name);

@@ -1,6 +1,7 @@
 /* worker/attempt/secrets.h: secrets of an attempt: asked of the API just before it starts, given as
  * files of mode 0400 in a folder in memory, gone when it has ended. The workspace has a link
- * `secrets` to that folder; `.token` in it is the run's own token where the API gives one. */
+ * `secrets` to that folder; `.token` in it is the attempt's own token
+ * (LEAT_TOKEN_FILE). A step that wants nothing but that lists the secret `leat.token`. */
 #pragma once
 #include "common/base/err.h"
 
