@@ -72,9 +72,11 @@ int main(int argc, char **argv)
     if (rc == CONFIG_GO) {
         log_setup("api", (enum log_level)api.config.log_level,
                   (enum log_format)api.config.log_format);
+        rc = log_to_file(api.config.log_file, api.config.log_size, api.config.log_keep, &err);
         api.loop = loop_new();
         loop_stop_on_signals(api.loop);
-        rc = open_all(&api, &server, &err);
+        if (rc == 0)
+            rc = open_all(&api, &server, &err);
     }
     if (rc >= 0) {
         log_info("answering", LOG_S("listen", api.config.listen));

@@ -138,7 +138,7 @@ int main(int argc, char **argv)
               (enum log_format)config.log_format);
     struct loop *loop = loop_new();
     loop_stop_on_signals(loop);
-    if (told >= 0)
+    if (told >= 0 && log_to_file(config.log_file, config.log_size, config.log_keep, &err) == 0)
         run(loop, &config, &err);
     log_error("cannot start", LOG_ERR(&err));
     return err_exit_status(err.code);

@@ -114,10 +114,12 @@ int main(int argc, char **argv)
     if (rc == CONFIG_GO) {
         log_setup("triggers", (enum log_level)t.config.log_level,
                   (enum log_format)t.config.log_format);
+        rc = log_to_file(t.config.log_file, t.config.log_size, t.config.log_keep, &err);
         metrics_register(TRIGGER_METRIC, TRIGGER_METRIC_COUNT);
         t.loop = loop_new();
         loop_stop_on_signals(t.loop);
-        rc = open_all(&t, &server, &err);
+        if (rc == 0)
+            rc = open_all(&t, &server, &err);
     }
     if (rc >= 0) {
         log_info("taking events", LOG_S("hooks", t.config.hooks));

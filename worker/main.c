@@ -71,6 +71,8 @@ static struct bus *open_bus(struct loop *loop, const struct worker_config *confi
 static int start(struct worker *w, struct loop *loop, struct worker_config *config, struct err *err)
 {
     log_setup("worker", (enum log_level)config->log_level, (enum log_format)config->log_format);
+    if (log_to_file(config->log_file, config->log_size, config->log_keep, err) != 0)
+        return err->code;
     if (worker_config_complete(config, err) != 0)
         return err->code;
     struct bus *bus = open_bus(loop, config, err);

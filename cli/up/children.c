@@ -106,6 +106,8 @@ static struct up_child make_daemon(const struct up_settings *s, size_t which)
     a.list[0] = mem_printf("%s/leat-%s", s->bin, daemons[which].name);
     add_common(&a, s);
     daemons[which].args(&a, s);
+    cleanup_free char *log = mem_printf("%s.log", daemons[which].name);
+    add_in(&a, "log-file", s->log, log);
     if (s->insecure && daemons[which].may_listen)
         add(&a, "insecure", "true");
     struct up_child c = {.name = daemons[which].name, .stop_signal = SIGTERM};

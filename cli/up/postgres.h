@@ -1,5 +1,6 @@
 /* cli/up/postgres.h: the private Postgres cluster of `leat up`. */
 #pragma once
+#include <sys/types.h>
 #include "cli/up/settings.h"
 
 /* Folder of initdb and postgres: PATH, or the newest under /usr/lib/postgresql. malloc'd; NULL with
@@ -12,6 +13,10 @@ int up_postgres_init(const struct up_settings *settings, const char *programs, s
 /* argv of the server in the foreground; ends with NULL; freed with up_argv_free. */
 char **up_postgres_argv(const struct up_settings *settings, const char *programs);
 void up_argv_free(char **argv);
+
+/* Turns the server's log over when it is full, and has it open the new one. `postmaster` is its
+ * pid. */
+void up_postgres_turn_log(const struct up_settings *settings, pid_t postmaster);
 
 /* Waits until the server takes connections, at most `limit_us`, and makes the database when it
  * is absent. Blocking. */

@@ -15,12 +15,14 @@
 #include "cli/up/ready.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/log_file.h"
 #include "common/base/loop.h"
 #include "common/base/mem.h"
 
 #define AGAIN_FIRST_US   (100 * US_PER_MS)
 #define AGAIN_LONGEST_US (5 * US_PER_S)
 #define STABLE_US        (10 * US_PER_S)
+#define LOGS_EVERY_US    (15 * US_PER_S)
 #define STOP_GRACE_US    (10 * US_PER_S)
 
 struct supervisor {
@@ -29,6 +31,7 @@ struct supervisor {
     struct up_child *children; /* in the order of starting */
     size_t count;
     bool stopping;
+    struct loop_timer logs;
 };
 
 struct watched { /* what the loop's callbacks need to find their child */
@@ -86,6 +89,8 @@ static void start_child(void *arg)
     struct up_child *c = w->child;
     if (w->supervisor->stopping)
         return;
+    /* Nobody has it open now: so even one that ends before it reads its settings is bounded. */
+    (void)log_file_turn(c->log, LOG_FILE_SIZE, LOG_FILE_KEEP, NULL);
     const pid_t parent = getpid();
     const pid_t pid = fork();
     if (pid == 0)
@@ -144,6 +149,15 @@ static int start_all(struct supervisor *s, struct watched *watched, struct err *
     return 0;
 }
 
+/* The daemons turn their own logs over; Postgres has to be told. */
+static void look_at_logs(void *arg)
+{
+    struct supervisor *s = arg;
+    for (size_t i = 0; i < s->count; i++)
+        if (s->children[i].pid && strcmp(s->children[i].name, "postgres") == 0)
+            up_postgres_turn_log(s->settings, s->children[i].pid);
+}
+
 /* The loop has to go on while we wait: processes that end at once are started again. */
 static int wait_ready(struct supervisor *s, struct err *err)
 {
@@ -175,8 +189,10 @@ int up_supervise(const struct up_settings *settings, int ready_fd, struct err *e
             (void)!write(ready_fd, "+", 1);
         log_info("everything is up", LOG_S("api", settings->listen),
                  LOG_S("hooks", settings->hooks), LOG_S("data", settings->data));
+        loop_timer_start(s.loop, &s.logs, LOGS_EVERY_US, LOGS_EVERY_US, look_at_logs, &s);
         loop_run(s.loop);
     }
+    loop_timer_stop(&s.logs);
     stop_all(&s);
     up_children_free(s.children, s.count);
     loop_free(s.loop);

@@ -16,6 +16,7 @@
 #include "common/base/clock.h"
 #include "common/base/hash.h"
 #include "common/base/log.h"
+#include "common/base/log_file.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/base/uuid.h"
@@ -123,13 +124,7 @@ static void run_detached(const struct up_settings *s, int ready_fd)
 static int redirect_output(const struct up_settings *s, struct err *err)
 {
     cleanup_free char *path = mem_printf("%s/up.log", s->log);
-    const int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    if (log < 0)
-        return err_errno(err, errno, "%s", path);
-    dup2(log, STDOUT_FILENO);
-    dup2(log, STDERR_FILENO);
-    close(log);
-    return 0;
+    return log_to_file(path, LOG_FILE_SIZE, LOG_FILE_KEEP, err);
 }
 
 /* What the supervisor says through the pipe: "+" once all is up, else why it is not. */

@@ -3,13 +3,16 @@
 #pragma once
 #include "common/base/config.h"
 #include "common/base/log.h"
+#include "common/base/log_file.h"
 
 #define DAEMON_FIELDS                                                                              \
     char *database;  /* libpq's conninfo or URL */                                                 \
     char *bus;       /* "embedded" */                                                              \
     char *doorbells; /* folder of sockets; NULL = readers look once a second */                    \
-    int log_level;   /* enum log_level */                                                          \
-    int log_format   /* enum log_format */
+    char *log_file;  /* NULL = standard error */                                                   \
+    int64_t log_size, log_keep;                                                                    \
+    int log_level; /* enum log_level */                                                            \
+    int log_format /* enum log_format */
 
 /* `needs_database`: may it be missing? (A worker needs it for the embedded queue alone.) */
 #define DAEMON_KEYS(type, needs_database)                                                          \
@@ -19,6 +22,12 @@
          .help = "the queue: embedded"},                                                           \
         {CONFIG_KEY(type, doorbells, "doorbells", CONFIG_PATH),                                    \
          .help = "folder of the sockets that wake readers of the embedded queue"},                 \
+        {CONFIG_KEY(type, log_file, "log-file", CONFIG_PATH),                                      \
+         .help = "where lines go, turned over when it is full (default: standard error)"},         \
+        {CONFIG_KEY(type, log_size, "log-size", CONFIG_SIZE), .fallback = "8MiB", .least = 65536,  \
+         .most = 1LL << 40, .help = "of that file; a line that would pass it begins a new one"},   \
+        {CONFIG_KEY(type, log_keep, "log-keep", CONFIG_INT), .fallback = "4", .least = 0,          \
+         .most = 1000, .help = "how many full ones stay, as FILE.1 (the newest), FILE.2, …"},      \
         {CONFIG_KEY(type, log_level, "log-level", CONFIG_ENUM), .fallback = "info",                \
          .words = LOG_LEVEL_NAMES, .help = "least level that is logged"},                          \
     {                                                                                              \

@@ -1,10 +1,12 @@
 #include "common/base/log.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/log_file.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 
@@ -89,13 +91,17 @@ static void put_pairs(struct text *line, const struct log_pair *pair)
 /* One write, so that lines of several processes on one pipe do not mix (up to PIPE_BUF). */
 static void emit(const struct text *line)
 {
+    static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
     size_t done = 0;
+    pthread_mutex_lock(&one);
+    log_file_room(line->len);
     while (done < line->len) {
         const ssize_t n = write(STDERR_FILENO, line->data + done, line->len - done);
         if (n <= 0)
-            return; /* nowhere to say so */
+            break; /* nowhere to say so */
         done += (size_t)n;
     }
+    pthread_mutex_unlock(&one);
 }
 
 void log_write(enum log_level level, const struct log_context *of, const char *msg,

@@ -1,0 +1,29 @@
+"""The log files of `leat up` are bounded, whoever writes them."""
+import subprocess
+
+from leat import until
+
+LOG_LIMIT = 8 << 20
+
+
+def test_logs_of_the_processes_are_bounded(leat):
+    log = leat.data / "log"
+    for name in ("api", "postgres", "scheduler"):
+        with (log / f"{name}.log").open("a") as out:
+            out.write(("x" * 99 + "\n") * (LOG_LIMIT // 100 + 1))
+    # A daemon that runs turns its own over with its next line, one that starts finds it turned over.
+    leat.kill("leat-api")
+    until(lambda: (log / "api.log.1").exists() and (log / "api.log").stat().st_size < LOG_LIMIT, 30, what="api.log")
+    leat.kill("leat-worker")  # its leader has something to say
+    until(lambda: leat.leat("status").returncode == 0, 60)
+    # Postgres is told; what it says then is in the new file.
+    until(lambda: (log / "postgres.log.1").exists(), 40, what="postgres.log")
+    assert (log / "postgres.log.1").stat().st_size > LOG_LIMIT
+
+    def complains():
+        subprocess.run(["psql", "-h", leat.data / "run", "-p", "5432", "-U", "leat", "-d", "leat", "-c",
+                        "SELECT no_such_column_of_this_test"], capture_output=True)
+        file = log / "postgres.log"
+        return file.exists() and "no_such_column_of_this_test" in file.read_text(errors="replace")
+    until(complains, 20, 0.5, "a line in the new postgres.log")
+    assert (log / "postgres.log").stat().st_size < 1 << 20
