@@ -8,6 +8,7 @@
 #include "common/base/mem.h"
 #include "common/text/json.h"
 #include "scheduler/core/catalog.h"
+#include "scheduler/core/retire.h"
 #include "scheduler/core/runs.h"
 
 struct asked {
@@ -194,14 +195,42 @@ static void take_retry(const struct asked *a)
     accept(a);
 }
 
+/* ---- workers ------------------------------------------------------------------------------- */
+
+static void answer_worker(const struct asked *a, int rc, const struct err *err)
+{
+    if (rc == 0)
+        answer(a, true, a->command->worker);
+    else
+        refuse(a, "%s", err->text);
+}
+
+static void take_drain(const struct asked *a)
+{
+    struct err err = {0};
+    answer_worker(a, worker_drain(a->core, a->command->worker, a->now, &err), &err);
+}
+
+static void take_resume(const struct asked *a)
+{
+    struct err err = {0};
+    answer_worker(a, worker_resume(a->core, a->command->worker, &err), &err);
+}
+
+static void take_remove(const struct asked *a)
+{
+    struct err err = {0};
+    answer_worker(a, worker_remove(a->core, a->command->worker, a->now, &err), &err);
+}
+
 void command_take(struct core *core, const struct command *command, bool tombstoned,
                   const struct core_now *now, struct batch *out)
 {
     typedef void take_fn(const struct asked *a);
     static take_fn *const TAKE_KIND[] = {
-        [COMMAND_KIND_RUN] = take_run,
-        [COMMAND_KIND_CANCEL] = take_cancel,
-        [COMMAND_KIND_RETRY] = take_retry,
+        [COMMAND_KIND_RUN] = take_run,       [COMMAND_KIND_CANCEL] = take_cancel,
+        [COMMAND_KIND_RETRY] = take_retry,   [COMMAND_KIND_DRAIN] = take_drain,
+        [COMMAND_KIND_RESUME] = take_resume, [COMMAND_KIND_REMOVE] = take_remove,
     };
     struct asked asked = {core, command, tombstoned, now, out};
     if (command->kind <= COMMAND_KIND_NONE || command->kind >= (int)ARRAY_LEN(TAKE_KIND))

@@ -6,6 +6,7 @@
 #include "common/text/json.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/place.h"
+#include "scheduler/core/retire.h"
 
 static json_t *info_of(const struct report_hello *hello)
 {
@@ -75,5 +76,6 @@ void hello_take(struct core *core, struct worker *w, const struct report_hello *
     json_decref(info);
     free(w->boot);
     w->boot = mem_string(hello->boot);
-    w->info_dirty = true;
+    w->removed = false;
+    retire_note(w);
 }

@@ -173,6 +173,7 @@ struct worker {
     struct uuid incarnation;
     uint8_t state;
     bool draining;      /* goes back to draining, not active, when it is heard again */
+    bool removed;       /* gone; only a new life is listened to */
     uint32_t executors; /* bit n: enum order_start_executor n */
     int default_executor;
     struct capacity has;

@@ -12,6 +12,7 @@
 #include "scheduler/core/hello.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/place.h"
+#include "scheduler/core/retire.h"
 #include "scheduler/core/steps.h"
 
 #define GRANT_GAP_US (50 * US_PER_MS) /* between grants that only acknowledge */
@@ -46,13 +47,13 @@ static void worker_touch(struct core *core, struct worker *w)
     DL_APPEND2(core->dirty_workers, w, dirty_prev, dirty_next);
 }
 
-static void worker_mark(struct core *core, struct worker *w)
+void worker_mark(struct core *core, struct worker *w)
 {
     w->dirty = true;
     worker_touch(core, w);
 }
 
-static void worker_become(struct core *core, struct worker *w, int state)
+void worker_become(struct core *core, struct worker *w, int state)
 {
     if (w->state == state)
         return;
@@ -306,6 +307,10 @@ void worker_report(struct core *core, const struct report *report, const struct 
     }
     if (!w)
         w = worker_new(core, report->worker);
+    if (w->removed && (!hello || uuid_compare(&w->incarnation, &report->incarnation) == 0)) {
+        core->counted.reports_stale++;
+        return;
+    }
     worker_mark(core, w);
     if (number_in_order(core, w, report)) {
         take_content(core, w, report, now, out);
@@ -391,10 +396,10 @@ void worker_restore(struct core *core, const struct snapshot_worker *from,
     w->boot = mem_string(from->boot ? from->boot : "");
     w->incarnation = from->incarnation;
     w->state = from->state;
-    w->draining = from->state == WORKER_DRAINING;
     w->report_n = from->report_n;
     w->heard_wall_us = from->heard_us;
     hello_recall(core, w, from->info);
+    retire_recall(w);
     silence_from(core, w, now);
 }
 

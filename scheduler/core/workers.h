@@ -3,6 +3,9 @@
 #include "scheduler/core/state.h"
 
 struct worker *worker_find(struct core *core, const char *id); /* NULL = unknown */
+/* Its row is due at the end of the batch. */
+void worker_mark(struct core *core, struct worker *w);
+void worker_become(struct core *core, struct worker *w, int state); /* also when it is already */
 /* Takes a report's number in; then its content goes to the attempts. */
 void worker_report(struct core *core, const struct report *report, const struct core_now *now,
                    struct batch *out);

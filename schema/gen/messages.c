@@ -58,7 +58,7 @@ void change_clear(struct change *message)
     message_clear(message);
 }
 
-static const char *const command_kind_words[] = {"", "run", "cancel", "retry", NULL};
+static const char *const command_kind_words[] = {"", "run", "cancel", "retry", "drain", "resume", "remove", NULL};
 
 const char *command_kind_name(int value)
 {
@@ -78,10 +78,11 @@ static const struct field command_fields[] = {
     {.name = "experiment", .kind = FIELD_STRING, .offset = offsetof(struct command, experiment), .least = INT64_MIN, .most = INT64_MAX, .longest = 256},
     {.name = "of", .kind = FIELD_UUID, .offset = offsetof(struct command, of), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "from", .kind = FIELD_STRING, .offset = offsetof(struct command, from), .least = INT64_MIN, .most = INT64_MAX, .longest = 128},
+    {.name = "worker", .kind = FIELD_STRING, .offset = offsetof(struct command, worker), .least = INT64_MIN, .most = INT64_MAX, .longest = 64},
     {.name = "by", .kind = FIELD_STRING, .offset = offsetof(struct command, by), .least = INT64_MIN, .most = INT64_MAX, .longest = 256},
 };
 
-const struct shape shape_command = {"command", sizeof(struct command), command_fields, 13};
+const struct shape shape_command = {"command", sizeof(struct command), command_fields, 14};
 
 int command_decode(const char *data, size_t len, struct command *out, struct err *err)
 {

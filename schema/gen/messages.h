@@ -54,6 +54,9 @@ enum command_kind {
     COMMAND_KIND_RUN,
     COMMAND_KIND_CANCEL,
     COMMAND_KIND_RETRY,
+    COMMAND_KIND_DRAIN,
+    COMMAND_KIND_RESUME,
+    COMMAND_KIND_REMOVE,
 };
 const char *command_kind_name(int value); /* "" for COMMAND_KIND_NONE */
 
@@ -63,7 +66,7 @@ struct command {
     int64_t v;
     struct uuid id;
     int kind; /* enum command_kind */
-    struct uuid run; /* run, retry: the id of the run to make; cancel: the run meant */
+    struct uuid run; /* run, retry: the id of the run to make; cancel: the run meant; drain, resume, remove: made from the worker's name, only the key */
     const char *at;
     const char *pipeline; /* run */
     const char *version; /* run: a version's hash; absent = the current one */
@@ -72,6 +75,7 @@ struct command {
     const char *experiment;
     struct uuid of; /* retry: the finished run */
     const char *from; /* retry: step from which on everything runs anew */
+    const char *worker; /* drain, resume, remove */
     const char *by;
 };
 extern const struct shape shape_command;

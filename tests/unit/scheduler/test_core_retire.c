@@ -1,0 +1,152 @@
+/* Workers that are drained, resumed, removed: across silence, new lives and takeovers. */
+#include "tests/unit/scheduler/core_harness.h"
+
+static const char ONE[] = "name: p\nsteps:\n  only: {command: [x]}\n";
+
+static int setup(void **state)
+{
+    struct harness *h = harness_new();
+    harness_apply(h, ONE);
+    harness_hello(h, 0, 4, NULL, 0);
+    *state = h;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    harness_free(*state);
+    return 0;
+}
+
+static void ask(struct harness *h, int kind)
+{
+    harness_command(h, (struct command){.kind = kind, .run = id_of(200), .worker = "w0"}, false);
+}
+
+static const char *worker_is(struct harness *h)
+{
+    for (size_t i = 0; i < h->rows->workers_count; i++)
+        if (strcmp(h->rows->workers[i].id, "w0") == 0)
+            return machine_state_name(&MACHINE_WORKER, h->rows->workers[i].state);
+    return "-";
+}
+
+static void a_drained_worker_gets_nothing_new(void **state)
+{
+    struct harness *h = *state;
+    struct uuid first = harness_run(h, "p", 1);
+    ask(h, COMMAND_KIND_DRAIN);
+    assert_string_equal(worker_is(h), "draining");
+    struct uuid second = harness_run(h, "p", 2);
+    assert_int_equal(orders_of(h, ORDER_KIND_START), 1);
+    finish(h, 0, "only", SUCCEEDED, NULL); /* what it had goes on */
+    assert_string_equal(run_is(h, first), "succeeded");
+    assert_string_equal(run_is(h, second), "running");
+    assert_int_equal(orders_of(h, ORDER_KIND_START), 1);
+    ask(h, COMMAND_KIND_RESUME);
+    assert_string_equal(worker_is(h), "active");
+    assert_int_equal(orders_of(h, ORDER_KIND_START), 2);
+}
+
+static void it_stays_drained_across_a_takeover_and_a_new_life(void **state)
+{
+    struct harness *h = *state;
+    ask(h, COMMAND_KIND_DRAIN);
+    harness_restart(h, 0);
+    harness_run(h, "p", 1);
+    harness_hello(h, 0, 4, NULL, 0);
+    assert_string_equal(worker_is(h), "draining");
+    assert_int_equal(orders_of(h, ORDER_KIND_START), 0);
+}
+
+static void it_stays_drained_across_silence_and_a_takeover_in_it(void **state)
+{
+    struct harness *h = *state;
+    ask(h, COMMAND_KIND_DRAIN);
+    harness_pass(h, 15 * US_PER_S);
+    assert_string_equal(worker_is(h), "unreachable");
+    harness_restart(h, 0);
+    harness_heartbeat(h, 0, 1);
+    assert_string_equal(worker_is(h), "draining");
+    harness_run(h, "p", 1);
+    assert_int_equal(orders_of(h, ORDER_KIND_START), 0);
+}
+
+static void a_silent_one_can_be_drained(void **state)
+{
+    struct harness *h = *state;
+    harness_pass(h, 15 * US_PER_S);
+    ask(h, COMMAND_KIND_DRAIN);
+    assert_string_equal(worker_is(h), "unreachable");
+    harness_heartbeat(h, 0, 1);
+    assert_string_equal(worker_is(h), "draining");
+}
+
+static void only_one_that_holds_nothing_is_removed(void **state)
+{
+    struct harness *h = *state;
+    harness_run(h, "p", 1);
+    ask(h, COMMAND_KIND_REMOVE);
+    assert_string_equal(worker_is(h), "active");
+    ask(h, COMMAND_KIND_DRAIN);
+    ask(h, COMMAND_KIND_REMOVE);
+    assert_string_equal(worker_is(h), "draining");
+    finish(h, 0, "only", SUCCEEDED, NULL);
+    ask(h, COMMAND_KIND_RESUME);
+    ask(h, COMMAND_KIND_REMOVE); /* active */
+    assert_string_equal(worker_is(h), "active");
+    ask(h, COMMAND_KIND_DRAIN);
+    ask(h, COMMAND_KIND_REMOVE);
+    assert_string_equal(worker_is(h), "gone");
+}
+
+static void a_removed_one_is_not_listened_to_until_a_new_life(void **state)
+{
+    struct harness *h = *state;
+    ask(h, COMMAND_KIND_DRAIN);
+    ask(h, COMMAND_KIND_REMOVE);
+    harness_heartbeat(h, 0, 1);
+    assert_string_equal(worker_is(h), "gone");
+    harness_restart(h, 0);
+    harness_heartbeat(h, 0, 2);
+    assert_string_equal(worker_is(h), "gone");
+    ask(h, COMMAND_KIND_RESUME); /* there is no such worker */
+    assert_string_equal(worker_is(h), "gone");
+    harness_hello(h, 0, 4, NULL, 0);
+    assert_string_equal(worker_is(h), "active");
+    harness_run(h, "p", 1);
+    assert_int_equal(orders_of(h, ORDER_KIND_START), 1);
+    core_check(h->core);
+}
+
+static void all_may_be_said_again(void **state)
+{
+    struct harness *h = *state;
+    for (int i = 0; i < 2; i++) {
+        ask(h, COMMAND_KIND_DRAIN);
+        assert_string_equal(worker_is(h), "draining");
+    }
+    for (int i = 0; i < 2; i++) {
+        ask(h, COMMAND_KIND_RESUME);
+        assert_string_equal(worker_is(h), "active");
+    }
+    harness_command(
+        h, (struct command){.kind = COMMAND_KIND_DRAIN, .run = id_of(201), .worker = "nobody"},
+        false);
+    harness_command(h, (struct command){.kind = COMMAND_KIND_DRAIN, .run = id_of(202)}, false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+        T(a_drained_worker_gets_nothing_new),
+        T(it_stays_drained_across_a_takeover_and_a_new_life),
+        T(it_stays_drained_across_silence_and_a_takeover_in_it),
+        T(a_silent_one_can_be_drained),
+        T(only_one_that_holds_nothing_is_removed),
+        T(a_removed_one_is_not_listened_to_until_a_new_life),
+        T(all_may_be_said_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
