@@ -118,6 +118,16 @@ class BasePart:
 
     # ---- its life -----------------------------------------------------------------------------
 
+    def forget_dead(self, file):
+        """Takes a program's own pid file away when that process has ended: dead, or dead and not yet reaped, which many
+        programs take for alive."""
+        try:
+            pid = int(file.read_text().split()[0])
+        except (OSError, ValueError, IndexError):
+            return
+        if start_time(pid) is None:
+            file.unlink()
+
     def up(self):
         self.fetch()
         self.keep_settings()
@@ -157,11 +167,16 @@ class BasePart:
             time.sleep(0.05)
 
     def recorded(self):
-        file = self.folder / "processes.json"
-        return json.loads(file.read_text()) if file.exists() else []
+        """What the last start left; a file that a full disk or a power cut left half is no record."""
+        try:
+            records = json.loads((self.folder / "processes.json").read_text())
+        except (FileNotFoundError, ValueError):
+            return []
+        return [r for r in records if isinstance(r, dict) and isinstance(r.get("pid"), int)
+                and isinstance(r.get("start"), int)] if isinstance(records, list) else []
 
     def running(self):
-        return [r["pid"] for r in self.recorded() if r["start"] is not None and start_time(r["pid"]) == r["start"]]
+        return [r["pid"] for r in self.recorded() if start_time(r["pid"]) == r["start"]]
 
     def signal(self, signo):
         for pid in self.running():

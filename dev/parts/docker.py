@@ -29,6 +29,7 @@ class Part(BasePart):
         if not daemon:
             raise PartError("docker needs dockerd: dev/setup check installs docker.io")
         (self.folder / "docker.pid").unlink(missing_ok=True)
+        self.forget_dead(self.folder / "exec" / "containerd" / "containerd.pid")
         process = self.spawn([daemon, "--data-root", self.folder / "data", "--exec-root", self.folder / "exec",
                               "--host", f"unix://{self.socket}", "--pidfile", self.folder / "docker.pid",
                               "--iptables=false", "--ip6tables=false", "--bridge=none"],

@@ -1,4 +1,6 @@
-"""Apache Kafka, one KRaft node (broker and controller), Java 17. Settings: heap (MB)."""
+"""Apache Kafka, one KRaft node (broker and controller), Java 17. Settings:
+  heap          MB
+  auto_create   1 = a topic is made when somebody first writes to it (as the usual container image does)"""
 import base64
 import os
 import socket
@@ -23,7 +25,6 @@ PROPERTIES = {
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "num.network.threads": 2, "num.io.threads": 4, "background.threads": 4,
-    "auto.create.topics.enable": "false",
     "offsets.topic.replication.factor": 1, "offsets.topic.num.partitions": 1,
     "transaction.state.log.replication.factor": 1, "transaction.state.log.min.isr": 1,
     "transaction.state.log.num.partitions": 1,
@@ -37,7 +38,7 @@ class Part(BasePart):
     name, about = "kafka", "Apache Kafka 4.1.1, one node"
     version = "4.1.1"
     ports = ("kafka", "controller")
-    defaults = {"heap": "256"}
+    defaults = {"heap": "256", "auto_create": ""}
     stop_seconds = 30
 
     def get(self, target):
@@ -65,7 +66,8 @@ class Part(BasePart):
         listeners = f"PLAINTEXT://127.0.0.1:{port}"
         properties = {**PROPERTIES, "controller.quorum.voters": f"1@127.0.0.1:{controller}",
                       "listeners": f"{listeners},CONTROLLER://127.0.0.1:{controller}",
-                      "advertised.listeners": listeners, "log.dirs": self.folder / "data"}
+                      "advertised.listeners": listeners, "log.dirs": self.folder / "data",
+                      "auto.create.topics.enable": "true" if self.settings["auto_create"] else "false"}
         (self.folder / "server.properties").write_text(
             "".join(f"{key}={value}\n" for key, value in properties.items()))
         if not (self.folder / "data" / "meta.properties").exists():
