@@ -32,6 +32,9 @@ static void free_sources(struct source *sources, size_t count)
         if (sources[i].secret)
             mem_wipe(sources[i].secret, sources[i].secret_len);
         free(sources[i].secret);
+        if (sources[i].credentials)
+            mem_wipe(sources[i].credentials, strlen(sources[i].credentials));
+        free(sources[i].credentials);
         free(sources[i].secret_name);
         free(sources[i].name);
         json_decref(sources[i].config);
@@ -88,17 +91,20 @@ const struct source *catalog_find(const struct catalog *c, const char *name)
     return c->count ? bsearch(name, c->sources, c->count, sizeof *c->sources, compare_name) : NULL;
 }
 
-static void read_secret(const struct catalog *c, struct source *s, const struct pg_rows *rows,
-                        size_t row)
+/* The secret `name` of a source, sealed in `column`; NULL when there is none or it is not set. */
+static char *read_secret(const struct catalog *c, const struct source *s, const char *name,
+                         const struct pg_rows *rows, size_t row, size_t column, size_t *value_len)
 {
     size_t len = 0;
     struct err err = {0};
-    const uint8_t *sealed = pg_is_null(rows, row, 4) ? NULL : pg_bytea(rows, row, 4, &len);
-    if (!sealed)
-        return;
-    s->secret = secret_open(c->key, s->secret_name, sealed, len, &s->secret_len, &err);
-    if (!s->secret)
+    const uint8_t *sealed =
+        pg_is_null(rows, row, column) ? NULL : pg_bytea(rows, row, column, &len);
+    if (!sealed || !name)
+        return NULL;
+    char *value = secret_open(c->key, name, sealed, len, value_len, &err);
+    if (!value)
         log_error("a secret cannot be opened", LOG_S("source", s->name), LOG_ERR(&err));
+    return value;
 }
 
 static int compare_sources(const void *a, const void *b)
@@ -121,7 +127,10 @@ static void take_rows(struct catalog *c, const struct pg_rows *rows)
         s->provider = (enum source_provider)provider;
         s->config = json_read(config, strlen(config), NULL, NULL);
         s->secret_name = mem_string(pg_text_or_null(rows, i, 3));
-        read_secret(c, s, rows, i);
+        size_t unused;
+        s->secret = read_secret(c, s, s->secret_name, rows, i, 4, &s->secret_len);
+        s->credentials =
+            read_secret(c, s, json_get_string(s->config, "credentials", NULL), rows, i, 5, &unused);
     }
     qsort(sources, count, sizeof *sources, compare_sources); /* by bytes, as bsearch looks */
     free_sources(c->sources, c->count);

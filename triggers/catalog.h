@@ -13,6 +13,7 @@ struct source {
     char *secret_name; /* NULL = none declared */
     char *secret;      /* NULL = none, or not set yet */
     size_t secret_len;
+    char *credentials; /* of the service (config "credentials"); NULL = none, or not set yet */
 };
 
 /* `changed` is called after every reading. LEAT_EIO or LEAT_EINPUT for the key file. */

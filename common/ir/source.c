@@ -43,14 +43,27 @@ bool source_provider_has_secret(enum source_provider provider)
 }
 
 /* Settings beyond name, provider and secret: whose they are and what they are when not given. */
+#define OF_S3(provider)                                                                            \
+    {provider, "bucket", ""}, {provider, "endpoint", ""}, {provider, "region", ""},                \
+        {provider, "style", "auto"}, {provider, "credentials", ""}, {provider, "prefix", ""},      \
+        {provider, "suffix", ""}, {provider, "events", "all"}, {provider, "look", "60s"},          \
+        {provider, "topic", ""},                                                                   \
+    {                                                                                              \
+        provider, "brokers", ""                                                                    \
+    }
 static const struct {
     enum source_provider provider;
-    const char *key, *usual; /* NULL = the source's name */
+    const char *key, *usual; /* NULL = the source's name; "" = left out */
 } CONFIG[] = {
     {SOURCE_DIRECTORY, "bucket", NULL},
     {SOURCE_GENERIC, "type", SOURCE_TYPE_USUAL},
     {SOURCE_GENERIC, "signature_header", SOURCE_SIGNATURE_USUAL},
     {SOURCE_GENERIC, "delivery_header", SOURCE_DELIVERY_USUAL},
+    OF_S3(SOURCE_S3),
+    OF_S3(SOURCE_MINIO),
+    {SOURCE_KAFKA, "topic", ""},
+    {SOURCE_KAFKA, "brokers", ""},
+    {SOURCE_KAFKA, "type", SOURCE_TYPE_USUAL},
 };
 
 static void tell_built(struct problems *p, const char *provider)
@@ -64,6 +77,33 @@ static void tell_built(struct problems *p, const char *provider)
                list.data);
 }
 
+static bool has_key(enum source_provider provider, const char *key)
+{
+    for (size_t i = 0; i < ARRAY_LEN(CONFIG); i++)
+        if (CONFIG[i].provider == provider && strcmp(CONFIG[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+/* "github, s3": whose a key is. */
+static void tell_not_ours(struct problems *p, const char *key)
+{
+    cleanup_text struct text list = {0};
+    cleanup_free char *pointer = mem_printf("/%s", key);
+    for (size_t i = 0; i < ARRAY_LEN(CONFIG); i++)
+        if (strcmp(CONFIG[i].key, key) == 0)
+            text_printf(&list, "%s%s", list.len ? ", " : "", PROVIDERS[CONFIG[i].provider].name);
+    problem_at_key(p, pointer, "%s: only a source of provider %s has it", key, list.data);
+}
+
+static bool is_first(size_t row)
+{
+    for (size_t i = 0; i < row; i++)
+        if (strcmp(CONFIG[i].key, CONFIG[row].key) == 0)
+            return false;
+    return true;
+}
+
 static json_t *read_config(struct problems *p, const json_t *root, enum source_provider provider)
 {
     json_t *config = json_object();
@@ -72,17 +112,43 @@ static json_t *read_config(struct problems *p, const json_t *root, enum source_p
         const char *key = CONFIG[i].key;
         const char *given = json_get_string(root, key, NULL);
         const char *usual = CONFIG[i].usual ? CONFIG[i].usual : json_get_string(root, "name", "");
-        if (CONFIG[i].provider == provider) {
+        if (CONFIG[i].provider == provider && (given || *usual))
             json_object_set_new(config, key, json_string(given ? given : usual));
-        } else if (given) {
-            cleanup_free char *pointer = mem_printf("/%s", key);
-            problem_at_key(p, pointer, "%s: only a source of provider %s has it", key,
-                           PROVIDERS[CONFIG[i].provider].name);
-        }
+        else if (given && is_first(i) && !has_key(provider, key))
+            tell_not_ours(p, key);
     }
     if (description)
         json_object_set_new(config, "description", json_string(description));
     return config;
+}
+
+/* What has to be said together. */
+static void check_together(struct problems *p, const json_t *root, enum source_provider provider)
+{
+    static const struct {
+        enum source_provider provider;
+        const char *given, *needed; /* given NULL = always */
+    } rules[] = {
+        {SOURCE_KAFKA, NULL, "topic"},
+        {SOURCE_KAFKA, NULL, "brokers"},
+        {SOURCE_S3, "topic", "brokers"},
+        {SOURCE_S3, "brokers", "topic"},
+        {SOURCE_MINIO, "topic", "brokers"},
+        {SOURCE_MINIO, "brokers", "topic"},
+        {SOURCE_S3, "credentials", "bucket"},
+        {SOURCE_MINIO, "credentials", "bucket"},
+        {SOURCE_S3, "endpoint", "credentials"},
+        {SOURCE_MINIO, "endpoint", "credentials"},
+        {SOURCE_MINIO, "credentials", "endpoint"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+        const char *given = rules[i].given;
+        if (rules[i].provider != provider || (given && !json_object_get(root, given)) ||
+            json_object_get(root, rules[i].needed))
+            continue;
+        problem_at(p, given ? "" : "/provider", "'%s' is missing%s%s%s", rules[i].needed,
+                   given ? ": it goes with '" : "", given ? given : "", given ? "'" : "");
+    }
 }
 
 static json_t *read_source(struct problems *p, const json_t *root)
@@ -97,6 +163,7 @@ static json_t *read_source(struct problems *p, const json_t *root)
     if (secret && !PROVIDERS[provider].secret)
         problem_at_key(p, "/secret", "a source of provider %s takes no secret",
                        PROVIDERS[provider].name);
+    check_together(p, root, (enum source_provider)provider);
     json_t *out = json_pack("{s:s, s:s, s:o}", "name", name, "provider", PROVIDERS[provider].name,
                             "config", read_config(p, root, (enum source_provider)provider));
     if (secret)

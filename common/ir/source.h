@@ -15,14 +15,14 @@
     P(GITLAB, "gitlab", false, true)                                                               \
     P(BITBUCKET, "bitbucket", false, true)                                                         \
     P(GITEA, "gitea", false, true)                                                                 \
-    P(S3, "s3", false, true)                                                                       \
-    P(MINIO, "minio", false, true)                                                                 \
+    P(S3, "s3", true, true)                                                                        \
+    P(MINIO, "minio", true, true)                                                                  \
     P(GCS, "gcs", false, true)                                                                     \
     P(CLOUDEVENTS, "cloudevents", true, true)                                                      \
     P(ALERTMANAGER, "alertmanager", false, true)                                                   \
     P(GENERIC, "generic", true, true)                                                              \
     P(DIRECTORY, "directory", true, true)                                                          \
-    P(KAFKA, "kafka", false, false)
+    P(KAFKA, "kafka", true, false)
 
 enum source_provider {
 #define P(id, name, built, secret) SOURCE_##id,
@@ -43,6 +43,8 @@ bool source_provider_has_secret(enum source_provider provider);
 /* YAML document (kind: source) -> {"name", "provider", "secret", "config": {…}}, a new reference.
  * "secret" is a name, and absent where there is none. "config" has every key of the provider with
  * its default filled in: directory {"bucket"}, generic {"type", "signature_header",
- * "delivery_header"}; and "description" where given. Problems as ir_compile tells them. */
+ * "delivery_header"}, s3 and minio {"style", "events", "look" and where given "bucket", "endpoint",
+ * "region", "credentials", "prefix", "suffix", "topic", "brokers"}, kafka {"topic", "brokers",
+ * "type"}; and "description" where given. Problems as ir_compile tells them. */
 json_t *source_compile(const struct yaml_doc *doc, const char *name, struct text *all,
                        struct err *err);

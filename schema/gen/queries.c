@@ -714,8 +714,9 @@ const struct query QUERIES[] = {
     "SELECT nullif(count(*), 0)::text FROM gone",
     1},
     {"triggers_sources",
-    "SELECT s.name, s.provider, s.config::text, s.secret, x.sealed\n"
+    "SELECT s.name, s.provider, s.config::text, s.secret, x.sealed, y.sealed\n"
     "FROM source s LEFT JOIN secret x ON x.name = s.secret\n"
+    "LEFT JOIN secret y ON y.name = s.config->>'credentials'\n"
     "ORDER BY s.name",
     0},
     {"triggers_crons",

@@ -1,8 +1,9 @@
 -- What leat-triggers reads and writes: sources, cron slots, announced objects.
 
 -- name: triggers_sources
-SELECT s.name, s.provider, s.config::text, s.secret, x.sealed
+SELECT s.name, s.provider, s.config::text, s.secret, x.sealed, y.sealed
 FROM source s LEFT JOIN secret x ON x.name = s.secret
+LEFT JOIN secret y ON y.name = s.config->>'credentials'
 ORDER BY s.name;
 
 -- name: triggers_crons

@@ -1,6 +1,8 @@
 #include <string.h>
+#include <openssl/evp.h>
 
 #include "common/base/hash.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "triggers/hooks/provider.h"
 
@@ -21,6 +23,28 @@ bool hook_hmac_matches(const struct delivery *d, const char *header)
     hex_encode(digest, sizeof digest, hex);
     const char *given = header + sizeof prefix - 1;
     return secret_equal(given, strlen(given), hex, sizeof hex - 1);
+}
+
+#define BASIC_MAX 4096 /* characters */
+
+bool hook_basic_matches(const struct delivery *d)
+{
+    static const char prefix[] = "Basic ";
+    const char *header = http_header(d->request, "Authorization");
+    if (!has_secret(d) || !header || !text_starts_with(header, prefix))
+        return false;
+    const char *given = header + sizeof prefix - 1;
+    const size_t len = strlen(given);
+    unsigned char text[BASIC_MAX];
+    if (len == 0 || len > BASIC_MAX || len % 4 != 0)
+        return false;
+    int n = EVP_DecodeBlock(text, (const unsigned char *)given, (int)len);
+    n -= n > 0 ? (given[len - 1] == '=') + (given[len - 2] == '=') : 0;
+    const unsigned char *colon = n > 0 ? memchr(text, ':', (size_t)n) : NULL;
+    const bool same = colon && secret_equal(colon + 1, (size_t)(text + n - colon - 1),
+                                            d->source->secret, d->source->secret_len);
+    mem_wipe(text, sizeof text);
+    return same;
 }
 
 bool hook_bearer_matches(const struct delivery *d)

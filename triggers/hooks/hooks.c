@@ -13,7 +13,7 @@
 #include "triggers/hooks/provider.h"
 
 static const struct hook_provider *const providers[] = {&HOOK_GITHUB, &HOOK_CLOUDEVENTS,
-                                                        &HOOK_GENERIC};
+                                                        &HOOK_GENERIC, &HOOK_S3, &HOOK_MINIO};
 
 static const struct hook_provider *provider_of(const struct source *source)
 {
@@ -70,6 +70,85 @@ static int check_type(const struct hook_provider *p, struct http_request *req, s
     return err_set(err, LEAT_EINPUT, "Content-Type: this source takes %s", p->types[0]);
 }
 
+/* ---- several events in one body ---------------------------------------------------------------
+ */
+
+struct batch {
+    struct http_request *request;
+    size_t open; /* publishes not answered, and 1 while it is being filled */
+    bool any;
+    struct uuid first;
+    struct err err; /* of the first that failed */
+};
+
+static void batch_release(struct batch *b)
+{
+    if (--b->open > 0)
+        return;
+    if (b->any || b->err.code) {
+        published(b->request, &b->first, b->err.code ? &b->err : NULL);
+    } else {
+        count(b->request, 204);
+        http_answer(b->request, 204, NULL, "", 0);
+    }
+    free(b);
+}
+
+static void one_published(void *arg, const struct uuid *id, const struct err *err)
+{
+    struct batch *b = arg;
+    if (!b->any)
+        b->first = *id;
+    b->any = true;
+    if (err && !b->err.code)
+        b->err = *err;
+    batch_release(b);
+}
+
+/* All are looked at before any is published: a body that is wrong somewhere is refused whole. */
+static int check_parts(const struct hook_provider *p, const struct delivery *d, json_t *parts,
+                       struct err *err)
+{
+    size_t i;
+    json_t *part;
+    json_array_foreach (parts, i, part) {
+        struct draft draft = {.source = d->source->name};
+        cleanup_json json_t *keep = NULL;
+        if (p->normalise(d, part, &draft, &keep, err) < 0)
+            return err_wrap(err, "record %zu", i + 1);
+    }
+    return 0;
+}
+
+static void publish_parts(struct triggers *t, const struct hook_provider *p,
+                          const struct delivery *d, json_t *parts)
+{
+    size_t i;
+    json_t *part;
+    struct batch *b = mem_alloc(sizeof *b);
+    *b = (struct batch){.request = d->request, .open = 1};
+    json_array_foreach (parts, i, part) {
+        struct draft draft = {.source = d->source->name};
+        cleanup_json json_t *keep = NULL;
+        if (p->normalise(d, part, &draft, &keep, NULL) != 0)
+            continue;
+        b->open++;
+        publish_event(t, &draft, one_published, b);
+    }
+    batch_release(b);
+}
+
+static void receive_parts(struct triggers *t, const struct hook_provider *p,
+                          const struct delivery *d, const json_t *body)
+{
+    struct err err = {0};
+    cleanup_json json_t *parts = NULL;
+    if (p->split(d, body, &parts, &err) < 0 || check_parts(p, d, parts, &err) < 0)
+        refuse(d->request, 400, &err);
+    else
+        publish_parts(t, p, d, parts);
+}
+
 /* The secret first, over raw bytes; only then is anything of the body looked at. */
 static void receive_for(struct triggers *t, const struct source *source, struct http_request *req)
 {
@@ -88,6 +167,10 @@ static void receive_for(struct triggers *t, const struct source *source, struct 
         struct draft draft = {.source = source->name};
         cleanup_json json_t *body = d.len ? json_read(d.body, d.len, NULL, &err) : NULL;
         cleanup_json json_t *keep = NULL;
+        if (p->split && (body || !d.len)) {
+            receive_parts(t, p, &d, body);
+            return;
+        }
         const int rc = d.len && !body ? LEAT_EINPUT : p->normalise(&d, body, &draft, &keep, &err);
         if (rc < 0) {
             refuse(req, 400, &err);

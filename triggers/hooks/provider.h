@@ -25,12 +25,18 @@ struct hook_provider {
      * may have none. */
     int (*normalise)(const struct delivery *d, json_t *body, struct draft *draft, json_t **keep,
                      struct err *err);
+    /* NULL, or: one body may hold several events. How many; *parts is an array of them, each of
+     * which goes through normalise. All are on the queue before the answer, which names the first.
+     */
+    int (*split)(const struct delivery *d, const json_t *body, json_t **parts, struct err *err);
 };
 
-extern const struct hook_provider HOOK_GITHUB, HOOK_CLOUDEVENTS, HOOK_GENERIC;
+extern const struct hook_provider HOOK_GITHUB, HOOK_CLOUDEVENTS, HOOK_GENERIC, HOOK_S3, HOOK_MINIO;
 
 /* ---- pieces that several need ---- */
 /* `header` is "sha256=HEX", the HMAC-SHA256 of the body under the source's secret. */
 bool hook_hmac_matches(const struct delivery *d, const char *header);
+/* "Authorization: Basic BASE64(anybody:SECRET)": what a URL with a password becomes. */
+bool hook_basic_matches(const struct delivery *d);
 /* "Authorization: Bearer SECRET". */
 bool hook_bearer_matches(const struct delivery *d);

@@ -34,6 +34,19 @@ static const struct {
      "{\"config\":{\"delivery_header\":\"X-Delivery-Id\",\"description\":\"d\","
      "\"signature_header\":\"X-Sign\",\"type\":\"dev.leat.hook\"},\"name\":\"any\","
      "\"provider\":\"generic\"}"},
+    {"{kind: source, name: up, provider: minio, secret: hook}",
+     "{\"config\":{\"events\":\"all\",\"look\":\"60s\",\"style\":\"auto\"},\"name\":\"up\","
+     "\"provider\":"
+     "\"minio\",\"secret\":\"hook\"}"},
+    {"{kind: source, name: up, provider: s3, bucket: data, credentials: keys, prefix: a/, "
+     "events: created, look: 5m}",
+     "{\"config\":{\"bucket\":\"data\",\"credentials\":\"keys\",\"events\":\"created\",\"look\":"
+     "\"5m\","
+     "\"prefix\":\"a/\",\"style\":\"auto\"},\"name\":\"up\",\"provider\":\"s3\"}"},
+    {"{kind: source, name: k, provider: kafka, topic: t, brokers: 'a:1,b:2'}",
+     "{\"config\":{\"brokers\":\"a:1,b:2\",\"topic\":\"t\",\"type\":\"dev.leat.hook\"},\"name\":"
+     "\"k\","
+     "\"provider\":\"kafka\"}"},
     {"{kind: source, name: ce, provider: cloudevents}",
      "{\"config\":{},\"name\":\"ce\",\"provider\":\"cloudevents\"}"},
 };
@@ -55,12 +68,20 @@ static const struct {
     const char *yaml, *place, *text;
 } BAD[] = {
     {"kind: source\nname: a\nprovider: gitlab\n", "s.yaml:3:11:", "not in this build; there is"},
-    {"kind: source\nname: a\nprovider: kafka\n", "s.yaml:3:11:", "not in this build"},
+    {"kind: source\nname: a\nprovider: kafka\n", "s.yaml:3:11:", "'topic' is missing"},
+    {"kind: source\nname: a\nprovider: minio\ntopic: t\n", "s.yaml:1:1:", "'brokers' is missing"},
+    {"kind: source\nname: a\nprovider: minio\ncredentials: c\nbucket: bbb\n",
+     "s.yaml:1:1:", "'endpoint' is missing"},
+    {"kind: source\nname: a\nprovider: s3\ncredentials: c\n", "s.yaml:1:1:", "'bucket' is missing"},
+    {"kind: source\nname: a\nprovider: s3\nendpoint: minio:9000\n", "s.yaml:4:11:", "http"},
+    {"kind: source\nname: a\nprovider: s3\nlook: often\n", "s.yaml:4:7:", "duration"},
+    {"kind: source\nname: a\nprovider: github\nendpoint: \"http://m:1\"\n", "s.yaml:4:1:", "s3"},
     {"kind: source\nname: a\nprovider: svn\n", "s.yaml:3:11:", "must be one of"},
     {"kind: source\nname: a\n", "s.yaml:1:1:", "'provider' is missing"},
     {"kind: source\nname: Upper\nprovider: github\n", "s.yaml:2:7:", "a-z"},
     {"kind: source\nname: cron\nprovider: github\n", "s.yaml:2:7:", "taken"},
-    {"kind: source\nname: a\nprovider: github\nbucket: bbb\n", "s.yaml:4:1:", "provider directory"},
+    {"kind: source\nname: a\nprovider: github\nbucket: bbb\n",
+     "s.yaml:4:1:", "provider directory, s3"},
     {"kind: source\nname: a\nprovider: directory\nbucket: ../etc\n", "s.yaml:4:9:", "a-z"},
     {"kind: source\nname: a\nprovider: github\nsecrets: b\n", "s.yaml:4:1:", "secret"},
     {"kind: source\nname: a\nprovider: generic\ndelivery_header: \"a: b\"\n",
@@ -89,7 +110,8 @@ static void providers_are_one_table(void **state)
         assert_int_equal(source_provider_parse(source_provider_name((enum source_provider)p)), p);
     assert_int_equal(source_provider_parse("svn"), -1);
     assert_true(source_provider_built(SOURCE_DIRECTORY));
-    assert_false(source_provider_built(SOURCE_KAFKA));
+    assert_true(source_provider_built(SOURCE_KAFKA));
+    assert_false(source_provider_built(SOURCE_GCS));
 }
 
 int main(void)
