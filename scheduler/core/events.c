@@ -6,9 +6,9 @@
 #include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "common/ir/firing.h"
 #include "common/text/json.h"
 #include "scheduler/core/runs.h"
-#include "scheduler/core/view.h"
 
 struct uuid event_run_id(const struct event *event, const char *pipeline, const char *trigger)
 {
@@ -23,86 +23,19 @@ struct uuid event_run_id(const struct event *event, const char *pipeline, const 
     return uuid_v7(at / US_PER_MS, digest);
 }
 
-/* What one trigger makes of one event while it is worked out. */
+/* One trigger that an event fits. */
 struct firing {
     struct core *core;
     struct pipeline *pipeline;
-    const struct ir_trigger *trigger;
-    const struct event *event;
-    json_t *envelope; /* borrowed */
     struct uuid run;
-    json_t *vars, *params;
-    char *run_name, *experiment;
-    struct err err; /* the first thing that could not be worked out */
+    struct ir_firing found;
 };
-
-static void firing_clear(struct firing *f)
-{
-    json_decref(f->vars);
-    json_decref(f->params);
-    free(f->run_name);
-    free(f->experiment);
-}
-
-/* The event's git variables, what this trigger adds, and its own _NAMEs in order. */
-static int find_vars(struct firing *f)
-{
-    char id[UUID_TEXT];
-    uuid_format(&f->run, id);
-    f->vars = json_is_object(f->event->vars) ? json_copy(f->event->vars) : json_object();
-    json_object_set_new(f->vars, "TRIGGER_NAME", json_string(f->trigger->name));
-    json_object_set_new(f->vars, "BUILD_ID", json_string(id));
-    for (size_t i = 0; i < f->trigger->var_count; i++) {
-        struct view view;
-        view_open_plain(&view, f->envelope, f->vars, NULL, NULL);
-        json_t *value = template_eval_json(f->trigger->vars[i].value, &view.vars, &f->err);
-        if (!value)
-            return err_wrap(&f->err, "vars.%s", f->trigger->vars[i].name);
-        json_object_set_new(f->vars, f->trigger->vars[i].name, value);
-    }
-    return 0;
-}
-
-static int find_params(struct firing *f)
-{
-    json_t *given cleanup_json = json_object();
-    struct view view;
-    view_open_plain(&view, f->envelope, f->vars, NULL, NULL);
-    for (size_t i = 0; i < f->trigger->param_count; i++) {
-        const struct ir_binding *param = &f->trigger->params[i];
-        json_t *value = template_eval_json(param->value, &view.vars, &f->err);
-        if (!value)
-            return err_wrap(&f->err, "params.%s", param->name);
-        json_object_set_new(given, param->name, value);
-    }
-    f->params = ir_params(f->pipeline->current->ir, given, true, &f->err);
-    return f->params ? 0 : f->err.code;
-}
-
-static int find_text(struct firing *f, const struct template *t, const char *what, char **to)
-{
-    if (!t)
-        return 0;
-    struct view view;
-    view_open_plain(&view, f->envelope, f->vars, f->params, NULL);
-    *to = template_eval(t, &view.vars, &f->err);
-    return *to ? 0 : err_wrap(&f->err, "%s", what);
-}
-
-static int find_all(struct firing *f)
-{
-    if (find_vars(f) < 0 || find_params(f) < 0 ||
-        find_text(f, f->trigger->experiment, "experiment", &f->experiment) < 0 ||
-        find_text(f, f->trigger->run_name, "run_name", &f->run_name) < 0)
-        return f->err.code;
-    return 0;
-}
 
 static void add_verdict(json_t *verdicts, const struct firing *f, const char *verdict,
                         const char *reason)
 {
     json_t *v = json_pack("{s:s, s:s, s:s}", "pipeline", f->pipeline->name, "trigger",
-                          f->trigger->name, "verdict", verdict);
+                          f->found.trigger->name, "verdict", verdict);
     if (!uuid_is_nil(&f->run)) {
         char id[UUID_TEXT];
         uuid_format(&f->run, id);
@@ -113,40 +46,31 @@ static void add_verdict(json_t *verdicts, const struct firing *f, const char *ve
     json_array_append_new(verdicts, v);
 }
 
-/* -1: the filter cannot be evaluated, which is a verdict without a run. */
-static int passes(const struct firing *f, struct err *err)
-{
-    if (!f->trigger->filter)
-        return 1;
-    struct view view;
-    view_open_plain(&view, f->envelope, f->event->vars, NULL, NULL);
-    bool holds = false;
-    if (cel_eval_bool(f->trigger->filter, &view.vars, &holds, err) < 0)
-        return -1;
-    return holds;
-}
-
 static void fire(struct firing *f, json_t *verdicts, const struct core_now *now, struct batch *out)
 {
-    f->run = event_run_id(f->event, f->pipeline->name, f->trigger->name);
+    const struct ir_trigger *trigger = f->found.trigger;
+    char id[UUID_TEXT];
+    struct err err = {0};
+    f->run = event_run_id(f->found.event, f->pipeline->name, trigger->name);
     if (run_find(f->core, &f->run)) /* the inbox forgot the event while its run is live */
         return;
-    bool failed = find_all(f) < 0;
+    uuid_format(&f->run, id);
+    bool failed = ir_firing_find(&f->found, id, &err) < 0;
     struct run_plan plan = {
         .id = f->run,
         .pipeline = f->pipeline,
         .version = f->pipeline->current,
-        .name = failed ? NULL : f->run_name,
-        .experiment = f->experiment,
-        .trigger = f->trigger->name,
-        .params = f->params,
-        .vars = f->vars,
-        .event = f->envelope,
-        .event_id = f->event->id,
-        .failure = failed ? f->err.text : NULL,
+        .name = failed ? NULL : f->found.run_name,
+        .experiment = f->found.experiment,
+        .trigger = trigger->name,
+        .params = f->found.params,
+        .vars = f->found.vars,
+        .event = f->found.envelope,
+        .event_id = f->found.event->id,
+        .failure = failed ? err.text : NULL,
     };
     run_make(f->core, &plan, now, out);
-    add_verdict(verdicts, f, failed ? "failed" : "run", failed ? f->err.text : NULL);
+    add_verdict(verdicts, f, failed ? "failed" : "run", failed ? err.text : NULL);
 }
 
 static void meet(struct firing *f, json_t *verdicts, const struct core_now *now, struct batch *out)
@@ -156,7 +80,7 @@ static void meet(struct firing *f, json_t *verdicts, const struct core_now *now,
         add_verdict(verdicts, f, "paused", NULL);
         return;
     }
-    int passed = passes(f, &err);
+    int passed = ir_firing_passes(&f->found, &err);
     if (passed < 0)
         add_verdict(verdicts, f, "failed", err.text);
     else if (passed == 0)
@@ -175,13 +99,13 @@ static void meet_triggers(struct core *core, struct pipeline *p, const struct ev
             continue;
         if (!*envelope)
             *envelope = json_read(text, strlen(text), NULL, NULL);
-        struct firing f = {.core = core,
-                           .pipeline = p,
-                           .trigger = &ir->triggers[i],
-                           .event = event,
-                           .envelope = *envelope};
+        struct firing f = {
+            .core = core,
+            .pipeline = p,
+            .found = {
+                .ir = ir, .trigger = &ir->triggers[i], .event = event, .envelope = *envelope}};
         meet(&f, verdicts, now, out);
-        firing_clear(&f);
+        ir_firing_clear(&f.found);
     }
 }
 
