@@ -21,6 +21,7 @@
     V(RERUN)                                                                                       \
     V(COMPARE)                                                                                     \
     V(EXPERIMENTS)                                                                                 \
+    V(TRIGGER_TEST)                                                                                \
     V(TRIGGERS)                                                                                    \
     V(EVENTS)                                                                                      \
     V(EVENT)                                                                                       \

@@ -396,3 +396,41 @@ def test_more_than_a_page(leat, run):
     assert len(ids) == len(set(ids)) == 2400
     assert len(leat.ok("events", "--source", "many", "--limit", "5000", "-o", "name").split()) == 2500
     leat.sql("DELETE FROM event WHERE source = 'many'")
+
+
+def test_trigger_test_says_what_the_scheduler_does(leat, poked):
+    event = leat.file("event.json", json.dumps({"type": "dev.example.poke", "data": {"level": 9}}))
+    tested = {t["trigger"]: t for t in leat.json("trigger", "test", "--event", event)}
+    assert set(tested) == {"strong"} and tested["strong"]["verdict"] == "run"
+    assert tested["strong"]["params"] == {"level": 1, "note": "a b"}
+    weak = leat.file("weak.json", json.dumps({"type": "dev.example.poke", "data": {"level": 1}}))
+    assert [t["verdict"] for t in leat.json("trigger", "test", "--event", weak)] == ["filtered"]
+    odd = leat.file("odd.json", json.dumps({"type": "dev.example.poke", "data": {}}))
+    failed = leat.json("trigger", "test", "--event", odd)[0]
+    assert failed["verdict"] == "failed" and "level" in failed["reason"]
+    # What was published gives what the scheduler made of it.
+    published = poke(leat, 4, 40)
+    run = leat.json("show", leat.event_runs(published)[0])
+    envelope = leat.file("envelope.json", request("GET", f"{leat.api}/api/v1/events/{published}/envelope").body.decode())
+    again = leat.json("trigger", "test", "--event", envelope)[0]
+    assert again["params"] == run["params"] and again["experiment"] == run["experiment"]
+    before = len(leat.json("events", "--limit", "1000"))
+    # Files alone: without Leat.
+    file = leat.file("own.yaml", """
+name: own
+on:
+  object: {bucket: b, suffix: .csv, run_name: "${{ event.data.object.key }} came", vars: {_WHO: "${{ event.data.bucket }}"}, params: {key: "${{ vars._WHO }}!"}}
+params: {key: {type: string}}
+steps: {one: {command: [echo]}}
+""")
+    upload = json.dumps({"type": "dev.leat.object.created", "data": {"bucket": "b", "object": {"key": "x.csv"}}})
+    offline = subprocess.run([BUILD / "bin" / "leat", "trigger", "test", "--event", "-", file, "-o", "json"], text=True,
+                             input=upload, capture_output=True, timeout=30, env={**leat.env, "LEAT_URL": "http://127.0.0.1:9"})
+    assert offline.returncode == 0, offline.stderr
+    (found,) = json.loads(offline.stdout)
+    assert found["run_name"] == "x.csv came" and found["params"] == {"key": "b!"} and found["vars"]["_WHO"] == "b"
+    assert len(leat.json("events", "--limit", "1000")) == before, "nothing is published"
+    assert leat.leat("trigger", "test").returncode == 2
+    bad = leat.leat("trigger", "test", "--event", leat.file("bad.json", "{\"data\": 1}"))
+    assert bad.returncode == 1 and "type" in bad.stderr
+    assert leat.leat("trigger", "test", "--event", leat.file("worse.json", "[]")).returncode == 1
