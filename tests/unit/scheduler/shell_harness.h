@@ -286,8 +286,9 @@ struct shell_harness {
     struct shell *shell;
     bool beats_answered; /* each beat at once, well */
     int64_t epoch, tx_seq;
-    int ended;         /* error code of the end */
-    int publish_fails; /* so many publishes are not delivered */
+    const char *worker; /* of the next load; NULL = none */
+    int ended;          /* error code of the end */
+    int publish_fails;  /* so many publishes are not delivered */
 };
 
 static inline void harness_ended(void *arg, const struct err *why)
@@ -362,6 +363,12 @@ static inline void harness_load_answers(struct shell_harness *h)
     struct snapshot *s = snapshot_new();
     s->epoch = h->epoch;
     s->tx_seq = h->tx_seq;
+    if (h->worker)
+        *snapshot_add_workers(s) = (struct snapshot_worker){.id = h->worker,
+                                                            .incarnation = {{1}},
+                                                            .boot = "boot",
+                                                            .state = WORKER_UNREACHABLE,
+                                                            .info = json_object()};
     TAKE(h->db.loaded)(h->db.arg, NULL, s);
     harness_wait(h, 20000);
 }
