@@ -14,10 +14,11 @@ static json_t *info_of(const struct report_hello *hello)
     for (size_t i = 0; i < hello->executors_count; i++)
         json_array_append_new(executors, json_string(hello->executors[i]));
     json_t *info = json_pack(
-        "{s:I, s:s, s:f, s:I, s:I, s:o, s:s, s:s}", "slots", (json_int_t)hello->slots, "pool",
+        "{s:I, s:s, s:f, s:I, s:I, s:o, s:s, s:s, s:I}", "slots", (json_int_t)hello->slots, "pool",
         hello->pool && *hello->pool ? hello->pool : "default", "cpu", hello->cpu, "memory",
         (json_int_t)hello->memory, "gpu", (json_int_t)hello->gpu, "executors", executors,
-        "workspace", hello->workspace, "version", hello->version ? hello->version : "");
+        "workspace", hello->workspace, "version", hello->version ? hello->version : "", "epoch",
+        (json_int_t)hello->epoch);
     if (hello->labels)
         json_object_set(info, "labels", hello->labels);
     return info;
@@ -66,6 +67,10 @@ void hello_recall(struct core *core, struct worker *w, json_t *info)
     free(w->workspace);
     w->workspace = mem_string(json_get_string(info, "workspace", ""));
     take_executors(w, json_get_array(info, "executors"));
+    /* In the row, too: who dies before it has raised its own leaves that to the next leader. */
+    int64_t epoch = json_get_int(info, "epoch", 0);
+    if (epoch > core->highest_epoch)
+        core->highest_epoch = epoch;
     move_to_pool(core, w, pool_get(core, json_get_string(info, "pool", "default")));
 }
 

@@ -239,8 +239,6 @@ static void on_hello(struct core *core, struct worker *w, const struct report *r
     worker_heard(core, w, now);
     if (plant_on(PLANT_NO_LEASE_UNTIL_FIRST_HEARTBEAT))
         timers_clear(&core->timers, &w->silence);
-    if (report->hello->epoch > core->highest_epoch)
-        core->highest_epoch = report->hello->epoch;
     place_pool_changed(core, w->pool);
 }
 

@@ -331,6 +331,25 @@ static void an_old_hello_does_not_come_back(void **state)
     assert_int_equal(row_of_step(h, run, 0)->attempt, 1);
 }
 
+/* The hello is committed; the leader dies before it has raised its own epoch above that. */
+static void the_next_leader_knows_the_highest_epoch(void **state)
+{
+    struct harness *h = *state;
+    harness_hello(h, 0, 1, NULL, 0);
+    const char *executors[] = {"process"};
+    struct report_hello hello = {.boot = "boot",
+                                 .slots = 1,
+                                 .executors = executors,
+                                 .executors_count = 1,
+                                 .workspace = "/w",
+                                 .epoch = 41};
+    harness_report(h, 0, (struct report){.kind = REPORT_KIND_HELLO, .hello = &hello});
+    harness_settle(h);
+    assert_int_equal(core_highest_epoch(h->core), 41);
+    harness_restart(h, 0);
+    assert_int_equal(core_highest_epoch(h->core), 41);
+}
+
 static void silent_step_is_lost_after_its_timeout(void **state)
 {
     struct harness *h = *state;
@@ -447,6 +466,7 @@ int main(void)
         T(time_without_answers_does_not_count),
         T(a_new_life_keeps_what_it_holds_and_loses_the_rest),
         T(an_old_hello_does_not_come_back),
+        T(the_next_leader_knows_the_highest_epoch),
         T(silent_step_is_lost_after_its_timeout),
         T(takeover_keeps_running_attempts),
         T(placed_orders_are_sent_again_with_the_same_id),
