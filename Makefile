@@ -101,7 +101,7 @@ endef
 $(foreach t,$(UNIT_SRCS),$(eval $(call unit_rule,$(t))))
 
 $(B)/tests/integration/%: $(B)/obj/tests/integration/%.o $(TEST_SUPPORT) \
-    $(foreach m,scheduler worker triggers,$(if $($(m)_SRCS),$(call archive,$(m)))) $(call archive,common)
+    $(foreach m,scheduler worker triggers api,$(if $($(m)_SRCS),$(call archive,$(m)))) $(call archive,common)
 	@mkdir -p $(@D)
 	@echo "  LD   $@"; $(COMPILER) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 

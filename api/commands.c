@@ -22,6 +22,8 @@ struct waiting {
     struct commands *all;
     struct http_request *req;
     struct uuid id, run; /* of the command; of the run to show */
+    char *worker;        /* to show instead; NULL = the run */
+    enum query_id shown; /* the statement that shows it */
     char *body;
     size_t len;
     int64_t until_us;
@@ -52,6 +54,7 @@ static void release(struct waiting *w)
     if (w->asking)
         return;
     free(w->body);
+    free(w->worker);
     free(w);
 }
 
@@ -72,8 +75,11 @@ static void verdict(struct waiting *w, const char *status, const char *detail)
     struct pg_params params = {0};
     unlink_waiting(w);
     if (strcmp(status, "accepted") == 0) {
-        pg_add_uuid(&params, &w->run);
-        api_ask(w->all->api, QUERY_API_RUN_BRIEF, &params, show_accepted, w->req);
+        if (w->worker)
+            pg_add_text(&params, w->worker);
+        else
+            pg_add_uuid(&params, &w->run);
+        api_ask(w->all->api, w->shown, &params, w->worker ? api_answer_row : show_accepted, w->req);
     } else {
         const int code = strstr(detail, "there is no") || strstr(detail, "unknown pipeline")
                              ? LEAT_ENOTFOUND
@@ -87,7 +93,7 @@ static void give_up(struct waiting *w)
     char run[UUID_TEXT];
     uuid_format(&w->run, run);
     unlink_waiting(w);
-    char *body = mem_printf("{\"id\":\"%s\",\"state\":\"unknown\"}", run);
+    char *body = mem_printf("{\"id\":\"%s\",\"state\":\"unknown\"}", w->worker ? w->worker : run);
     http_answer_take(w->req, 202, "application/json", body, strlen(body));
 }
 
@@ -164,7 +170,7 @@ static void delivered(void *arg, const struct err *err, int32_t partition, int64
 
 /* Publishes the command and waits. Strings of `c` are borrowed during the call only. */
 static void submit(struct api *api, struct http_request *req, struct command *c,
-                   const struct uuid *shown)
+                   const struct uuid *shown, enum query_id query)
 {
     char at[CLOCK_TEXT];
     struct waiting *w = mem_alloc(sizeof *w);
@@ -173,6 +179,8 @@ static void submit(struct api *api, struct http_request *req, struct command *c,
     c->at = at;
     c->by = c->by ? c->by : http_peer(req);
     *w = (struct waiting){.all = api->commands, .req = req, .id = c->id, .run = *shown};
+    w->shown = query;
+    w->worker = mem_string(c->worker);
     w->until_us = clock_monotonic_us() + VERDICT_US;
     w->body = command_encode(c, &w->len);
     w->next = api->commands->first;
@@ -213,7 +221,7 @@ static void publish_run(struct start *s, struct http_request *req)
         .params = json_get_object(s->body, "params"),
         .by = uuid_is_nil(&s->attempt) ? NULL : by,
     };
-    submit(s->api, req, &c, &s->run);
+    submit(s->api, req, &c, &s->run, QUERY_API_RUN_BRIEF);
     start_over(s);
 }
 
@@ -303,7 +311,7 @@ static void cancel_run(struct api *api, struct http_request *req, const struct u
 {
     struct command c = {.kind = COMMAND_KIND_CANCEL, .run = *run};
     c.id = uuid_v7_now(clock_wall_us() / US_PER_MS);
-    submit(api, req, &c, run);
+    submit(api, req, &c, run, QUERY_API_RUN_BRIEF);
 }
 
 void api_run_cancel(struct http_request *req, void *arg)
@@ -321,10 +329,43 @@ static void retry_run(struct api *api, struct http_request *req, const struct uu
                         .of = *run,
                         .from = json_get_string(body, "from", NULL)};
     c.id = uuid_v5(&UUID_LEAT, c.run.b, sizeof c.run.b);
-    submit(api, req, &c, &c.run);
+    submit(api, req, &c, &c.run, QUERY_API_RUN_BRIEF);
 }
 
 void api_run_retry(struct http_request *req, void *arg)
 {
     api_find_run(arg, req, retry_run);
+}
+
+/* ---- workers -------------------------------------------------------------------------------- */
+
+/* Keyed by the worker, so that what is said of one stays in order. */
+static void say_of_worker(struct api *api, struct http_request *req, int kind, enum query_id shown)
+{
+    const char *name = http_param(req, "worker");
+    if (strlen(name) > 64 || strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                          "0123456789-_.") != strlen(name)) {
+        api_refuse(req, LEAT_ENOTFOUND, "there is no such worker");
+        return;
+    }
+    struct command c = {.kind = kind,
+                        .id = uuid_v7_now(clock_wall_us() / US_PER_MS),
+                        .run = uuid_v5(&UUID_LEAT, name, strlen(name)),
+                        .worker = name};
+    submit(api, req, &c, &c.run, shown);
+}
+
+void api_worker_drain(struct http_request *req, void *arg)
+{
+    say_of_worker(arg, req, COMMAND_KIND_DRAIN, QUERY_API_WORKER_BRIEF);
+}
+
+void api_worker_resume(struct http_request *req, void *arg)
+{
+    say_of_worker(arg, req, COMMAND_KIND_RESUME, QUERY_API_WORKER_BRIEF);
+}
+
+void api_worker_remove(struct http_request *req, void *arg)
+{
+    say_of_worker(arg, req, COMMAND_KIND_REMOVE, QUERY_API_WORKER_REMOVED);
 }

@@ -46,4 +46,15 @@
       "Set a secret to the request's body")                                                        \
     R("DELETE", "/api/v1/secrets/:secret", api_secret_remove, USER, 0, "Remove a secret")          \
     R("POST", "/api/v1/workers/:worker/attempts/:attempt/secrets", api_attempt_secrets, WORKER,    \
-      API_BODY_MAX, "Secrets of a live attempt, for its worker")
+      API_BODY_MAX, "Secrets of a live attempt, for its worker")                                   \
+    R("POST", "/api/v1/workers/join", api_worker_join, ANYONE, API_BODY_MAX,                       \
+      "Exchange a join token, once, for a worker's credential and configuration")                  \
+    R("POST", "/api/v1/workers/:worker/drain", api_worker_drain, USER, API_BODY_MAX,               \
+      "Give a worker nothing new")                                                                 \
+    R("POST", "/api/v1/workers/:worker/resume", api_worker_resume, USER, API_BODY_MAX,             \
+      "Give it work again")                                                                        \
+    R("DELETE", "/api/v1/workers/:worker", api_worker_remove, USER, 0,                             \
+      "Forget a worker that holds nothing")                                                        \
+    R("POST", "/api/v1/tokens", api_token_create, USER, API_BODY_MAX, "A token, told once")        \
+    R("GET", "/api/v1/tokens", api_tokens, USER, 0, "Tokens that were given out")                  \
+    R("DELETE", "/api/v1/tokens/:token", api_token_revoke, USER, 0, "Revoke a token by its id")

@@ -28,10 +28,17 @@
     V(ARTIFACTS)                                                                                   \
     V(ARTIFACT_GET)                                                                                \
     V(WORKERS)                                                                                     \
+    V(WORKER_JOIN)                                                                                 \
+    V(WORKER_DRAIN)                                                                                \
+    V(WORKER_RESUME)                                                                               \
+    V(WORKER_REMOVE)                                                                               \
     V(SOURCES)                                                                                     \
     V(SECRET_SET)                                                                                  \
     V(SECRET_LIST)                                                                                 \
     V(SECRET_REMOVE)                                                                               \
+    V(TOKEN_CREATE)                                                                                \
+    V(TOKEN_LIST)                                                                                  \
+    V(TOKEN_REVOKE)                                                                                \
     V(DOCTOR)                                                                                      \
     V(CONTEXT_ADD)                                                                                 \
     V(CONTEXT_USE)                                                                                 \

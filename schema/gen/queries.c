@@ -252,8 +252,54 @@ const struct query QUERIES[] = {
     "SELECT coalesce(jsonb_agg(jsonb_build_object('id', w.id, 'state', w.state, 'incarnation', w.incarnation,\n"
     "    'slots', w.info->'slots', 'used', (SELECT count(*) FROM step_live l WHERE l.worker = w.id),\n"
     "    'executors', w.info->'executors', 'pool', w.info->'pool', 'labels', w.info->'labels', 'heard', w.heard) ORDER BY w.id), '[]')::text\n"
-    "FROM worker w",
+    "FROM worker w WHERE NOT w.info ? 'removed'",
     0},
+    {"api_worker_brief",
+    "SELECT jsonb_build_object('id', id, 'state', state, 'used', (SELECT count(*) FROM step_live l WHERE l.worker = w.id))::text\n"
+    "FROM worker w WHERE id = $1::text;\n"
+    "\n"
+    "-- The same of a worker that was removed; its credentials go with it.",
+    1},
+    {"api_worker_removed",
+    "WITH gone AS (UPDATE token SET revoked = now() WHERE kind = 'worker' AND worker = $1::text AND revoked IS NULL)\n"
+    "SELECT jsonb_build_object('id', id, 'state', 'removed')::text FROM worker WHERE id = $1::text;\n"
+    "\n"
+    "-- $1 id, $2 kind, $3 hash, $4 pool, $5 seconds (0 = for good).",
+    1},
+    {"api_token_put",
+    "INSERT INTO token (id, kind, hash, pool, expires)\n"
+    "SELECT $1::text, $2::text, $3::bytea, $4::text, CASE WHEN $5::bigint > 0 THEN now() + $5::bigint * interval '1 second' END\n"
+    "RETURNING jsonb_build_object('id', id, 'kind', kind, 'pool', pool, 'created', created, 'expires', expires)::text",
+    5},
+    {"api_tokens",
+    "SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'kind', kind, 'state', CASE WHEN revoked IS NOT NULL THEN 'revoked'\n"
+    "    WHEN used IS NOT NULL THEN 'used' WHEN expires <= now() THEN 'expired' ELSE 'valid' END, 'worker', coalesce(worker, used_by),\n"
+    "    'pool', pool, 'created', created, 'expires', expires) ORDER BY created DESC, id), '[]')::text\n"
+    "FROM (SELECT * FROM token ORDER BY created DESC, id LIMIT 1000) AS t",
+    0},
+    {"api_token_revoke",
+    "UPDATE token SET revoked = coalesce(revoked, now()) WHERE id = $1::text RETURNING id;\n"
+    "\n"
+    "-- $1 id, $2 the worker's name. Its hash, is it valid, who used it, is there such a worker.",
+    1},
+    {"api_join_token",
+    "SELECT hash, revoked IS NULL AND expires > now(), used_by,\n"
+    "       EXISTS (SELECT FROM worker w WHERE w.id = $2::text AND NOT w.info ? 'removed')\n"
+    "FROM token WHERE id = $1::text AND kind = 'join';\n"
+    "\n"
+    "-- $1 join token, $2 worker, $3 and $4 id and hash of its credential. No row: somebody was quicker. A worker\n"
+    "-- that joins again has one credential, the new one.",
+    2},
+    {"api_join",
+    "WITH taken AS (\n"
+    "    UPDATE token SET used = now(), used_by = $2::text\n"
+    "    WHERE id = $1::text AND kind = 'join' AND used IS NULL AND revoked IS NULL AND expires > now() RETURNING pool),\n"
+    "old AS (UPDATE token SET revoked = now()\n"
+    "    WHERE kind = 'worker' AND worker = $2::text AND revoked IS NULL AND EXISTS (SELECT FROM taken)),\n"
+    "made AS (\n"
+    "    INSERT INTO token (id, kind, hash, worker, pool) SELECT $3::text, 'worker', $4::bytea, $2::text, pool FROM taken)\n"
+    "SELECT coalesce(pool, 'default') FROM taken",
+    4},
     {"api_sources",
     "SELECT coalesce(jsonb_agg(jsonb_build_object('name', name, 'provider', provider, 'secret', secret, 'config', config,\n"
     "    'updated', updated) ORDER BY name), '[]')::text FROM source",
@@ -290,7 +336,8 @@ const struct query QUERIES[] = {
     "-- $1 id, $2 kind. Its hash, is it valid, whose it is.",
     3},
     {"api_token",
-    "SELECT hash, revoked IS NULL AND used IS NULL AND (expires IS NULL OR expires > now()), coalesce(worker, '')\n"
+    "SELECT hash, revoked IS NULL AND used IS NULL AND (expires IS NULL OR expires > now()) AND NOT EXISTS (\n"
+    "    SELECT FROM worker w WHERE w.id = token.worker AND w.info ? 'removed'), coalesce(worker, '')\n"
     "FROM token WHERE id = $1::text AND kind = $2::text",
     2},
     {"bus_id",

@@ -32,6 +32,13 @@ enum query_id {
     QUERY_API_EVENT, /* api.sql */
     QUERY_API_EVENT_ENVELOPE, /* api.sql */
     QUERY_API_WORKERS, /* api.sql */
+    QUERY_API_WORKER_BRIEF, /* api.sql */
+    QUERY_API_WORKER_REMOVED, /* api.sql */
+    QUERY_API_TOKEN_PUT, /* api.sql */
+    QUERY_API_TOKENS, /* api.sql */
+    QUERY_API_TOKEN_REVOKE, /* api.sql */
+    QUERY_API_JOIN_TOKEN, /* api.sql */
+    QUERY_API_JOIN, /* api.sql */
     QUERY_API_SOURCES, /* api.sql */
     QUERY_API_SECRETS, /* api.sql */
     QUERY_API_SECRET_PUT, /* api.sql */

@@ -240,7 +240,49 @@ SELECT envelope::text FROM event WHERE id = $1::uuid;
 SELECT coalesce(jsonb_agg(jsonb_build_object('id', w.id, 'state', w.state, 'incarnation', w.incarnation,
     'slots', w.info->'slots', 'used', (SELECT count(*) FROM step_live l WHERE l.worker = w.id),
     'executors', w.info->'executors', 'pool', w.info->'pool', 'labels', w.info->'labels', 'heard', w.heard) ORDER BY w.id), '[]')::text
-FROM worker w;
+FROM worker w WHERE NOT w.info ? 'removed';
+
+-- name: api_worker_brief
+SELECT jsonb_build_object('id', id, 'state', state, 'used', (SELECT count(*) FROM step_live l WHERE l.worker = w.id))::text
+FROM worker w WHERE id = $1::text;
+
+-- The same of a worker that was removed; its credentials go with it.
+-- name: api_worker_removed
+WITH gone AS (UPDATE token SET revoked = now() WHERE kind = 'worker' AND worker = $1::text AND revoked IS NULL)
+SELECT jsonb_build_object('id', id, 'state', 'removed')::text FROM worker WHERE id = $1::text;
+
+-- $1 id, $2 kind, $3 hash, $4 pool, $5 seconds (0 = for good).
+-- name: api_token_put
+INSERT INTO token (id, kind, hash, pool, expires)
+SELECT $1::text, $2::text, $3::bytea, $4::text, CASE WHEN $5::bigint > 0 THEN now() + $5::bigint * interval '1 second' END
+RETURNING jsonb_build_object('id', id, 'kind', kind, 'pool', pool, 'created', created, 'expires', expires)::text;
+
+-- name: api_tokens
+SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'kind', kind, 'state', CASE WHEN revoked IS NOT NULL THEN 'revoked'
+    WHEN used IS NOT NULL THEN 'used' WHEN expires <= now() THEN 'expired' ELSE 'valid' END, 'worker', coalesce(worker, used_by),
+    'pool', pool, 'created', created, 'expires', expires) ORDER BY created DESC, id), '[]')::text
+FROM (SELECT * FROM token ORDER BY created DESC, id LIMIT 1000) AS t;
+
+-- name: api_token_revoke
+UPDATE token SET revoked = coalesce(revoked, now()) WHERE id = $1::text RETURNING id;
+
+-- $1 id, $2 the worker's name. Its hash, is it valid, who used it, is there such a worker.
+-- name: api_join_token
+SELECT hash, revoked IS NULL AND expires > now(), used_by,
+       EXISTS (SELECT FROM worker w WHERE w.id = $2::text AND NOT w.info ? 'removed')
+FROM token WHERE id = $1::text AND kind = 'join';
+
+-- $1 join token, $2 worker, $3 and $4 id and hash of its credential. No row: somebody was quicker. A worker
+-- that joins again has one credential, the new one.
+-- name: api_join
+WITH taken AS (
+    UPDATE token SET used = now(), used_by = $2::text
+    WHERE id = $1::text AND kind = 'join' AND used IS NULL AND revoked IS NULL AND expires > now() RETURNING pool),
+old AS (UPDATE token SET revoked = now()
+    WHERE kind = 'worker' AND worker = $2::text AND revoked IS NULL AND EXISTS (SELECT FROM taken)),
+made AS (
+    INSERT INTO token (id, kind, hash, worker, pool) SELECT $3::text, 'worker', $4::bytea, $2::text, pool FROM taken)
+SELECT coalesce(pool, 'default') FROM taken;
 
 -- name: api_sources
 SELECT coalesce(jsonb_agg(jsonb_build_object('name', name, 'provider', provider, 'secret', secret, 'config', config,
@@ -275,5 +317,6 @@ INSERT INTO run_cause (run, attempt, by_run) VALUES ($1::uuid, $2::uuid, $3::uui
 
 -- $1 id, $2 kind. Its hash, is it valid, whose it is.
 -- name: api_token
-SELECT hash, revoked IS NULL AND used IS NULL AND (expires IS NULL OR expires > now()), coalesce(worker, '')
+SELECT hash, revoked IS NULL AND used IS NULL AND (expires IS NULL OR expires > now()) AND NOT EXISTS (
+    SELECT FROM worker w WHERE w.id = token.worker AND w.info ? 'removed'), coalesce(worker, '')
 FROM token WHERE id = $1::text AND kind = $2::text;

@@ -329,3 +329,49 @@ def test_a_step_calls_the_api_of_its_own_run_and_nothing_else(leat):
 def test_names_that_are_leats_own(leat):
     done = leat.leat("secret", "set", "leat.token", stdin="x")
     assert done.returncode == 1 and "Leat's own" in done.stderr
+
+
+# ---- workers and tokens ------------------------------------------------------------------------
+
+def worker(leat):
+    return {w["id"]: w for w in leat.json("workers")}
+
+
+def test_a_drained_worker_gets_nothing_new(leat):
+    run = leat.json("run", "talk")["id"]
+    until(lambda: worker(leat)["local"]["used"] == 1, what="a step that runs")
+    assert leat.leat("worker", "remove", "local").returncode == 4  # it is active and holds a step
+    assert leat.json("worker", "drain", "local")["state"] == "draining"
+    refused = leat.leat("worker", "remove", "local")
+    assert refused.returncode == 4 and "still has steps" in refused.stderr
+    waiting = leat.json("run", "target")["id"]
+    leat.kill("leat-scheduler")  # it is drained after a takeover too
+    leat.kill("leat-worker")     # and in its next life
+    until(lambda: worker(leat)["local"]["used"] == 0, what="the end of what it had")
+    time.sleep(3)
+    assert worker(leat)["local"]["state"] == "draining"
+    assert leat.json("show", waiting)["state"] == "running"
+    assert {s["state"] for s in leat.json("show", waiting)["steps"]} == {"ready"}
+    assert leat.json("worker", "resume", "local")["state"] == "active"
+    assert leat.wait_run(waiting)["state"] == "succeeded"
+    assert leat.wait_run(run)["state"] == "succeeded"
+    assert leat.leat("worker", "drain", "nobody").returncode == 3
+
+
+def test_joining_the_embedded_queue_is_refused_with_what_to_do(leat):
+    made = leat.json("token", "create", "--worker", "--ttl", "10m")
+    config = leat.work / "joined.conf"
+    done = leat.leat("worker", "join", made["token"], "--api", leat.api, "--config", config, "--name", "m1")
+    assert done.returncode == 4 and "--bus kafka" in done.stderr, done.stderr
+    assert not config.exists() and not (leat.work / "joined.conf.token").exists()
+    assert leat.leat("worker", "join", made["token"], "--config", config).returncode == 2
+    listed = {t["id"]: t for t in leat.json("token", "list")}
+    assert listed[made["id"]]["state"] == "valid" and "token" not in listed[made["id"]]
+    leat.ok("token", "revoke", made["id"])
+    assert {t["id"]: t for t in leat.json("token", "list")}[made["id"]]["state"] == "revoked"
+    assert leat.leat("token", "revoke", "0000").returncode == 3
+    user = leat.json("token", "create")["token"]
+    assert call(leat, "GET", "/api/v1/status", user)[0] == 200
+    secrets = [made["token"].rsplit("_", 1)[1], user.rsplit("_", 1)[1]]
+    dump = json.dumps(leat.sql("SELECT t::text FROM token t")) + leat.logs_tail(100000)
+    assert not any(secret in dump for secret in secrets)
