@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from leat import BUILD, Leat, free_port, until
+from leat import BUILD, ROOT, Leat, free_port, until
 
 LEVELS = {"ok", "warning", "wrong"}
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="SKIPPED: needs root (another user's folder, a tmpfs)")
@@ -225,6 +225,27 @@ def test_docker(absent):
     assert wrong == ["docker"]
     engine.shutdown()
     engine.server_close()
+
+
+@ROOT_ONLY
+def test_a_real_engine(absent):
+    services = [ROOT / "dev" / "services", "--dir", absent.folder / "services"]
+    started = subprocess.run([*services, "up", "docker"], capture_output=True, text=True, timeout=120)
+    try:
+        if started.returncode:
+            pytest.skip(f"SKIPPED: no dockerd can be started here: {started.stderr.strip()[-200:]}")
+        address = next(line.split("=", 1)[1] for line in started.stdout.splitlines() if line.startswith("DOCKER_HOST="))
+        path = address.removeprefix("unix://")
+        (absent.folder / "services").chmod(0o755)
+        os.chmod(os.path.dirname(path), 0o755)
+        os.chmod(path, 0o600)  # root's alone, as it is where the user is not in the group docker
+        wrong, found = doctor(absent, *ports(absent), "--executor", "docker", env={"DOCKER_HOST": address})
+        assert wrong == ["docker"] and "usermod" in found["docker"]["todo"]
+        os.chmod(path, 0o666)
+        wrong, found = doctor(absent, *ports(absent), "--executor", "docker", env={"DOCKER_HOST": address})
+        assert wrong == [] and found["docker"]["why"].startswith("Docker "), found["docker"]
+    finally:
+        subprocess.run([*services, "remove", "docker"], capture_output=True, timeout=60)
 
 
 # ---- the clock ------------------------------------------------------------------------------------
