@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include "common/base/config_daemon.h"
 #include "common/base/loop.h"
-#include "common/bus/bus.h"
+#include "common/bus/open.h"
 #include "common/http/server.h"
 #include "common/pg/pg.h"
 #include "common/store/config.h"
@@ -14,6 +14,7 @@
 
 struct api_config {
     DAEMON_FIELDS;
+    BUS_FIELDS;
     STORE_FIELDS;
     char *listen, *key_file, *token_file, *producer;
     bool insecure;

@@ -10,12 +10,12 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/notify.h"
-#include "common/bus/embedded.h"
 #include "common/http/token.h"
 
 #define KEY(field, name, kind) CONFIG_KEY(struct api_config, field, name, kind)
 static const struct config_key keys[] = {
     DAEMON_KEYS(struct api_config, true),
+    BUS_KEYS(struct api_config),
     {KEY(listen, "listen", CONFIG_ADDRESS), .fallback = "127.0.0.1:8080",
      .help = "where calls are taken"},
     STORE_KEYS(struct api_config, "artifacts and logs"),
@@ -30,11 +30,22 @@ static const struct config_key keys[] = {
 static const struct config_program program = {
     "leat-api", "Answers what people and programs ask of Leat, and takes their commands", keys};
 
+static int open_bus(struct api *api, struct err *err)
+{
+    api->bus = bus_open(api->loop,
+                        &(struct bus_wanted){.bus = api->config.bus,
+                                             .kafka = &api->config.kafka,
+                                             .database = api->config.database,
+                                             .doorbells = api->config.doorbells,
+                                             .name = "leat-api",
+                                             .producer = api->config.producer},
+                        err);
+    return api->bus ? 0 : LEAT_EINPUT;
+}
+
 static int open_all(struct api *api, struct http_server **server, struct err *err)
 {
     static const struct pg_events events = {0};
-    if (strcmp(api->config.bus, "embedded") != 0)
-        return err_set(err, LEAT_EUSAGE, "--bus %s: this build has: embedded", api->config.bus);
     int rc = token_read("listen", api->config.listen, api->config.insecure, api->config.token_file,
                         &api->token, err);
     if (rc == 0)
@@ -42,13 +53,10 @@ static int open_all(struct api *api, struct http_server **server, struct err *er
     if (rc == 0)
         rc = store_open(api->loop, api->config.store,
                         STORE_OPTIONS(&api->config, STORE_RETRY_SOON_US), &api->store, err);
+    if (rc == 0)
+        rc = open_bus(api, err);
     if (rc < 0)
         return rc;
-    api->bus =
-        embedded_open(api->loop, &(struct embedded_options){.conninfo = api->config.database,
-                                                            .name = "leat-api",
-                                                            .producer = api->config.producer,
-                                                            .doorbells = api->config.doorbells});
     api->pg = pg_open(api->loop,
                       &(struct pg_options){.conninfo = api->config.database,
                                            .name = "leat-api",

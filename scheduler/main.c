@@ -10,13 +10,14 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/notify.h"
-#include "common/bus/embedded.h"
+#include "common/bus/open.h"
 #include "scheduler/shell/db_pg.h"
 #include "scheduler/shell/shell.h"
 #include "scheduler/shell/status.h"
 
 struct scheduler_config {
     DAEMON_FIELDS;
+    BUS_FIELDS;
     char *listen, *node;
     int64_t lease_us, lost_after_us, cancel_grace_us, event_age_us, message_age_us;
     int64_t history_age_us, key_age_us;
@@ -26,6 +27,11 @@ struct scheduler_config {
 #define KEY(field, name, kind) CONFIG_KEY(struct scheduler_config, field, name, kind)
 static const struct config_key keys[] = {
     DAEMON_KEYS(struct scheduler_config, true),
+    BUS_KEYS(struct scheduler_config),
+    {KEY(kafka.replicas, "bus-replicas", CONFIG_INT), .fallback = "0", .least = 0, .most = 7,
+     .help = "copies of each topic that it makes in Kafka; 0 = three, or one a broker"},
+    {KEY(kafka.min_insync, "bus-min-insync", CONFIG_INT), .fallback = "0", .least = 0, .most = 7,
+     .help = "copies that have a record before it counts; 0 = two of three, else one"},
     {KEY(listen, "listen", CONFIG_ADDRESS), .help = "serves /healthz and /metrics there"},
     {KEY(node, "node", CONFIG_STRING), .help = "name in `leat status` (default: the host's name)"},
     {KEY(lease_us, "lease", CONFIG_DURATION), .fallback = "10s", .least = LEASE_US,
@@ -82,10 +88,16 @@ static char *holder_name(const struct scheduler_config *config)
 static struct shell *open_shell(struct loop *loop, const struct scheduler_config *config,
                                 struct end *end, struct err *err)
 {
-    if (strcmp(config->bus, "embedded") != 0) {
-        err_set(err, LEAT_EUSAGE, "--bus %s: this build has: embedded", config->bus);
+    struct bus *bus = bus_open(loop,
+                               &(struct bus_wanted){.bus = config->bus,
+                                                    .kafka = &config->kafka,
+                                                    .database = config->database,
+                                                    .doorbells = config->doorbells,
+                                                    .name = "leat-scheduler bus",
+                                                    .leads = true},
+                               err);
+    if (!bus)
         return NULL;
-    }
     struct shell_config settings = {0};
     cleanup_free char *holder = holder_name(config);
     shell_defaults(&settings);
@@ -101,11 +113,9 @@ static struct shell *open_shell(struct loop *loop, const struct scheduler_config
     settings.partitions = (int32_t)config->partitions;
     settings.batch_rows = (size_t)config->batch_rows;
     struct db *db = db_pg_open(
-        loop, &(struct db_pg_options){.conninfo = config->database, .name = "leat-scheduler"});
-    struct bus *bus =
-        embedded_open(loop, &(struct embedded_options){.conninfo = config->database,
-                                                       .name = "leat-scheduler bus",
-                                                       .doorbells = config->doorbells});
+        loop, &(struct db_pg_options){.conninfo = config->database,
+                                      .name = "leat-scheduler",
+                                      .outbox_elsewhere = !bus->ops->outbox_in_transaction});
     return shell_new(&settings, world_loop_new(loop), db, bus, shell_over, end);
 }
 

@@ -8,7 +8,6 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/notify.h"
-#include "common/bus/embedded.h"
 #include "common/http/server.h"
 #include "common/http/token.h"
 #include "triggers/answer.h"
@@ -21,6 +20,7 @@
 #define KEY(field, name, kind) CONFIG_KEY(struct triggers_config, field, name, kind)
 static const struct config_key keys[] = {
     DAEMON_KEYS(struct triggers_config, true),
+    BUS_KEYS(struct triggers_config),
     {KEY(hooks, "hooks", CONFIG_ADDRESS), .fallback = "127.0.0.1:8081",
      .help = "where hooks and uploads are taken"},
     {KEY(buckets, "buckets", CONFIG_PATH), .required = true,
@@ -73,11 +73,22 @@ static void topics_made(void *arg, const struct err *err)
         log_warn("the topic of events is not there yet: the leader makes it", LOG_ERR(err));
 }
 
+static int open_bus(struct triggers *t, struct err *err)
+{
+    t->bus = bus_open(t->loop,
+                      &(struct bus_wanted){.bus = t->config.bus,
+                                           .kafka = &t->config.kafka,
+                                           .database = t->config.database,
+                                           .doorbells = t->config.doorbells,
+                                           .name = "leat-triggers",
+                                           .producer = t->config.producer},
+                      err);
+    return t->bus ? 0 : LEAT_EINPUT;
+}
+
 static int open_all(struct triggers *t, struct http_server **server, struct err *err)
 {
     static const struct pg_events events = {.up = connected, .notified = notified};
-    if (strcmp(t->config.bus, "embedded") != 0)
-        return err_set(err, LEAT_EUSAGE, "--bus %s: this build has: embedded", t->config.bus);
     int rc = token_read("hooks", t->config.hooks, t->config.insecure, t->config.token_file,
                         &t->token, err);
     if (rc == 0)
@@ -87,14 +98,13 @@ static int open_all(struct triggers *t, struct http_server **server, struct err 
         rc = catalog_open(t, catalog_changed, t, &t->catalog, err);
     if (rc == 0)
         rc = buckets_open(t, &t->buckets, err);
+    if (rc == 0)
+        rc = open_bus(t, err);
     if (rc < 0)
         return rc;
     t->cron = clock_open(t);
-    t->bus = embedded_open(t->loop, &(struct embedded_options){.conninfo = t->config.database,
-                                                               .name = "leat-triggers",
-                                                               .producer = t->config.producer,
-                                                               .doorbells = t->config.doorbells});
-    t->bus->ops->topics_make(t->bus, &(struct bus_topic){TOPIC_EVENTS, 1}, 1, topics_made, t);
+    if (t->bus->ops->outbox_in_transaction) /* elsewhere its settings are the scheduler's matter */
+        t->bus->ops->topics_make(t->bus, &(struct bus_topic){TOPIC_EVENTS, 1}, 1, topics_made, t);
     t->pg = pg_open(t->loop,
                     &(struct pg_options){.conninfo = t->config.database,
                                          .name = "leat-triggers",

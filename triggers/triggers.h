@@ -5,13 +5,14 @@
 #include "common/base/config_daemon.h"
 #include "common/base/loop.h"
 #include "common/base/metrics.h"
-#include "common/bus/bus.h"
+#include "common/bus/open.h"
 #include "common/pg/pg.h"
 #include "common/store/config.h"
 #include "common/store/store.h"
 
 struct triggers_config {
     DAEMON_FIELDS;
+    BUS_FIELDS;
     char *hooks;
     char *buckets;
     STORE_FIELDS;

@@ -16,6 +16,7 @@
 #define KEY(field, name, kind) CONFIG_KEY(struct worker_config, field, name, kind)
 static const struct config_key keys[] = {
     DAEMON_KEYS(struct worker_config, false), /* no database on a queue of its own */
+    BUS_KEYS(struct worker_config),
     {KEY(name, "name", CONFIG_STRING),
      .help = "id of this worker, kept with its data folder (default: the host's name)"},
     {KEY(data, "data", CONFIG_PATH), .fallback = "/var/lib/leat/worker",

@@ -3,10 +3,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "common/base/config_daemon.h"
+#include "common/bus/open.h"
 #include "common/store/config.h"
 
 struct worker_config {
     DAEMON_FIELDS;
+    BUS_FIELDS;
     char *name; /* id of the worker, born with its data folder */
     char *data; /* absolute folder: journal, keeper, logs, workspaces */
     STORE_FIELDS;

@@ -8,7 +8,6 @@
 #include "common/base/mem.h"
 #include "common/base/metrics.h"
 #include "common/base/notify.h"
-#include "common/bus/embedded.h"
 #include "common/http/server.h"
 #include "worker/config.h"
 #include "worker/counters.h"
@@ -48,24 +47,19 @@ static int serve(struct worker *w, struct err *err)
 
 static struct bus *open_bus(struct loop *loop, const struct worker_config *config, struct err *err)
 {
-    if (strcmp(config->bus, "embedded") != 0) {
-        err_set(err, LEAT_EUSAGE, "bus: '%s' is not supported, only 'embedded'", config->bus);
-        return NULL;
-    }
-    if (!config->database) {
-        err_set(err, LEAT_EUSAGE, "database: the embedded bus needs one");
-        return NULL;
-    }
     cleanup_free char *producer = mem_printf("worker:%s", config->name);
     cleanup_free char *name = mem_printf("leat-worker %s", config->name);
-    const struct embedded_options options = {
-        .conninfo = config->database,
-        .name = name,
-        .producer = producer,
-        .doorbells = config->doorbells,
-        .sync_commit_off = true,
-    };
-    return embedded_open(loop, &options);
+    if (bus_is_kafka(config->bus) && config->database && *config->database)
+        log_warn("database: a worker on Kafka has no use for it; do not give it a login");
+    return bus_open(loop,
+                    &(struct bus_wanted){.bus = config->bus,
+                                         .kafka = &config->kafka,
+                                         .database = config->database,
+                                         .doorbells = config->doorbells,
+                                         .name = name,
+                                         .producer = producer,
+                                         .sync_commit_off = true},
+                    err);
 }
 
 static int start(struct worker *w, struct loop *loop, struct worker_config *config, struct err *err)

@@ -140,7 +140,10 @@ static const struct option options[] = {
     {"listen", 0, "ADDR:PORT", false, "likewise"},
     {"hooks", 0, "ADDR:PORT", false, "likewise"},
     {"user", 0, "NAME", false, "likewise"},
-    OPTION_OUTPUT,
+#define B(id, name, value, help) {name, 0, value, false, "likewise"},
+    UP_BUS(B)
+#undef B
+        OPTION_OUTPUT,
     OPTION_END,
 };
 static const struct column columns[] = {{"LEVEL", "/level", false},

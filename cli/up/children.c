@@ -10,8 +10,9 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "common/bus/open.h"
 
-#define ARGS_MAX 40
+#define ARGS_MAX 64
 
 struct args {
     char *list[ARGS_MAX];
@@ -42,6 +43,16 @@ static void add_common(struct args *a, const struct up_settings *s)
     add(a, "database", s->conninfo);
     add(a, "bus", s->bus);
     add(a, "doorbells", s->doorbells);
+}
+
+/* On Kafka; a worker holds no login of Postgres there. */
+static void add_kafka(struct args *a, const struct up_settings *s, bool scheduler, bool worker)
+{
+    if (!worker)
+        add(a, "database", s->conninfo);
+    add(a, "bus", s->bus);
+    for (size_t i = 0; i < (scheduler ? UP_BUS_COUNT : UP_BUS_REPLICAS); i++)
+        add(a, UP_BUS_KEYS[i], s->bus_more[i]);
 }
 
 static void add_store(struct args *a, const struct up_settings *s)
@@ -104,7 +115,10 @@ static struct up_child make_daemon(const struct up_settings *s, size_t which)
 {
     struct args a = {.count = 1};
     a.list[0] = mem_printf("%s/leat-%s", s->bin, daemons[which].name);
-    add_common(&a, s);
+    if (bus_is_kafka(s->bus))
+        add_kafka(&a, s, daemons[which].args == scheduler_args, daemons[which].args == worker_args);
+    else
+        add_common(&a, s);
     daemons[which].args(&a, s);
     cleanup_free char *log = mem_printf("%s.log", daemons[which].name);
     add_in(&a, "log-file", s->log, log);

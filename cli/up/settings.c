@@ -7,6 +7,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "common/bus/open.h"
 
 /* A socket's path must stay below 108 bytes: DATA/run/doorbells/<32 hex digits>.sock. */
 #define DATA_MAX 50
@@ -41,10 +42,56 @@ char *up_data_folder(const struct given *given, struct err *err)
     return TAKE(data);
 }
 
+const char *const UP_BUS_KEYS[UP_BUS_COUNT] = {
+#define B(id, name, value, help) name,
+    UP_BUS(B)
+#undef B
+};
+
+struct bus_keys { /* the daemons' own table says what is a value */
+    BUS_FIELDS;
+};
+static const struct config_key bus_keys[] = {
+    BUS_KEYS(struct bus_keys),
+    {CONFIG_KEY(struct bus_keys, kafka.replicas, "bus-replicas", CONFIG_INT), .most = 7},
+    {CONFIG_KEY(struct bus_keys, kafka.min_insync, "bus-min-insync", CONFIG_INT), .most = 7},
+    {0},
+};
+
+static int read_key(struct bus_keys *out, const char *name, const char *text, struct err *err)
+{
+    for (const struct config_key *key = bus_keys; text && key->name; key++) {
+        if (strcmp(key->name, name) != 0)
+            continue;
+        if (key->type == CONFIG_PATH && *text != '/')
+            return err_set(err, LEAT_EUSAGE, "--%s %s: give an absolute path", name, text);
+        if (config_set(key, text, out, err) < 0)
+            return err_wrap(err, "--%s", name);
+    }
+    return 0;
+}
+
+/* As the daemons will, so that what is wrong is said here and not in a log. */
+static int check_bus(const struct up_settings *s, struct err *err)
+{
+    static const struct config_program program = {"leat up", "", bus_keys};
+    struct bus_keys keys = {0};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < UP_BUS_COUNT; i++)
+        rc = read_key(&keys, UP_BUS_KEYS[i], s->bus_more[i], err);
+    if (rc == 0)
+        rc = bus_check(
+            &(struct bus_wanted){
+                .bus = s->bus, .kafka = &keys.kafka, .database = s->conninfo, .name = "leat"},
+            err);
+    config_free(&program, &keys);
+    return rc;
+}
+
 static int check_choices(const struct up_settings *s, struct err *err)
 {
-    if (strcmp(s->bus, "embedded") != 0)
-        return err_set(err, LEAT_EUSAGE, "--bus %s: this build has the embedded bus only", s->bus);
+    if (check_bus(s, err) < 0)
+        return err ? err->code : LEAT_EUSAGE;
     if (strcmp(s->executor, "auto") != 0 && strcmp(s->executor, "process") != 0)
         return err_set(err, LEAT_EUSAGE,
                        "--executor %s: this build has the process executor (auto takes it)",
@@ -86,6 +133,10 @@ int up_settings_fill(const struct given *given, const struct given *then, struct
         .detach = given_flag(given, "detach"),
         .insecure = given_flag(given, "insecure"),
     };
+    for (size_t i = 0; i < UP_BUS_COUNT; i++) {
+        const char *text = value(given, then, UP_BUS_KEYS[i], NULL);
+        out->bus_more[i] = text && !*text ? "true" : text; /* a flag */
+    }
     out->data = up_data_folder(given, err);
     if (!out->data)
         return err ? err->code : LEAT_EINPUT;

@@ -16,6 +16,29 @@
     F(worker, "worker")                                                                            \
     F(log, "log")
 
+/* What is passed on to every daemon on Kafka, and to the scheduler alone (those that begin with
+ * BUS_REPLICAS). */
+#define UP_BUS(B)                                                                                  \
+    B(TLS, "bus-tls", NULL, "Kafka is spoken to by TLS")                                           \
+    B(CA_FILE, "bus-ca-file", "FILE", "certificates that vouch for the brokers")                   \
+    B(CERT_FILE, "bus-cert-file", "FILE", "certificate that Leat shows to the brokers")            \
+    B(KEY_FILE, "bus-key-file", "FILE", "its key")                                                 \
+    B(SASL, "bus-sasl", "plain|scram-sha-256|scram-sha-512", "how the brokers know who Leat is")   \
+    B(USER, "bus-user", "NAME", "as whom")                                                         \
+    B(PASSWORD_FILE, "bus-password-file", "FILE", "its first line is the password")                \
+    B(INSECURE, "bus-insecure", NULL, "brokers beyond loopback may be spoken to without TLS")      \
+    B(REPLICAS, "bus-replicas", "N", "copies of each topic; default: three, or one a broker")      \
+    B(MIN_INSYNC, "bus-min-insync", "N",                                                           \
+      "copies that have a record before it counts; default: two of three, else one")
+
+enum up_bus {
+#define B(id, name, value, help) UP_BUS_##id,
+    UP_BUS(B)
+#undef B
+        UP_BUS_COUNT
+};
+extern const char *const UP_BUS_KEYS[UP_BUS_COUNT];
+
 struct up_settings {
     char *data; /* absolute */
 #define F(field, name) char *field;
@@ -29,6 +52,7 @@ struct up_settings {
     /* Of s3://…; NULL = the usual. The credentials are a file's absolute path. */
     const char *store_endpoint, *store_region, *store_style, *store_credentials;
     const char *bus;
+    const char *bus_more[UP_BUS_COUNT]; /* as for the daemons; NULL = not given */
     const char *executor;
     const char *slots; /* NULL = the worker's default */
     const char *path;  /* of process steps; NULL = the worker's default */

@@ -25,7 +25,7 @@ static const struct option up_options[] = {
     {"data", 'd', "DIR", false,
      "where everything lies; default /var/lib/leat or ~/.local/share/leat"},
     {"detach", 0, NULL, false, "return once everything is up"},
-    {"bus", 0, "BUS", false, "embedded"},
+    {"bus", 0, "embedded|kafka://HOST:PORT,…", false, "the queue; default: in Postgres"},
     {"database", 0, "URL", false, "a Postgres of yours instead of a private one"},
     {"executor", 0, "auto|process", false, "what runs the steps"},
     {"store", 0, "DIR|s3://BUCKET[/PREFIX]", false,
@@ -42,7 +42,10 @@ static const struct option up_options[] = {
      "where steps find their programs; default /usr/local/bin:/usr/bin:/bin"},
     {"user", 0, "NAME", false, "as root: who runs everything; default leat, made when absent"},
     {"insecure", 0, NULL, false, "listen beyond loopback without TLS"},
-    OPTION_END,
+#define B(id, name, value, help) {name, 0, value, false, help},
+    UP_BUS(B)
+#undef B
+        OPTION_END,
 };
 
 static int check_addresses(const struct up_settings *s, struct err *err)

@@ -7,7 +7,7 @@
 
 #define DAEMON_FIELDS                                                                              \
     char *database;  /* libpq's conninfo or URL */                                                 \
-    char *bus;       /* "embedded" */                                                              \
+    char *bus;       /* "embedded", kafka:// */                                                    \
     char *doorbells; /* folder of sockets; NULL = readers look once a second */                    \
     char *log_file;  /* NULL = standard error */                                                   \
     int64_t log_size, log_keep;                                                                    \
@@ -19,7 +19,7 @@
     {CONFIG_KEY(type, database, "database", CONFIG_STRING), .required = (needs_database),          \
      .secret = true, .help = "Postgres, as libpq's conninfo or URL"},                              \
         {CONFIG_KEY(type, bus, "bus", CONFIG_STRING), .fallback = "embedded",                      \
-         .help = "the queue: embedded"},                                                           \
+         .help = "the queue: embedded, or kafka://HOST:PORT,…"},                                   \
         {CONFIG_KEY(type, doorbells, "doorbells", CONFIG_PATH),                                    \
          .help = "folder of the sockets that wake readers of the embedded queue"},                 \
         {CONFIG_KEY(type, log_file, "log-file", CONFIG_PATH),                                      \

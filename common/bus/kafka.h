@@ -47,6 +47,9 @@ struct kafka_options {
     const char *password_file; /* its first line */
 };
 
+/* LEAT_EINPUT, or LEAT_EREFUSED for plain text beyond loopback. */
+int kafka_options_check(const struct kafka_options *options, struct err *err);
+
 /* Never blocks for a broker; connects by itself and again. Copies the options. NULL on options
  * that cannot work: LEAT_EINPUT, LEAT_EREFUSED (plain text beyond loopback), LEAT_EIO (a file). */
 struct bus *kafka_open(struct loop *loop, const struct kafka_options *options, struct err *err);

@@ -106,16 +106,28 @@ static struct kafka_ask *ask_new(struct kafka *k, enum kafka_ask_kind kind, size
     return ask;
 }
 
+static bool is_wished(const struct kafka_ask *ask, size_t n, const char *topic)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(ask->topics[i], topic) == 0)
+            return true;
+    return false;
+}
+
 void kafka_topics_make(struct bus *bus, const struct bus_topic *topics, size_t n, bus_done *done,
                        void *arg)
 {
     struct kafka_ask *ask = ask_new((struct kafka *)bus, KAFKA_ASK_MAKE, n);
+    size_t kept = 0;
     ask->done = done;
     ask->arg = arg;
     for (size_t i = 0; i < n; i++) {
-        snprintf(ask->topics[i], BUS_TOPIC_MAX, "%s", topics[i].name);
-        ask->partitions[i] = topics[i].partitions > 0 ? topics[i].partitions : 1;
+        if (is_wished(ask, kept, topics[i].name))
+            continue; /* a broker refuses a name that comes twice */
+        snprintf(ask->topics[kept], BUS_TOPIC_MAX, "%s", topics[i].name);
+        ask->partitions[kept++] = topics[i].partitions > 0 ? topics[i].partitions : 1;
     }
+    ask->topic_count = kept;
 }
 
 void kafka_ends(struct bus *bus, const char *const *topics, size_t n, bus_ends *done, void *arg)

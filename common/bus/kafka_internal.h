@@ -42,7 +42,6 @@ void kafka_client_release(struct kafka_client *c); /* the last one destroys it o
 void kafka_client_close(struct kafka_client *c);   /* no events after it; takes NULL */
 
 /* ---- settings -------------------------------------------------------------------------------- */
-int kafka_options_check(const struct kafka_options *options, struct err *err);
 rd_kafka_conf_t *kafka_conf(const struct kafka_options *options, rd_kafka_type_t type,
                             struct err *err);
 void kafka_options_copy(struct kafka_options *to, const struct kafka_options *from);

@@ -240,6 +240,7 @@ struct db *db_pg_open(struct loop *loop, const struct db_pg_options *options)
     struct db_pg *db = mem_alloc(sizeof *db);
     db->base.ops = &db_pg_ops;
     db->outlets.producer = EMBEDDED_LEADER;
+    db->outbox_elsewhere = options->outbox_elsewhere;
     const struct pg_options batch = {.conninfo = options->conninfo,
                                      .name = options->name,
                                      .answer_timeout_us = 20 * US_PER_S,

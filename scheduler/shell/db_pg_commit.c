@@ -76,7 +76,7 @@ static void send_batch(struct db_pg *db)
     pg_add_int8(&p, b->tx_seq);
     pg_exec(db->batch, QUERY_BATCH_FENCE, &p, answered, db);
     db_pg_put_batch(db->batch, &db->committing.bus, b);
-    if (b->messages_count)
+    if (b->messages_count && !db->outbox_elsewhere)
         put_messages(db, b);
     pg_send(db->batch);
     if (failpoint_hit(FAILPOINT_COMMIT_SENT_BEFORE))
@@ -115,7 +115,7 @@ void db_pg_commit(struct db *base, const struct uuid *bus_id, const struct batch
     struct db_pg *db = db_pg_of(base);
     db->committing =
         (struct committing){.batch = batch, .bus = *bus_id, .asked = 1, .done = done, .arg = arg};
-    for (size_t i = 0; i < batch->messages_count; i++) {
+    for (size_t i = 0; !db->outbox_elsewhere && i < batch->messages_count; i++) {
         struct outlet *outlet = outlets_add(&db->outlets, batch->messages[i].topic);
         if (outlet->known || outlet->asked)
             continue;

@@ -21,6 +21,7 @@ struct db_pg {
     struct pg *side;  /* looks, beats, keeps house */
     int64_t epoch;    /* that we lead or led; 0 = none */
     struct outlets outlets;
+    bool outbox_elsewhere;
     struct committing committing;
     bool closed;
 };

@@ -182,6 +182,11 @@ static void made_twice_is_one(struct script *s)
     put_now(s, "a", &d);
     make_topic(s, "twice");
     put_now(s, "b", &d);
+    const struct bus_topic both[] = {{s->topic, 1}, {s->topic, 1}};
+    struct done done = {0};
+    s->bus->ops->topics_make(s->bus, both, 2, on_done, &done);
+    until(s, &done.count, 1);
+    assert_int_equal(done.code, 0);
     const char *topic = s->topic;
     s->bus->ops->ends(s->bus, &topic, 1, on_ends, &e);
     until(s, &e.count, 1);

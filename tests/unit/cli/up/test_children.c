@@ -91,6 +91,25 @@ static void test_who_runs(void **state)
     }
 }
 
+/* On Kafka the worker holds no login of Postgres; topics are the scheduler's matter. */
+static void test_on_kafka(void **state)
+{
+    (void)state;
+    MAKE("--bus", "kafka://broker:1", "--bus-tls", "--bus-ca-file", "/ca", "--bus-replicas", "2");
+    const char *const names[] = {"scheduler", "triggers", "api", "worker"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        assert_string_equal(argument(names[i], "bus"), "kafka://broker:1");
+        assert_string_equal(argument(names[i], "bus-tls"), "true");
+        assert_string_equal(argument(names[i], "bus-ca-file"), "/ca");
+        assert_null(argument(names[i], "doorbells"));
+        assert_null(argument(names[i], "bus-user"));
+    }
+    assert_string_equal(argument("scheduler", "bus-replicas"), "2");
+    assert_null(argument("worker", "bus-replicas"));
+    assert_non_null(argument("api", "database"));
+    assert_null(argument("worker", "database"));
+}
+
 static void test_what_they_are_told(void **state)
 {
     (void)state;
@@ -183,8 +202,8 @@ static int teardown(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_teardown(name, unmake)
-    const struct CMUnitTest tests[] = {T(test_who_runs), T(test_what_they_are_told),
-                                       T(test_store_and_insecure),
+    const struct CMUnitTest tests[] = {T(test_who_runs), T(test_on_kafka),
+                                       T(test_what_they_are_told), T(test_store_and_insecure),
                                        T(test_the_keeper_alone_is_ended)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -64,6 +64,14 @@ static void test_refused(void **state)
     (void)state;
     assert_int_equal(READ("--bus", "nonsense"), LEAT_EUSAGE);
     assert_non_null(strstr(err.text, "nonsense"));
+    assert_int_equal(READ("--bus", "kafka://"), LEAT_EINPUT);
+    assert_int_equal(READ("--bus", "kafka://host"), LEAT_EINPUT);
+    assert_int_equal(READ("--bus", "kafka://127.0.0.1:1,far.example:9092"), LEAT_EREFUSED);
+    assert_non_null(strstr(err.text, "far.example:9092"));
+    assert_int_equal(READ("--bus", "kafka://127.0.0.1:1", "--bus-user", "u"), LEAT_EINPUT);
+    assert_int_equal(READ("--bus", "kafka://127.0.0.1:1", "--bus-sasl", "plain"), LEAT_EINPUT);
+    assert_int_equal(READ("--bus", "kafka://127.0.0.1:1", "--bus-ca-file", "/f"), LEAT_EINPUT);
+    assert_int_equal(READ("--bus", "kafka://h:1", "--bus-tls", "--bus-ca-file", "f"), LEAT_EUSAGE);
     assert_int_equal(READ("--executor", "nonsense"), LEAT_EUSAGE);
     assert_int_equal(READ("--store", "relative"), LEAT_EUSAGE);
 }
