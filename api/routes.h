@@ -47,6 +47,8 @@
     R("DELETE", "/api/v1/secrets/:secret", api_secret_remove, USER, 0, "Remove a secret")          \
     R("POST", "/api/v1/workers/:worker/attempts/:attempt/secrets", api_attempt_secrets, WORKER,    \
       API_BODY_MAX, "Secrets of a live attempt, for its worker")                                   \
+    R("GET", "/api/v1/workers/:worker/attempts/:attempt/buckets/:bucket", api_attempt_bucket,      \
+      WORKER, 0, "Where a bucket of S3 is, for the worker of a live attempt")                      \
     R("POST", "/api/v1/workers/join", api_worker_join, ANYONE, API_BODY_MAX,                       \
       "Exchange a join token, once, for a worker's credential and configuration")                  \
     R("POST", "/api/v1/workers/:worker/drain", api_worker_drain, USER, API_BODY_MAX,               \

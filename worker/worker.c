@@ -108,8 +108,9 @@ static void open_executors(struct worker *w)
     w->executors[ORDER_START_EXECUTOR_PROCESS] =
         process_executor_open(&owner, w->config->data, w->config->keeper);
     w->executors[ORDER_START_EXECUTOR_NOOP] = noop_executor_open(&owner);
+    const struct executor_api api = {w->http, w->config->api, w->token, w->id};
     w->executors[ORDER_START_EXECUTOR_OBJECTS] =
-        objects_executor_open(&owner, w->config->buckets, w->store);
+        objects_executor_open(&owner, w->config->buckets, w->store, &api);
     w->executors_waited = WORKER_EXECUTORS - 1;
 }
 

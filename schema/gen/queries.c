@@ -324,6 +324,16 @@ const struct query QUERIES[] = {
     "LEFT JOIN secret x ON v.ir->'steps'->l.step->'secrets' ? x.name AND x.name = ANY ($3::text[])\n"
     "WHERE l.attempt_id = $1::uuid AND l.worker = $2::text AND l.state IN ('placed', 'running', 'cancelling');\n"
     "\n"
+    "-- $1 attempt, $2 worker, $3 bucket: the source that says how it is read, while the attempt lives there.",
+    3},
+    {"api_attempt_bucket",
+    "SELECT s.provider, s.config::text, x.name, x.sealed\n"
+    "FROM source s LEFT JOIN secret x ON x.name = s.config->>'credentials'\n"
+    "WHERE s.provider IN ('s3', 'minio') AND s.config->>'bucket' = $3::text AND s.config ? 'credentials'\n"
+    "  AND EXISTS (SELECT FROM step_live l\n"
+    "              WHERE l.attempt_id = $1::uuid AND l.worker = $2::text AND l.state IN ('placed', 'running', 'cancelling'))\n"
+    "ORDER BY s.name LIMIT 1;\n"
+    "\n"
     "-- The run of a live attempt and its event.",
     3},
     {"api_attempt_run",

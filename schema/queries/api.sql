@@ -307,6 +307,15 @@ JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version
 LEFT JOIN secret x ON v.ir->'steps'->l.step->'secrets' ? x.name AND x.name = ANY ($3::text[])
 WHERE l.attempt_id = $1::uuid AND l.worker = $2::text AND l.state IN ('placed', 'running', 'cancelling');
 
+-- $1 attempt, $2 worker, $3 bucket: the source that says how it is read, while the attempt lives there.
+-- name: api_attempt_bucket
+SELECT s.provider, s.config::text, x.name, x.sealed
+FROM source s LEFT JOIN secret x ON x.name = s.config->>'credentials'
+WHERE s.provider IN ('s3', 'minio') AND s.config->>'bucket' = $3::text AND s.config ? 'credentials'
+  AND EXISTS (SELECT FROM step_live l
+              WHERE l.attempt_id = $1::uuid AND l.worker = $2::text AND l.state IN ('placed', 'running', 'cancelling'))
+ORDER BY s.name LIMIT 1;
+
 -- The run of a live attempt and its event.
 -- name: api_attempt_run
 SELECT r.id, r.event FROM step_live l JOIN run_live r ON r.id = l.run

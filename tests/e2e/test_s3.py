@@ -1,5 +1,7 @@
 """S3 services as users have them: a real MinIO that tells of uploads by its webhook, a store in S3, outages."""
 import contextlib
+import hashlib
+import json
 import pathlib
 import sys
 import tempfile
@@ -110,3 +112,104 @@ def test_a_wrong_token_and_no_notification(leat, s3):
     leat.event_runs(first.json()["event"])
     time.sleep(1)
     assert len(events(leat, "x.csv")) == 1
+
+
+# ---- object sets ---------------------------------------------------------------------------------
+
+SET = """
+name: set-{name}
+steps:
+  read:
+    command: [sh, -c, 'cat "$1"/files/data/*.csv > "$2"; cp "$1/manifest.json" "$3"', read]
+    args: ["${{{{ inputs.raw.path }}}}", "${{{{ outputs.all.path }}}}", "${{{{ outputs.manifest.path }}}}"]
+    inputs: {{raw: {{objects: {{bucket: {bucket}, prefix: data/, suffix: .csv}}}}}}
+    outputs: {{all: {{}}, manifest: {{}}}}
+"""
+ONE = """
+name: one-{name}
+on: {{object: {{bucket: {bucket}, prefix: one/}}}}
+steps:
+  read:
+    command: [sh, -c, 'cp "$1"/files/one/x "$2"', read]
+    args: ["${{{{ inputs.it.path }}}}", "${{{{ outputs.it.path }}}}"]
+    inputs: {{it: {{object: "${{{{ event.data.object }}}}"}}}}
+    outputs: {{it: {{}}}}
+"""
+SOURCE = """
+{{kind: source, name: {name}, provider: {provider}, bucket: {bucket}, endpoint: "{url}", credentials: s3-keys, secret: uploads-token}}
+"""
+
+
+def read_set(leat, name):
+    run = leat.ok("run", f"set-{name}", "-o", "name").strip()
+    shown = leat.wait_run(run)
+    assert shown["state"] == "succeeded", json.dumps(shown["steps"])
+    return (leat.ok("artifact", "get", run, "read.all", "-o", "-"),
+            json.loads(leat.ok("artifact", "get", run, "read.manifest", "-o", "-")))
+
+
+def check_set(leat, client, url, name, bucket, provider, versions):
+    client.make(bucket, versions)
+    leat.ok("secret", "set", "s3-keys", stdin="leat:leat-secret\n")
+    leat.apply(SOURCE.format(name=name, provider=provider, bucket=bucket, url=url), f"{name}-source.yaml")
+    leat.apply(SET.format(name=name, bucket=bucket), f"set-{name}.yaml")
+    first = client.put(bucket, "data/a 1+.csv", b"a\n")
+    client.put(bucket, "data/b.csv", b"b\n")
+    client.put(bucket, "data/c.txt", b"no\n")
+    client.put(bucket, "other/d.csv", b"no\n")
+    text, manifest = read_set(leat, name)
+    assert text == "a\nb\n" and manifest["bucket"] == bucket
+    assert [o["key"] for o in manifest["objects"]] == ["data/a 1+.csv", "data/b.csv"]
+    entry = manifest["objects"][0]
+    assert entry["version"] == (first[0] if versions and first[0] else f"etag:{first[1]}")
+    assert entry["size"] == 2 and entry["sha256"] == hashlib.sha256(b"a\n").hexdigest()
+    client.put(bucket, "data/a 1+.csv", b"changed\n")
+    client.delete(bucket, "data/b.csv")
+    text, manifest = read_set(leat, name)
+    assert text == "changed\n" and manifest["objects"][0]["version"] != entry["version"]
+
+
+@pytest.mark.parametrize("versions", [False, True])
+def test_a_set_of_minio_is_pinned(leat, minio, s3, versions):
+    check_set(leat, s3, minio.addresses()["MINIO"], f"m{versions:d}", f"set-m{versions:d}", "minio", versions)
+
+
+@pytest.mark.parametrize("versions", [False, True])
+def test_a_set_of_versitygw_is_pinned(leat, s3, versitygw, versions):
+    url = versitygw.addresses()["VERSITYGW"]
+    check_set(leat, S3(url), url, f"v{versions:d}", f"set-v{versions:d}", "s3", versions)
+
+
+@pytest.fixture(scope="module")
+def versitygw():
+    with service("versitygw") as made:
+        yield made
+
+
+@pytest.mark.parametrize("versions", [False, True])
+def test_the_object_of_an_event_is_the_one_that_came(leat, minio, s3, versions):
+    """With versions the old bytes, though they were overwritten; without, the attempt says that they are gone."""
+    bucket = f"one-{versions:d}"
+    s3.make(bucket, versions)
+    leat.ok("secret", "set", "s3-keys", stdin="leat:leat-secret")
+    leat.apply(SOURCE.format(name=bucket, provider="minio", bucket=bucket, url=minio.addresses()["MINIO"]), f"{bucket}.yaml")
+    leat.apply(ONE.format(name=bucket, bucket=bucket), f"one-{bucket}.yaml")
+    version, etag = s3.put(bucket, "one/x", b"first")
+    s3.put(bucket, "one/x", b"second")
+    body = {"Records": [{"eventName": "s3:ObjectCreated:Put", "eventSource": "minio:s3", "s3": {"bucket": {"name": bucket}, "object": {
+        "key": "one%2Fx", "size": 5, "eTag": etag, "versionId": version or "", "sequencer": "18EB2964B7F6EB57"}}}]}
+    event = leat.hook(bucket, body, {"Authorization": "Bearer hook-token"}).json()["event"]
+    run, = leat.event_runs(event)
+    shown = leat.wait_run(run)
+    if versions:
+        assert shown["state"] == "succeeded", json.dumps(shown["steps"])
+        assert leat.ok("artifact", "get", run, "read.it", "-o", "-") == "first"
+    else:
+        assert shown["state"] == "failed" and "no longer in bucket" in json.dumps(shown)
+
+
+def test_a_bucket_that_nobody_declared(leat, s3):
+    leat.apply(SET.format(name="nowhere", bucket="nowhere"), "nowhere.yaml")
+    run = leat.ok("run", "set-nowhere", "-o", "name").strip()
+    shown = leat.wait_run(run)
+    assert shown["state"] == "failed" and "there is no bucket nowhere" in json.dumps(shown)

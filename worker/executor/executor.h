@@ -89,6 +89,15 @@ struct executor *process_executor_open(const struct executor_owner *owner, const
 /* The worker ends: a keeper that holds nothing ends too, one that holds something goes on. */
 void process_executor_quit(struct executor *ex);
 struct executor *noop_executor_open(const struct executor_owner *owner);
-/* `buckets`: folder whose folders are the buckets; copied. */
+/* How it learns of buckets that are no folders; NULL = there are none. */
+struct http_client;
+struct executor_api {
+    struct http_client *http;
+    const char *url;    /* of leat-api */
+    const char *token;  /* NULL = none */
+    const char *worker; /* its id */
+};
+/* `buckets`: folder whose folders are the buckets; copied. `api` is copied, what it points to is
+ * the caller's and outlives the executor. */
 struct executor *objects_executor_open(const struct executor_owner *owner, const char *buckets,
-                                       struct store *store);
+                                       struct store *store, const struct executor_api *api);

@@ -1,27 +1,35 @@
-/* The objects executor: pins a bucket's object set. The bucket is listed on a thread; each object
- * is copied by its hash into the store, read stably (it must be the same before and after); the
- * manifest is left where the attempt's output is expected. */
+/* The objects executor: pins an object set of a bucket, a folder's or an S3 service's. The bucket
+ * is listed on a thread; each object is copied by its hash into the store, read stably (it must be
+ * the same before and after); the manifest is left where the attempt's output is expected. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/http/client.h"
+#include "common/http/url.h"
 #include "common/store/store.h"
+#include "common/text/json.h"
 #include "worker/attempt/files.h"
 #include "worker/executor/bucket.h"
+#include "worker/executor/bucket_s3.h"
 #include "worker/executor/executor.h"
 
 #define AT_ONCE      4
 #define CHANGES_MOST 5 /* of one object while it is read */
 #define CHANGED_US   (200 * US_PER_MS)
+#define AWAY_US      (2 * US_PER_S)    /* between two tries of a service that is away */
+#define AWAY_MOST_US (3600 * US_PER_S) /* then the attempt fails */
 
 struct objects_executor {
     struct executor base;
     struct executor_owner owner;
     struct store *store;
     char *buckets; /* NULL = none */
+    struct executor_api api;
     struct pin *pins;
     bool telling, closed;
 };
@@ -33,7 +41,11 @@ struct pin {
     struct pin *next;
     char *bucket, *prefix, *suffix, *key, *version, *manifest_path, *folder;
     struct bucket_list list;
-    size_t begun; /* objects */
+    struct bucket_s3 *remote; /* NULL = a folder */
+    struct http_transfer *asking;
+    struct loop_timer later; /* the service, or the API, is away */
+    int64_t away_us;         /* since when; 0 = it is not */
+    size_t begun;            /* objects */
     int busy;
     bool failed, cancelled, timed_out;
     struct err err;
@@ -47,6 +59,7 @@ struct copy {
     size_t index;
     char *path;
     struct stat before;
+    struct err err; /* of the fetch from S3 */
     int changes;
     struct loop_timer again;
 };
@@ -57,7 +70,11 @@ struct copy {
 static void pin_free(struct pin *p)
 {
     bucket_list_free(&p->list);
+    bucket_s3_close(p->remote);
     loop_timer_stop(&p->timeout);
+    loop_timer_stop(&p->later);
+    if (p->asking)
+        http_cancel(p->asking);
     char *const texts[] = {p->bucket,  p->prefix,        p->suffix, p->key,
                            p->version, p->manifest_path, p->folder};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
@@ -168,12 +185,72 @@ static int check_version(const struct copy *c, struct err *err)
                    c->pin->version, c->pin->bucket, version);
 }
 
+/* ---- from S3: fetched beside the manifest, moved into the store ---- */
+
+static void remote_stored(void *arg, const struct store_object *object, const struct err *err)
+{
+    struct copy *c = arg;
+    if (err)
+        unlink(c->path);
+    else
+        memcpy(c->pin->list.objects[c->index].sha256, object->hash, SHA256_HEX);
+    copy_done(c, err);
+}
+
+static void fetch(void *arg)
+{
+    struct copy *c = arg;
+    struct pin *p = c->pin;
+    struct bucket_object *o = &p->list.objects[c->index];
+    c->err = (struct err){0};
+    int rc = 0;
+    if (c->changes > 0) { /* another one is there: that one, unless the order names it */
+        struct bucket_list now = {0};
+        rc = bucket_s3_look(p->remote, o->key, p->version, &now, &c->err);
+        if (rc == 0) {
+            memcpy(o->version, now.objects[0].version, sizeof o->version);
+            o->modified_us = now.objects[0].modified_us;
+        }
+        bucket_list_free(&now);
+    }
+    if (rc == 0)
+        (void)bucket_s3_fetch(p->remote, o, c->path, &c->err);
+}
+
+static bool is_away(struct pin *p, const struct err *err)
+{
+    const int64_t now = clock_monotonic_us();
+    if (err->code != LEAT_EUNREACHABLE) {
+        p->away_us = 0;
+        return false;
+    }
+    p->away_us = p->away_us ? p->away_us : now;
+    return now - p->away_us < AWAY_MOST_US;
+}
+
+static void fetched(void *arg)
+{
+    struct copy *c = arg;
+    if (is_away(c->pin, &c->err))
+        loop_timer_start(c->pin->ex->owner.loop, &c->again, AWAY_US, 0, put, c);
+    else if (c->err.code == LEAT_EEXISTS)
+        changed(c);
+    else if (c->err.code)
+        copy_done(c, &c->err);
+    else
+        store_put_file(c->pin->ex->store, c->path, STORE_MOVE, remote_stored, c);
+}
+
 static void put(void *arg)
 {
     struct copy *c = arg;
     struct err err = {0};
     if (c->pin->failed || c->pin->cancelled || c->pin->timed_out) {
         copy_done(c, NULL);
+        return;
+    }
+    if (c->pin->remote) {
+        loop_work(c->pin->ex->owner.loop, fetch, fetched, c);
         return;
     }
     if (lstat(c->path, &c->before) != 0)
@@ -194,7 +271,8 @@ static void go_on(struct pin *p)
         struct copy *c = mem_alloc(sizeof *c);
         c->pin = p;
         c->index = p->begun++;
-        c->path = mem_printf("%s/%s", p->folder, p->list.objects[c->index].key);
+        c->path = p->remote ? mem_printf("%s.%zu", p->manifest_path, c->index)
+                            : mem_printf("%s/%s", p->folder, p->list.objects[c->index].key);
         p->busy++;
         loop_timer_start(p->ex->owner.loop, &c->again, 0, 0, put, c); /* not from inside */
     }
@@ -209,7 +287,12 @@ static void list(void *arg)
 {
     struct pin *p = arg;
     struct stat st;
-    if (stat(p->folder, &st) != 0 && errno == ENOENT)
+    p->err = (struct err){0};
+    if (p->remote && p->key)
+        p->failed = bucket_s3_look(p->remote, p->key, p->version, &p->list, &p->err) != 0;
+    else if (p->remote)
+        p->failed = bucket_s3_list(p->remote, p->prefix, p->suffix, &p->list, &p->err) != 0;
+    else if (stat(p->folder, &st) != 0 && errno == ENOENT)
         p->failed = err_set(&p->err, LEAT_ENOTFOUND, "there is no bucket %.100s", p->bucket) != 0;
     else if (p->key)
         bucket_add(&p->list, p->key);
@@ -217,9 +300,82 @@ static void list(void *arg)
         p->failed = true;
 }
 
+static void listed(void *arg);
+
+static void list_again(void *arg)
+{
+    struct pin *p = arg;
+    if (p->cancelled || p->timed_out)
+        go_on(p);
+    else
+        loop_work(p->ex->owner.loop, list, listed, p);
+}
+
 static void listed(void *arg)
 {
-    go_on(arg);
+    struct pin *p = arg;
+    if (!is_away(p, &p->err)) {
+        go_on(p);
+        return;
+    }
+    bucket_list_free(&p->list);
+    p->failed = false;
+    loop_timer_start(p->ex->owner.loop, &p->later, AWAY_US, 0, list_again, p);
+}
+
+/* ---- a bucket that is no folder: leat-api knows the source that has it ---- */
+
+static void ask(void *arg);
+
+static int take_place(struct pin *p, const struct http_incoming *answer, struct err *err)
+{
+    if (answer->status == 404)
+        return err_set(err, LEAT_ENOTFOUND,
+                       "there is no bucket %.100s: neither a folder of this worker's buckets nor "
+                       "in a source with credentials",
+                       p->bucket);
+    if (answer->status != 200)
+        return err_set(err, answer->status >= 500 ? LEAT_EUNREACHABLE : LEAT_EREFUSED,
+                       "the API answered %d to where bucket %.100s is", answer->status, p->bucket);
+    cleanup_json json_t *where = json_read(answer->body, answer->len, NULL, err);
+    return where ? bucket_s3_open(where, &p->remote, err) : err->code;
+}
+
+static void place_told(void *arg, const struct http_incoming *answer, const struct err *failed)
+{
+    struct pin *p = arg;
+    p->asking = NULL;
+    p->err = failed ? *failed : (struct err){0};
+    if (!failed)
+        (void)take_place(p, answer, &p->err);
+    if (p->err.code == 0 || p->cancelled || p->timed_out)
+        list_again(p);
+    else if (is_away(p, &p->err))
+        loop_timer_start(p->ex->owner.loop, &p->later, AWAY_US, 0, ask, p);
+    else {
+        p->failed = true;
+        go_on(p);
+    }
+}
+
+static void ask(void *arg)
+{
+    struct pin *p = arg;
+    const struct executor_api *api = &p->ex->api;
+    cleanup_text struct text url = {0};
+    char id[UUID_TEXT];
+    cleanup_free char *authorization = api->token ? mem_printf("Bearer %s", api->token) : NULL;
+    const struct http_header headers[] = {{authorization ? "Authorization" : NULL, authorization},
+                                          {0}};
+    uuid_format(&p->attempt, id);
+    text_printf(&url, "%s/api/v1/workers/", api->url);
+    url_escape(&url, api->worker, strlen(api->worker), NULL);
+    text_printf(&url, "/attempts/%s/buckets/", id);
+    url_escape(&url, p->bucket, strlen(p->bucket), NULL);
+    const struct http_outgoing call = {.url = url.data, .headers = headers, .max_answer = 1 << 20};
+    p->asking = http_send(api->http, &call, place_told, p);
+    if (authorization)
+        mem_wipe(authorization, strlen(authorization));
 }
 
 static void time_out(void *arg)
@@ -231,7 +387,7 @@ static void time_out(void *arg)
 static int check(const struct objects_executor *o, const struct executor_objects *objects,
                  struct err *err)
 {
-    if (!o->buckets)
+    if (!o->buckets && !o->api.http)
         return err_set(err, LEAT_EREFUSED, "this worker has no buckets (setting: buckets)");
     if (!file_name_ok(objects->bucket) || objects->bucket[0] == '.')
         return err_set(err, LEAT_EINPUT, "'%.100s' cannot be the name of a bucket",
@@ -258,13 +414,16 @@ static int objects_start(struct executor *ex, const struct executor_spec *spec, 
         .key = mem_string(objects->key),
         .version = mem_string(objects->version),
         .manifest_path = mem_string(objects->manifest_path),
-        .folder = mem_printf("%s/%s", o->buckets, objects->bucket),
+        .folder = o->buckets ? mem_printf("%s/%s", o->buckets, objects->bucket) : NULL,
         .started_us = clock_wall_us(),
     };
     o->pins = p;
     if (spec->timeout_us > 0)
         loop_timer_start(o->owner.loop, &p->timeout, spec->timeout_us, 0, time_out, p);
-    loop_work(o->owner.loop, list, listed, p);
+    if (o->api.http && (!p->folder || access(p->folder, F_OK) != 0))
+        ask(p);
+    else
+        loop_work(o->owner.loop, list, listed, p);
     return 0;
 }
 
@@ -325,7 +484,7 @@ static void ready(void *arg)
 }
 
 struct executor *objects_executor_open(const struct executor_owner *owner, const char *buckets,
-                                       struct store *store)
+                                       struct store *store, const struct executor_api *api)
 {
     static const struct executor_ops ops = {
         .name = "objects",
@@ -342,6 +501,7 @@ struct executor *objects_executor_open(const struct executor_owner *owner, const
     o->owner = *owner;
     o->store = store;
     o->buckets = mem_string(buckets);
+    o->api = api ? *api : (struct executor_api){0};
     o->telling = true;
     loop_defer(owner->loop, ready, o);
     return &o->base;
