@@ -11,7 +11,8 @@ struct http_client {
     CURLM *multi;
     struct loop_timer timer;
     struct http_transfer *transfers;
-    bool driving; /* inside libcurl, which then takes no handle out */
+    bool driving; /* inside libcurl, which then takes no handle in or out */
+    bool waits;   /* some transfers are to be begun */
 };
 
 /* A socket of libcurl's that it wants watched. */
@@ -22,6 +23,21 @@ struct watch {
 };
 
 /* ---- transfers ------------------------------------------------------------------------------ */
+
+static void begin(struct http_transfer *t)
+{
+    t->waits = false;
+    if (curl_multi_add_handle(t->client->multi, t->easy) != CURLM_OK)
+        abort(); /* out of memory */
+}
+
+static void begin_waiting(struct http_client *client)
+{
+    client->waits = false;
+    for (struct http_transfer *t = client->transfers; t; t = t->next)
+        if (t->waits)
+            begin(t);
+}
 
 static void take_out(struct http_transfer *t)
 {
@@ -82,6 +98,8 @@ static void drive(struct http_client *client, curl_socket_t socket, int events)
     curl_multi_socket_action(client->multi, socket, events, &running);
     client->driving = false;
     drop_cancelled(client);
+    if (client->waits)
+        begin_waiting(client);
     finish_all(client);
 }
 
@@ -96,8 +114,10 @@ struct http_transfer *http_send_streaming(struct http_client *client,
     if (t->next)
         t->next->prev = t;
     client->transfers = t;
-    if (curl_multi_add_handle(client->multi, t->easy) != CURLM_OK)
-        abort(); /* out of memory */
+    if (client->driving)
+        t->waits = client->waits = true; /* `piece` asked for it: drive() goes on with it */
+    else
+        begin(t);
     return t;
 }
 

@@ -21,10 +21,12 @@ struct http_outgoing {
     const struct http_header *headers; /* ends with a NULL name; NULL = none */
     const void *body;                  /* NULL = none */
     size_t body_len;
-    int64_t timeout_us; /* whole call; 0 = 30 s; < 0 = none (streams) */
-    int64_t silence_us; /* > 0: a line that brings nothing for so long (whole seconds) is broken */
-    int64_t connect_us; /* 0 = 5 s */
-    size_t max_answer;  /* of a collected body; 0 = 32 MiB; more is LEAT_ELIMIT */
+    int64_t timeout_us;  /* whole call; 0 = 30 s; < 0 = none (streams) */
+    int64_t silence_us;  /* > 0: a line that brings nothing for so long (whole seconds) is broken */
+    int64_t connect_us;  /* 0 = 5 s */
+    size_t max_answer;   /* of a collected body; 0 = 32 MiB; more is LEAT_ELIMIT */
+    const char *ca_file; /* PEM, instead of the system's certificates; NULL = those */
+    const char *cert_file, *key_file; /* what this side shows; NULL = nothing */
 };
 
 struct http_incoming {

@@ -20,6 +20,7 @@ struct http_transfer {
     bool over;       /* the answer is too long */
     bool ended;      /* `piece` wants no more */
     bool cancelled;
+    bool waits; /* until libcurl can take it */
     struct text body;
     struct http_headers answer_headers;
     http_piece_fn *piece;

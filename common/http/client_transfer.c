@@ -166,6 +166,17 @@ static void set_options(struct http_transfer *t, const struct http_outgoing *cal
     curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
     if (call->unix_socket)
         curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, call->unix_socket);
+    if (call->ca_file)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, call->ca_file);
+    if (call->cert_file)
+        curl_easy_setopt(easy, CURLOPT_SSLCERT, call->cert_file);
+    if (call->key_file)
+        curl_easy_setopt(easy, CURLOPT_SSLKEY, call->key_file);
+    if (call->timeout_us < 0) { /* a stream: a peer that vanished must be noticed */
+        curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+        curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 15L);
+        curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 5L);
+    }
     if (stays_here(call))
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
 }
