@@ -4,6 +4,7 @@
 #include "common/base/mem.h"
 #include "common/front/front.h"
 #include "common/front/scope.h"
+#include "common/ir/container.h"
 #include "common/text/json.h"
 
 #define DAY_US          (86400 * US_PER_S)
@@ -63,6 +64,8 @@ static void check_program(struct front *f, size_t step)
     if (first && json_string_length(first) == 0)
         front_problem(f, "command: the program's name is empty");
     front_at(f, "steps", s->name, NULL);
+    if (strcmp(executor, "docker") == 0 && !json_object_get(s->out, "image"))
+        front_key_problem(f, "step %s: executor docker needs an image", s->name);
     if (strcmp(executor, "noop") == 0 || first)
         return;
     if (strcmp(executor, "process") == 0)
@@ -197,6 +200,70 @@ static void read_resources(struct front *f, size_t step)
                   "gpu", (json_int_t)json_get_int(resources, "gpu", 0)));
 }
 
+/* What is final already is held against the rules that the worker has for all. */
+static void check_literal(struct front *f, size_t step, const char *key,
+                          int (*check)(const char *text, struct err *err))
+{
+    const json_t *value = front_field(f, &f->step[step], key);
+    const char *text = json_string_value(value);
+    struct err err = {0};
+    if (text && !strstr(text, "${{") && check(text, &err) != 0)
+        front_problem(f, "%s", err.text);
+}
+
+static int image_check(const char *text, struct err *err)
+{
+    struct container_image image;
+    return container_image_read(text, &image, err);
+}
+
+/* A relative workdir is below the attempt's folder, which only processes have. */
+static int workdir_check(const char *text, struct err *err)
+{
+    return container_workdir_check(text, err);
+}
+
+static bool may_be_container(const struct front_step *s)
+{
+    const char *executor = json_get_string(s->out, "executor", "");
+    return strcmp(executor, "docker") == 0 ||
+           (executor[0] == '\0' && json_object_get(s->out, "image"));
+}
+
+static void read_container(struct front *f, size_t step)
+{
+    const struct front_step *s = &f->step[step];
+    const json_t *container = front_field(f, s, "container");
+    const size_t mark = f->at.len;
+    struct err err = {0};
+    if (container) {
+        json_t *out = json_deep_copy(container);
+        text_puts(&f->at, "/shm");
+        const json_t *shm = json_object_get(container, "shm");
+        const int64_t bytes = front_size(f, shm, CONTAINER_SHM_USUAL);
+        if (shm && bytes < CONTAINER_SHM_MIN)
+            front_problem(f, "shm: must be at least %d bytes", CONTAINER_SHM_MIN);
+        if (shm)
+            json_object_set_new(out, "shm", json_integer(bytes));
+        f->at.len = mark;
+        text_puts(&f->at, "/network");
+        const char *network = json_get_string(container, "network", NULL);
+        if (network && container_network_check(network, &err) != 0)
+            front_problem(f, "%s", err.text);
+        f->at.len = mark;
+        json_object_set_new(s->out, "container", out);
+    }
+    if (!may_be_container(s))
+        return;
+    check_literal(f, step, "image", image_check);
+    check_literal(f, step, "workdir", workdir_check);
+    const int64_t memory = json_get_int(json_object_get(s->out, "resources"), "memory", 0);
+    front_field(f, s, "resources");
+    if (memory > 0 && memory < CONTAINER_MEMORY_MIN)
+        front_problem(f, "memory: a container has at least %lld bytes",
+                      (long long)CONTAINER_MEMORY_MIN);
+}
+
 static void read_secrets(struct front *f, size_t step)
 {
     const json_t *secrets = front_field(f, &f->step[step], "secrets");
@@ -264,6 +331,7 @@ static void read_step(struct front *f, size_t step)
     read_argv(f, step, "command");
     read_argv(f, step, "args");
     check_program(f, step);
+    read_container(f, step);
     read_env(f, step);
     read_outputs(f, step);
     read_needs(f, step);

@@ -118,7 +118,7 @@ struct ir_step {
     size_t dependent_count;
     enum ir_rule rule;
     struct cel *when;     /* NULL = always */
-    const char *executor; /* NULL = the worker's default; "process", "noop" */
+    const char *executor; /* NULL = the worker's default; "process", "noop", "docker" */
     struct template *image;
     struct template **argv; /* command then args */
     size_t argv_count;
@@ -138,6 +138,7 @@ struct ir_step {
     double cpu;
     int64_t memory;
     int32_t gpu;
+    json_t *container; /* as in the file, shm in bytes; NULL = nothing said */
     struct ir_retry retry;
     int64_t timeout_us;    /* 0 = none */
     int64_t lost_after_us; /* 0 = the cluster's */

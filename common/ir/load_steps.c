@@ -9,10 +9,10 @@
 
 /* What this build reads of a step; anything else is kept in `extra`. */
 static const char *const STEP_KEYS[] = {
-    "args",    "bucket",  "command",    "description", "env",       "executor",      "grace_us",
-    "image",   "inputs",  "key",        "kind",        "log_limit", "lost_after_us", "name",
-    "needs",   "outputs", "pool",       "prefix",      "resources", "retry",         "rule",
-    "secrets", "suffix",  "timeout_us", "version",     "when",      "workdir"};
+    "args",     "bucket",  "command", "container",  "description", "env",       "executor",
+    "grace_us", "image",   "inputs",  "key",        "kind",        "log_limit", "lost_after_us",
+    "name",     "needs",   "outputs", "pool",       "prefix",      "resources", "retry",
+    "rule",     "secrets", "suffix",  "timeout_us", "version",     "when",      "workdir"};
 
 static void *many(struct loader *l, size_t count, size_t size)
 {
@@ -148,6 +148,7 @@ static void load_place(struct loader *l, const json_t *json, struct ir_step *ste
     step->cpu = load_number(l, resources, "cpu", 0.0, 10000.0, 0.0);
     step->memory = load_int(l, resources, "memory", 0, FOREVER, 0);
     step->gpu = (int32_t)load_int(l, resources, "gpu", 0, 1000, 0);
+    step->container = load_kept(l, (json_t *)load_map(l, json, "container", 16));
     step->timeout_us = load_int(l, json, "timeout_us", 0, FOREVER, 0);
     step->lost_after_us = load_int(l, json, "lost_after_us", 0, FOREVER, 0);
     step->grace_us = load_int(l, json, "grace_us", 0, FOREVER, 0);

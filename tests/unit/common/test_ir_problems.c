@@ -67,7 +67,7 @@ static const struct bad SCHEMA[] = {
     {STEP("retry: {attempts: 0}"), "3:23", "at least 1"},
     {STEP("retry: {attempts: 101}"), "3:23", "at most 100"},
     {STEP("retry: {on: [error]}"), "3:18", "must be one of"},
-    {STEP("executor: docker"), "3:15", "must be one of"},
+    {STEP("executor: podman"), "3:15", "must be one of"},
     {STEP("outputs: {o: {type: float}}"), "3:25", "must be one of"},
     {STEP("resources: {slots: 1001}"), "3:24", "at most 1000"},
     {TOP("concurrency: {policy: cancel}"), "3:23", "no other policy"},
