@@ -5,6 +5,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/mem.h"
+#include "common/text/json.h"
 #include "scheduler/core/attempts.h"
 #include "scheduler/core/view.h"
 
@@ -49,7 +50,7 @@ uint8_t order_sees(const struct ir_step *def)
 
 int order_executor_parse(const char *name)
 {
-    for (int e = ORDER_START_EXECUTOR_PROCESS; e <= ORDER_START_EXECUTOR_OBJECTS; e++)
+    for (int e = ORDER_START_EXECUTOR_PROCESS; e <= ORDER_START_EXECUTOR_DOCKER; e++)
         if (strcmp(order_start_executor_name(e), name) == 0)
             return e;
     return ORDER_START_EXECUTOR_NONE;
@@ -249,11 +250,42 @@ static int put_objects(const struct build *b, struct err *err)
     return 0;
 }
 
-static int executor_for(const struct ir_step *def, const struct worker *w)
+/* A worker that prefers containers runs as a process what has no image. */
+int order_executor_for(const struct ir_step *def, const struct worker *w)
 {
     if (def->kind == IR_STEP_OBJECTS)
         return ORDER_START_EXECUTOR_OBJECTS;
-    return def->executor ? order_executor_parse(def->executor) : w->default_executor;
+    if (def->executor)
+        return order_executor_parse(def->executor);
+    const bool process = w->executors & 1u << ORDER_START_EXECUTOR_PROCESS;
+    if (w->default_executor == ORDER_START_EXECUTOR_DOCKER && !def->image && process)
+        return ORDER_START_EXECUTOR_PROCESS;
+    return w->default_executor;
+}
+
+static void put_container(const struct build *b)
+{
+    const struct ir_step *def = b->def;
+    const json_t *from = def->container;
+    if (b->start->executor != ORDER_START_EXECUTOR_DOCKER)
+        return;
+    struct order_container *to = arena_alloc(b->arena, sizeof *to);
+    const char *pull = json_get_string(from, "pull", "if-missing");
+    *to = (struct order_container){
+        .network = json_get_string(from, "network", NULL),
+        .cpu = def->cpu,
+        .memory = def->memory,
+        .gpu = def->gpu,
+        .shm = json_get_int(from, "shm", 0),
+        .pids = json_get_int(from, "pids", 0),
+        .read_only = json_get_bool(from, "read_only", false),
+        .registry_secret = json_get_string(from, "registry_secret", NULL),
+    };
+    for (int p = ORDER_CONTAINER_PULL_IF_MISSING; p <= ORDER_CONTAINER_PULL_NEVER; p++)
+        if (strcmp(pull, order_container_pull_name(p)) == 0)
+            to->pull = p;
+    b->start->container = to;
+    b->start->command = (int64_t)def->command_count;
 }
 
 static int fill_start(const struct build *b, json_t **made, struct err *err)
@@ -265,6 +297,7 @@ static int fill_start(const struct build *b, json_t **made, struct err *err)
         put_objects(b, err) < 0)
         return err->code;
     put_outputs(b);
+    put_container(b);
     b->start->secrets = def->secrets;
     b->start->secrets_count = def->secret_count;
     return 0;
@@ -281,7 +314,7 @@ static struct order_start start_of(const struct core *core, const struct attempt
         .experiment = run->experiment,
         .step = def->name,
         .number = a->number,
-        .executor = executor_for(def, a->worker),
+        .executor = order_executor_for(def, a->worker),
         .event = run->event,
         .timeout_us = def->timeout_us,
         .lost_after_us = step_lost_after(core, def),

@@ -8,6 +8,8 @@
 uint8_t order_sees(const struct ir_step *def);
 /* enum order_start_executor of a name; NONE when there is none such. */
 int order_executor_parse(const char *name);
+/* What runs the step on that worker; NONE when it has no such executor. */
+int order_executor_for(const struct ir_step *def, const struct worker *w);
 
 /* Is the step's condition true? LEAT_EINPUT, LEAT_ELIMIT when it cannot be said. */
 int order_when(struct run *run, int32_t step, bool *holds, struct err *err);

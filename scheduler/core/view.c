@@ -4,6 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "scheduler/core/order.h"
 
 static void see(struct view *v, const char *name, json_t *value)
 {
@@ -46,11 +47,15 @@ static json_t *steps_seen(const struct run *run, int32_t step)
     return steps;
 }
 
-/* {NAME: {"path": WORKSPACE/ATTEMPT/FOLDER/NAME}} */
+/* {NAME: {"path": WORKSPACE/ATTEMPT/FOLDER/NAME}}; /leat/FOLDER/NAME in a container */
 static void add_path(json_t *to, const struct attempt *a, const char *id, const char *folder,
                      const char *name)
 {
-    cleanup_free char *path = mem_printf("%s/%s/%s/%s", a->worker->workspace, id, folder, name);
+    const struct ir_step *def = step_ir(a->run, a->step);
+    const bool container = order_executor_for(def, a->worker) == ORDER_START_EXECUTOR_DOCKER;
+    cleanup_free char *path =
+        container ? mem_printf("/leat/%s/%s", folder, name)
+                  : mem_printf("%s/%s/%s/%s", a->worker->workspace, id, folder, name);
     json_object_set_new(to, name, json_pack("{s:s}", "path", path));
 }
 

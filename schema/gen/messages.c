@@ -164,7 +164,28 @@ static const struct field order_output_fields[] = {
 
 const struct shape shape_order_output = {"order_output", sizeof(struct order_output), order_output_fields, 3};
 
-static const char *const order_start_executor_words[] = {"", "process", "noop", "objects", NULL};
+static const char *const order_container_pull_words[] = {"", "if-missing", "always", "never", NULL};
+
+const char *order_container_pull_name(int value)
+{
+    return order_container_pull_words[value];
+}
+
+static const struct field order_container_fields[] = {
+    {.name = "pull", .kind = FIELD_ENUM, .offset = offsetof(struct order_container, pull), .names = order_container_pull_words, .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "network", .kind = FIELD_STRING, .offset = offsetof(struct order_container, network), .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "cpu", .kind = FIELD_NUMBER, .offset = offsetof(struct order_container, cpu), .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "memory", .kind = FIELD_INTEGER, .offset = offsetof(struct order_container, memory), .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "gpu", .kind = FIELD_INTEGER, .offset = offsetof(struct order_container, gpu), .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "shm", .kind = FIELD_INTEGER, .offset = offsetof(struct order_container, shm), .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "pids", .kind = FIELD_INTEGER, .offset = offsetof(struct order_container, pids), .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "read_only", .kind = FIELD_BOOLEAN, .offset = offsetof(struct order_container, read_only), .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "registry_secret", .kind = FIELD_STRING, .offset = offsetof(struct order_container, registry_secret), .least = INT64_MIN, .most = INT64_MAX},
+};
+
+const struct shape shape_order_container = {"order_container", sizeof(struct order_container), order_container_fields, 9};
+
+static const char *const order_start_executor_words[] = {"", "process", "noop", "objects", "docker", NULL};
 
 const char *order_start_executor_name(int value)
 {
@@ -182,6 +203,7 @@ static const struct field order_start_fields[] = {
     {.name = "executor", .kind = FIELD_ENUM, .offset = offsetof(struct order_start, executor), .required = true, .names = order_start_executor_words, .least = INT64_MIN, .most = INT64_MAX},
     {.name = "image", .kind = FIELD_STRING, .offset = offsetof(struct order_start, image), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "argv", .kind = FIELD_ARRAY, .offset = offsetof(struct order_start, argv), .required = true, .items = FIELD_STRING, .count_offset = offsetof(struct order_start, argv_count), .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "command", .kind = FIELD_INTEGER, .offset = offsetof(struct order_start, command), .least = 0, .most = INT64_MAX},
     {.name = "workdir", .kind = FIELD_STRING, .offset = offsetof(struct order_start, workdir), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "env", .kind = FIELD_ARRAY, .offset = offsetof(struct order_start, env), .items = FIELD_OBJECT, .count_offset = offsetof(struct order_start, env_count), .shape = &shape_order_env, .least = INT64_MIN, .most = INT64_MAX},
     {.name = "inputs", .kind = FIELD_ARRAY, .offset = offsetof(struct order_start, inputs), .items = FIELD_OBJECT, .count_offset = offsetof(struct order_start, inputs_count), .shape = &shape_order_input, .least = INT64_MIN, .most = INT64_MAX},
@@ -191,6 +213,7 @@ static const struct field order_start_fields[] = {
     {.name = "suffix", .kind = FIELD_STRING, .offset = offsetof(struct order_start, suffix), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "key", .kind = FIELD_STRING, .offset = offsetof(struct order_start, key), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "version", .kind = FIELD_STRING, .offset = offsetof(struct order_start, version), .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "container", .kind = FIELD_OBJECT, .offset = offsetof(struct order_start, container), .shape = &shape_order_container, .least = INT64_MIN, .most = INT64_MAX},
     {.name = "secrets", .kind = FIELD_ARRAY, .offset = offsetof(struct order_start, secrets), .items = FIELD_STRING, .count_offset = offsetof(struct order_start, secrets_count), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "event", .kind = FIELD_JSON, .offset = offsetof(struct order_start, event), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "timeout_us", .kind = FIELD_INTEGER, .offset = offsetof(struct order_start, timeout_us), .least = INT64_MIN, .most = INT64_MAX},
@@ -198,7 +221,7 @@ static const struct field order_start_fields[] = {
     {.name = "log_limit", .kind = FIELD_INTEGER, .offset = offsetof(struct order_start, log_limit), .least = INT64_MIN, .most = INT64_MAX},
 };
 
-const struct shape shape_order_start = {"order_start", sizeof(struct order_start), order_start_fields, 24};
+const struct shape shape_order_start = {"order_start", sizeof(struct order_start), order_start_fields, 26};
 
 static const char *const order_kind_words[] = {"", "start", "cancel", "revoke", "grant", NULL};
 
@@ -274,12 +297,13 @@ static const struct field report_result_fields[] = {
     {.name = "outcome", .kind = FIELD_ENUM, .offset = offsetof(struct report_result, outcome), .required = true, .names = report_result_outcome_words, .least = INT64_MIN, .most = INT64_MAX},
     {.name = "exit_code", .kind = FIELD_INTEGER, .offset = offsetof(struct report_result, exit_code), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "reason", .kind = FIELD_STRING, .offset = offsetof(struct report_result, reason), .least = INT64_MIN, .most = INT64_MAX, .longest = 4096},
+    {.name = "image", .kind = FIELD_STRING, .offset = offsetof(struct report_result, image), .least = INT64_MIN, .most = INT64_MAX, .longest = 1024},
     {.name = "outputs", .kind = FIELD_JSON, .offset = offsetof(struct report_result, outputs), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "metrics", .kind = FIELD_JSON, .offset = offsetof(struct report_result, metrics), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "log", .kind = FIELD_JSON, .offset = offsetof(struct report_result, log), .least = INT64_MIN, .most = INT64_MAX},
 };
 
-const struct shape shape_report_result = {"report_result", sizeof(struct report_result), report_result_fields, 6};
+const struct shape shape_report_result = {"report_result", sizeof(struct report_result), report_result_fields, 7};
 
 static const char *const report_kind_words[] = {"", "hello", "heartbeat", "started", "progress", "finished", NULL};
 

@@ -138,11 +138,34 @@ struct order_output {
 };
 extern const struct shape shape_order_output;
 
+enum order_container_pull {
+    ORDER_CONTAINER_PULL_NONE,
+    ORDER_CONTAINER_PULL_IF_MISSING,
+    ORDER_CONTAINER_PULL_ALWAYS,
+    ORDER_CONTAINER_PULL_NEVER,
+};
+const char *order_container_pull_name(int value); /* "" for ORDER_CONTAINER_PULL_NONE */
+
+/* containers */
+struct order_container {
+    int pull; /* enum order_container_pull */
+    const char *network;
+    double cpu; /* processors; 0 = no limit */
+    int64_t memory; /* bytes, swap included; 0 = no limit */
+    int64_t gpu;
+    int64_t shm; /* bytes of /dev/shm; 0 = the usual */
+    int64_t pids; /* 0 = the usual */
+    bool read_only; /* the image's root folder */
+    const char *registry_secret; /* name of a secret USER:PASSWORD */
+};
+extern const struct shape shape_order_container;
+
 enum order_start_executor {
     ORDER_START_EXECUTOR_NONE,
     ORDER_START_EXECUTOR_PROCESS,
     ORDER_START_EXECUTOR_NOOP,
     ORDER_START_EXECUTOR_OBJECTS,
+    ORDER_START_EXECUTOR_DOCKER,
 };
 const char *order_start_executor_name(int value); /* "" for ORDER_START_EXECUTOR_NONE */
 
@@ -159,6 +182,7 @@ struct order_start {
     const char *image;
     const char **argv;
     size_t argv_count;
+    int64_t command; /* containers: so many of argv replace the image's entry point; 0 = it stays */
     const char *workdir;
     struct order_env *env;
     size_t env_count;
@@ -171,6 +195,7 @@ struct order_start {
     const char *suffix; /* objects */
     const char *key; /* objects: one object instead of a set */
     const char *version; /* objects: of that one object */
+    struct order_container *container; /* containers */
     const char **secrets; /* names; the worker fetches the values from the API */
     size_t secrets_count;
     json_t *event; /* the CloudEvent, for the file LEAT_EVENT */
@@ -251,6 +276,7 @@ struct report_result {
     int outcome; /* enum report_result_outcome; lost: its keeper died, or its lease fuse ended it */
     int64_t exit_code; /* 0..255; 128+N for a signal N; -1 when it never ran */
     const char *reason;
+    const char *image; /* what ran in the container: REPOSITORY@sha256:… or the image's id */
     json_t *outputs; /* {name: value} or {name: {artifact, size, folder}} */
     json_t *metrics;
     json_t *log; /* {chunks, bytes, sha256, truncated} */

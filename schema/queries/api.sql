@@ -304,7 +304,8 @@ DELETE FROM secret WHERE name = $1::text RETURNING name;
 SELECT x.name, x.sealed
 FROM step_live l JOIN run_live r ON r.id = l.run
 JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version
-LEFT JOIN secret x ON v.ir->'steps'->l.step->'secrets' ? x.name AND x.name = ANY ($3::text[])
+LEFT JOIN secret x ON x.name = ANY ($3::text[]) AND (v.ir->'steps'->l.step->'secrets' ? x.name
+    OR v.ir->'steps'->l.step->'container'->>'registry_secret' = x.name)
 WHERE l.attempt_id = $1::uuid AND l.worker = $2::text AND l.state IN ('placed', 'running', 'cancelling');
 
 -- $1 attempt, $2 worker, $3 bucket: the source that says how it is read, while the attempt lives there.
