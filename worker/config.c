@@ -9,9 +9,12 @@
 #include <unistd.h>
 
 #include "common/base/mem.h"
+#include "common/ir/container.h"
 
 #define NAME_MAX_BYTES 64
 #define PATH_DEFAULT   "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static const char *const executor_words[] = {"auto", "process", "docker", NULL};
 
 #define KEY(field, name, kind) CONFIG_KEY(struct worker_config, field, name, kind)
 static const struct config_key keys[] = {
@@ -26,6 +29,20 @@ static const struct config_key keys[] = {
     {KEY(slots, "slots", CONFIG_INT), .fallback = "0", .least = 0, .most = 10000,
      .help = "steps at once; 0 = one a processor"},
     {KEY(pool, "pool", CONFIG_STRING), .fallback = "default", .help = "pool that it works for"},
+    {KEY(executor, "executor", CONFIG_ENUM), .words = executor_words, .fallback = "auto",
+     .help = "what steps run in: docker (all in containers), process (none), or auto: those with "
+             "an image in containers while a docker engine answers"},
+    {KEY(docker_host, "docker-host", CONFIG_STRING),
+     .help = "the engine: unix:///PATH or tcp://HOST:PORT (default: DOCKER_HOST, else "
+             "unix:///var/run/docker.sock)"},
+    {KEY(docker_certs, "docker-certs", CONFIG_PATH),
+     .help = "folder of ca.pem, cert.pem and key.pem for an engine over TLS (default: "
+             "DOCKER_CERT_PATH where DOCKER_TLS_VERIFY is set)"},
+    {KEY(docker_network, "docker-network", CONFIG_STRING), .fallback = "default",
+     .help = "network of containers whose step names none: none, default (the engine's), host, or "
+             "a network's name"},
+    {KEY(docker_networks, "docker-networks", CONFIG_STRING), .fallback = "none,default",
+     .help = "networks that a step may name, between commas; host is there only if you write it"},
     {KEY(path, "path", CONFIG_STRING), .fallback = PATH_DEFAULT, .help = "PATH of process steps"},
     {KEY(home, "home", CONFIG_PATH),
      .help = "HOME of process steps (default: the workspace of each)"},
@@ -109,6 +126,18 @@ static void default_secrets(struct worker_config *config)
         config->secrets = mem_string(runtime && runtime[0] == '/' ? runtime : "/dev/shm");
 }
 
+/* As the docker command takes them. */
+static void default_docker(struct worker_config *config)
+{
+    const char *host = getenv("DOCKER_HOST"), *certs = getenv("DOCKER_CERT_PATH");
+    const char *verify = getenv("DOCKER_TLS_VERIFY");
+    const bool given = config->docker_host != NULL;
+    if (!given)
+        config->docker_host = mem_string(host && *host ? host : "unix:///var/run/docker.sock");
+    if (!given && !config->docker_certs && certs && *certs && verify && *verify)
+        config->docker_certs = mem_string(certs);
+}
+
 int worker_config_complete(struct worker_config *config, struct err *err)
 {
     if (default_name(config, err) != 0)
@@ -125,5 +154,6 @@ int worker_config_complete(struct worker_config *config, struct err *err)
     if (config->slots == 0)
         config->slots = sysconf(_SC_NPROCESSORS_ONLN);
     default_secrets(config);
-    return 0;
+    default_docker(config);
+    return container_network_check(config->docker_network, err);
 }

@@ -6,6 +6,9 @@
 #include "common/bus/open.h"
 #include "common/store/config.h"
 
+/* auto: containers for steps with an image while a docker engine answers, else processes. */
+enum worker_executor { WORKER_EXECUTOR_AUTO, WORKER_EXECUTOR_PROCESS, WORKER_EXECUTOR_DOCKER };
+
 struct worker_config {
     DAEMON_FIELDS;
     BUS_FIELDS;
@@ -21,7 +24,12 @@ struct worker_config {
     char *keeper;  /* program; NULL = leat-keeper beside this one */
     char *secrets; /* folder for tmpfs files; NULL = $XDG_RUNTIME_DIR or /dev/shm */
     char *listen;  /* health and metrics; NULL = none */
-    int64_t slots; /* 0 = one a processor */
+    int executor;  /* enum worker_executor */
+    char *docker_host;
+    char *docker_certs;    /* NULL = plain */
+    char *docker_network;  /* of steps that name none */
+    char *docker_networks; /* that steps may name, between commas */
+    int64_t slots;         /* 0 = one a processor */
     int64_t lost_after_us;
 };
 

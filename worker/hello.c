@@ -42,9 +42,41 @@ static size_t list_held(struct worker *w, struct held_attempt *held)
     return n;
 }
 
+/* The first is what a step gets that names none. A step without an image is a process where there
+ * are both. */
+static size_t list_executors(const struct worker *w, const char *names[WORKER_EXECUTORS])
+{
+    const struct executor *docker = w->executors[ORDER_START_EXECUTOR_DOCKER];
+    const char *why;
+    size_t n = 0;
+    if (docker &&
+        (docker_executor_engine(docker, &why) || w->config->executor == WORKER_EXECUTOR_DOCKER))
+        names[n++] = "docker";
+    if (w->config->executor != WORKER_EXECUTOR_DOCKER)
+        names[n++] = "process";
+    names[n++] = "noop";
+    names[n++] = "objects";
+    return n;
+}
+
+/* For the person who wonders why a step is what it is. */
+static void log_choice(const struct worker *w)
+{
+    const struct executor *docker = w->executors[ORDER_START_EXECUTOR_DOCKER];
+    const char *why = "";
+    const char *version = docker ? docker_executor_engine(docker, &why) : NULL;
+    if (!docker)
+        log_info("steps run as processes: executor is process");
+    else if (version)
+        log_info("steps with an image run in containers", LOG_S("engine", version),
+                 LOG_S("host", w->config->docker_host));
+    else
+        log_info("steps run as processes until a docker engine answers", LOG_S("why", why));
+}
+
 static void say(struct worker *w)
 {
-    static const char *executors[] = {"process", "noop", "objects"};
+    const char *executors[WORKER_EXECUTORS];
     cleanup_free struct held_attempt *held = mem_array(HASH_COUNT(w->attempts), sizeof *held);
     struct sysinfo machine = {0};
     sysinfo(&machine);
@@ -55,7 +87,7 @@ static void say(struct worker *w)
         .cpu = get_nprocs(),
         .memory = (int64_t)machine.totalram * machine.mem_unit,
         .executors = executors,
-        .executors_count = ARRAY_LEN(executors),
+        .executors_count = list_executors(w, executors),
         .workspace = w->workspaces,
         .held = held,
         .held_count = list_held(w, held),
@@ -69,8 +101,15 @@ static void say(struct worker *w)
              LOG_I("held", hello.held_count), LOG_I("orders", hello.orders));
 }
 
+void hello_again(struct worker *w)
+{
+    log_choice(w);
+    say(w);
+}
+
 void hello_say(struct worker *w)
 {
+    log_choice(w);
     say(w);
     lease_begin(&w->lease, clock_boottime_us());
     for (struct attempt *a = w->attempts; a; a = a->hh.next)

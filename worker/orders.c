@@ -59,7 +59,8 @@ static void tell_lease(struct worker *w)
 {
     w->fused = true;
     for (int i = 1; i < WORKER_EXECUTORS; i++)
-        w->executors[i]->ops->lease(w->executors[i], w->lease.end_us);
+        if (w->executors[i])
+            w->executors[i]->ops->lease(w->executors[i], w->lease.end_us);
 }
 
 static void grant(struct worker *w, const struct order *order)
@@ -85,7 +86,8 @@ static const char *refusal(struct worker *w, const struct order *order)
         return "the worker's lease has lapsed";
     if (HASH_COUNT(w->attempts) >= WORKER_ATTEMPTS)
         return "the worker holds too many attempts";
-    if (!order->start || order->start->executor == ORDER_START_EXECUTOR_NONE)
+    if (!order->start || order->start->executor == ORDER_START_EXECUTOR_NONE ||
+        !w->executors[order->start->executor])
         return "the worker has no such executor";
     return NULL;
 }
@@ -266,6 +268,8 @@ static void on_failed(void *arg, const struct err *err)
 static void adopt_bus(struct worker *w)
 {
     const struct uuid *bus = w->bus->ops->id(w->bus);
+    if (bus && w->executors[ORDER_START_EXECUTOR_DOCKER])
+        docker_executor_cluster(w->executors[ORDER_START_EXECUTOR_DOCKER], bus);
     if (!bus || uuid_compare(bus, &w->orders_bus) == 0)
         return;
     if (!uuid_is_nil(&w->orders_bus))

@@ -102,7 +102,26 @@ static int read_token(struct worker *w, struct err *err)
     return 0;
 }
 
-static void open_executors(struct worker *w)
+static int open_docker(struct worker *w, const struct executor_owner *owner, struct err *err)
+{
+    const struct worker_config *config = w->config;
+    const struct docker_options options = {
+        .host = config->docker_host,
+        .certs = config->docker_certs,
+        .worker = w->id,
+        .network = config->docker_network,
+        .networks = config->docker_networks,
+        .workspaces = w->workspaces,
+        .secrets = w->secrets,
+        .needed = config->executor == WORKER_EXECUTOR_DOCKER,
+    };
+    struct executor *docker = docker_executor_open(owner, &options, err);
+    w->executors[ORDER_START_EXECUTOR_DOCKER] = docker;
+    w->executors_waited += docker != NULL;
+    return docker ? 0 : err->code;
+}
+
+static int open_executors(struct worker *w, struct err *err)
 {
     const struct executor_owner owner = {.loop = w->loop, .events = &ATTEMPT_EVENTS, .arg = w};
     w->executors[ORDER_START_EXECUTOR_PROCESS] =
@@ -111,7 +130,8 @@ static void open_executors(struct worker *w)
     const struct executor_api api = {w->http, w->config->api, w->token, w->id};
     w->executors[ORDER_START_EXECUTOR_OBJECTS] =
         objects_executor_open(&owner, w->config->buckets, w->store, &api);
-    w->executors_waited = WORKER_EXECUTORS - 1;
+    w->executors_waited = 3;
+    return w->config->executor == WORKER_EXECUTOR_PROCESS ? 0 : open_docker(w, &owner, err);
 }
 
 int worker_open(struct worker *w, struct loop *loop, const struct worker_config *config,
@@ -134,8 +154,7 @@ int worker_open(struct worker *w, struct loop *loop, const struct worker_config 
         return rc;
     w->http = http_client_new(loop);
     open_reports(w);
-    open_executors(w);
-    return 0;
+    return open_executors(w, err);
 }
 
 void worker_close(struct worker *w)

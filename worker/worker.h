@@ -18,7 +18,7 @@
 #include "worker/keeper/table.h"
 #include "worker/reports.h"
 
-#define WORKER_EXECUTORS  4      /* by enum order_start_executor; [0] unused */
+#define WORKER_EXECUTORS  5      /* by enum order_start_executor; [0] unused, others may be NULL */
 #define WORKER_ATTEMPTS   12000  /* held at once; a start above it is refused */
 #define WORKER_WORKSPACES "work" /* folders of the data folder */
 #define WORKER_LOGS       "logs"
@@ -73,7 +73,8 @@ bool worker_journal(struct worker *w);
 /* ---- hello.c -----------------------------------------------------------------------------------
  */
 void hello_say(struct worker *w); /* once: hello, what is finished and unacknowledged, heartbeats */
-void hello_beat(struct worker *w); /* a heartbeat now */
+void hello_beat(struct worker *w);  /* a heartbeat now */
+void hello_again(struct worker *w); /* what it can run has changed: that is said, nothing judged */
 
 /* ---- orders.c ----------------------------------------------------------------------------------
  */

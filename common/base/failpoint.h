@@ -41,6 +41,12 @@
     F(SPAWN_AFTER, "spawn-after", "worker")                                                        \
     F(EXIT_SEEN_BEFORE, "exit-seen-before", "worker")                                              \
     F(EXIT_SEEN_AFTER, "exit-seen-after", "worker")                                                \
+    F(CONTAINER_CREATE_BEFORE, "container-create-before", "worker")                                \
+    F(CONTAINER_CREATE_AFTER, "container-create-after", "worker")                                  \
+    F(CONTAINER_START_BEFORE, "container-start-before", "worker")                                  \
+    F(CONTAINER_START_AFTER, "container-start-after", "worker")                                    \
+    F(CONTAINER_REMOVED_BEFORE, "container-removed-before", "worker")                              \
+    F(CONTAINER_REMOVED_AFTER, "container-removed-after", "worker")                                \
     F(OUTPUT_STORED_BEFORE, "output-stored-before", "worker")                                      \
     F(OUTPUT_STORED_AFTER, "output-stored-after", "worker")                                        \
     F(LOG_CLOSED_BEFORE, "log-closed-before", "worker")                                            \

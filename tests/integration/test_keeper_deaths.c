@@ -19,9 +19,9 @@ static void test_worker_dies_and_adopts(void **state)
     open_executor();
     until(&ready);
     const struct uuid a = id(1), b = id(2), c = id(3);
-    assert_true(ex->ops->adopt(ex, &a));
-    assert_true(ex->ops->adopt(ex, &b));
-    assert_false(ex->ops->adopt(ex, &c));
+    assert_true(ex->ops->adopt(ex, &(struct executor_spec){.attempt = a}));
+    assert_true(ex->ops->adopt(ex, &(struct executor_spec){.attempt = b}));
+    assert_false(ex->ops->adopt(ex, &(struct executor_spec){.attempt = c}));
     ex->ops->settle(ex);
     until(&seen[1].exited);
     until(&seen[2].exited);
@@ -48,7 +48,7 @@ static void test_strays_are_ended(void **state)
     open_executor();
     until(&ready);
     const struct uuid stray = id(1);
-    assert_false(ex->ops->adopt(ex, &stray)); /* forgotten */
+    assert_false(ex->ops->adopt(ex, &(struct executor_spec){.attempt = stray})); /* forgotten */
 }
 
 static void test_forgotten_is_unknown(void **state)
@@ -62,7 +62,7 @@ static void test_forgotten_is_unknown(void **state)
     close_executor();
     open_executor();
     until(&ready);
-    assert_false(ex->ops->adopt(ex, &a));
+    assert_false(ex->ops->adopt(ex, &(struct executor_spec){.attempt = a}));
 }
 
 static void test_keeper_dies(void **state)
@@ -104,8 +104,8 @@ static void test_keeper_dies_with_the_worker_away(void **state)
     open_executor();
     until(&ready);
     const struct uuid a = id(1), b = id(2);
-    assert_true(ex->ops->adopt(ex, &a));
-    assert_true(ex->ops->adopt(ex, &b));
+    assert_true(ex->ops->adopt(ex, &(struct executor_spec){.attempt = a}));
+    assert_true(ex->ops->adopt(ex, &(struct executor_spec){.attempt = b}));
     until(&seen[1].lost);
     until(&seen[2].exited); /* its status was kept on disk */
     assert_int_equal(seen[2].exit.exit_code, 9);
@@ -141,7 +141,7 @@ static void test_recycled_pid_is_spared(void **state)
     table_close(&t);
     open_executor();
     until(&ready);
-    assert_true(ex->ops->adopt(ex, &a));
+    assert_true(ex->ops->adopt(ex, &(struct executor_spec){.attempt = a}));
     until(&seen[1].lost);
     run_for(100000);
     assert_false(is_gone(stranger));
@@ -167,7 +167,7 @@ static void test_term_ends_all_that_runs(void **state)
     open_executor();
     until(&ready);
     const struct uuid a = id(1);
-    assert_true(ex->ops->adopt(ex, &a));
+    assert_true(ex->ops->adopt(ex, &(struct executor_spec){.attempt = a}));
     until(&seen[1].lost);
     assert_string_equal(seen[1].reason, "its keeper was told to end");
 }

@@ -26,9 +26,13 @@ static void die(const char *what)
     abort();
 }
 
+/* Attempts of two workers have nothing in common: engines outlive them. */
+static uint8_t salt[4];
+
 struct uuid one_worker_id(int attempt)
 {
     struct uuid id = {{0xaa}};
+    memcpy(&id.b[8], salt, sizeof salt);
     id.b[14] = (uint8_t)(attempt >> 8);
     id.b[15] = (uint8_t)attempt;
     return id;
@@ -196,6 +200,7 @@ struct one_worker *one_worker_open(void)
     snprintf(o->dir, sizeof o->dir, "/tmp/leat-worker.XXXXXX");
     if (!mkdtemp(o->dir))
         die("mkdtemp");
+    random_bytes(salt, sizeof salt);
     o->loop = loop_new();
     o->epoch = 1;
     o->seen = mem_array(ONE_WORKER_ATTEMPTS, sizeof *o->seen);
@@ -381,7 +386,11 @@ static struct seen_attempt *await(struct one_worker *o, int attempt, bool may_be
             return s;
         wait_for_count(o->loop, &s->finished, 1, 5);
     }
+    int status = 0;
     fprintf(stderr, "attempt %d\n", attempt);
+    if (o->pid && waitpid(o->pid, &status, WNOHANG) == o->pid)
+        fprintf(stderr, "the worker has ended: status %d, signal %d\n", WEXITSTATUS(status),
+                WTERMSIG(status));
     die(may_be_lost ? "it is not over" : "it does not finish");
     return s;
 }

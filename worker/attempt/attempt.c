@@ -44,7 +44,8 @@ struct attempt *attempt_known(struct worker *w, const struct uuid *id)
 
 static bool follows_a_restart(const struct order *order)
 {
-    return order->start->executor == ORDER_START_EXECUTOR_PROCESS;
+    return order->start->executor == ORDER_START_EXECUTOR_PROCESS ||
+           order->start->executor == ORDER_START_EXECUTOR_DOCKER;
 }
 
 struct attempt *attempt_new(struct worker *w, struct order *order, const char *order_text,
@@ -72,13 +73,20 @@ void attempt_free(struct attempt *a)
     order_clear(&a->order);
     free(a->asked_reason);
     free(a->exit_reason);
+    free(a->image);
+    secrets_forget_login(a);
     free(a->text);
     free(a);
 }
 
-bool attempt_is_process(const struct attempt *a)
+bool attempt_runs_program(const struct attempt *a)
 {
-    return a->order.start->executor == ORDER_START_EXECUTOR_PROCESS;
+    return follows_a_restart(&a->order);
+}
+
+bool attempt_in_container(const struct attempt *a)
+{
+    return a->order.start->executor == ORDER_START_EXECUTOR_DOCKER;
 }
 
 char *attempt_path(const struct attempt *a, const char *name)
@@ -140,6 +148,7 @@ void attempt_finish(struct attempt *a, struct attempt_result *result)
         .outcome = result->outcome,
         .exit_code = result->exit_code,
         .reason = reason[0] ? reason : NULL,
+        .image = a->image,
         .outputs = result->outputs,
         .metrics = result->metrics,
         .log = result->log,
@@ -216,6 +225,7 @@ static void launch(struct attempt *a)
     move(a, WORK_STARTING);
     failpoint_hit(FAILPOINT_SPAWN_BEFORE);
     const int rc = prepare_launch(a, &err);
+    secrets_forget_login(a);
     failpoint_hit(FAILPOINT_SPAWN_AFTER);
     if (rc != 0)
         finish_unstarted(a, REPORT_RESULT_OUTCOME_FAILED, err.text);
@@ -252,7 +262,10 @@ bool attempt_adopt(struct attempt *a)
     a->executor = w->executors[a->order.start->executor];
     a->grace_us = a->order.grace_us;
     a->workspace = true;
-    if (!a->executor || !a->executor->ops->adopt(a->executor, &a->id))
+    cleanup_free char *log = attempt_log_path(a);
+    struct executor_spec spec = prepare_spec(a);
+    spec.log_path = log;
+    if (!a->executor || !a->executor->ops->adopt(a->executor, &spec))
         return false;
     move(a, WORK_RUNNING);
     spool_open(a);
@@ -335,7 +348,7 @@ static void on_started(void *arg, const struct uuid *id, int64_t wall_us)
         return;
     move(a, WORK_RUNNING);
     a->exit.started_us = wall_us;
-    if (attempt_is_process(a))
+    if (attempt_runs_program(a))
         spool_open(a);
     loop_timer_start(w->loop, &a->started, STARTED_AFTER_US, 0, report_started, a);
 }
@@ -346,7 +359,7 @@ static void ended(struct attempt *a)
     loop_timer_stop(&a->started);
     move(a, WORK_COLLECTING);
     failpoint_hit(FAILPOINT_EXIT_SEEN_AFTER);
-    if (attempt_is_process(a) && !a->spool)
+    if (attempt_runs_program(a) && !a->spool)
         spool_open(a);
     collect_start(a);
 }
@@ -362,6 +375,8 @@ static void on_exited(void *arg, const struct uuid *id, const struct executor_ex
     if (!awaits_end(a))
         return;
     a->exit = *exit;
+    a->image = exit->image && exit->image[0] ? mem_string(exit->image) : NULL;
+    a->exit.image = a->image;
     a->exit_reason = mem_string(exit->reason);
     a->exit.reason = a->exit_reason;
     ended(a);
@@ -379,5 +394,18 @@ static void on_lost(void *arg, const struct uuid *id, const char *reason)
     ended(a);
 }
 
-const struct executor_events ATTEMPT_EVENTS = {
-    .ready = on_ready, .started = on_started, .exited = on_exited, .lost = on_lost};
+/* An engine came after the hello: another hello says what the worker can run now. Only the first
+ * of a life judges. */
+static void on_changed(void *arg, struct executor *ex)
+{
+    struct worker *w = arg;
+    log_info("an executor has changed", LOG_S("executor", ex->ops->name));
+    if (w->settled)
+        hello_again(w);
+}
+
+const struct executor_events ATTEMPT_EVENTS = {.ready = on_ready,
+                                               .started = on_started,
+                                               .exited = on_exited,
+                                               .changed = on_changed,
+                                               .lost = on_lost};

@@ -37,6 +37,8 @@ struct attempt {
     struct collect *collect;   /* while it is COLLECTING */
     struct executor_exit exit; /* once it has ended; `reason` is exit_reason */
     char *exit_reason;
+    char *image;    /* what ran in its container, by content; NULL = none */
+    char *login;    /* of its image's registry, until it has been handed on; wiped */
     bool lost;      /* its keeper died */
     bool workspace; /* there may be a folder of it */
 };
@@ -72,10 +74,11 @@ void attempt_over(struct attempt *a);
 
 /* For prepare.c: everything is in place, or `err` says what is not. */
 void attempt_prepared(struct attempt *a, const struct err *err);
-/* What the process executor runs, and so needs files. */
-bool attempt_is_process(const struct attempt *a);
+/* A process or a container: what has files, a log, and goes on without the worker. */
+bool attempt_runs_program(const struct attempt *a);
 /* WORKSPACE/ATTEMPT[/NAME]; malloc'd. */
 char *attempt_path(const struct attempt *a, const char *name);
+bool attempt_in_container(const struct attempt *a);
 char *attempt_log_path(const struct attempt *a);
 
 extern const struct executor_events ATTEMPT_EVENTS; /* their arg is the worker */

@@ -87,7 +87,7 @@ static void log_done(struct attempt *a, json_t *log)
 {
     struct collect *c = a->collect;
     c->result.log = log;
-    if (attempt_is_process(a))
+    if (attempt_runs_program(a))
         c->result.metrics = outputs_metrics(a, &c->reason);
     if (c->result.outcome == REPORT_RESULT_OUTCOME_SUCCEEDED)
         outputs_collect(a, outputs_done);

@@ -77,21 +77,30 @@ static void set_leat(struct list *list, const struct attempt *a)
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         if (texts[i].value)
             set(list, texts[i].name, texts[i].value);
-    set_path(list, "LEAT_IN", a, "in");
-    set_path(list, "LEAT_OUT", a, "out");
-    set_path(list, "LEAT_METRICS", a, "metrics");
-    if (start->event)
-        set_path(list, "LEAT_EVENT", a, "event.json");
-    if (start->secrets_count > 0) {
-        set_path(list, "LEAT_SECRETS", a, "secrets");
-        set_path(list, "LEAT_TOKEN_FILE", a, "secrets/.token");
-    }
+    const struct {
+        const char *name, *inside, *in_container;
+        bool wanted;
+    } paths[] = {
+        {"LEAT_IN", "in", CONTAINER_IN, true},
+        {"LEAT_OUT", "out", CONTAINER_OUT, true},
+        {"LEAT_METRICS", "metrics", CONTAINER_OUT "/" CONTAINER_METRICS, true},
+        {"LEAT_EVENT", "event.json", CONTAINER_EVENT, start->event != NULL},
+        {"LEAT_SECRETS", "secrets", CONTAINER_SECRETS, start->secrets_count > 0},
+        {"LEAT_TOKEN_FILE", "secrets/.token", CONTAINER_SECRETS "/.token",
+         start->secrets_count > 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+        if (paths[i].wanted && attempt_in_container(a))
+            set(list, paths[i].name, paths[i].in_container);
+        else if (paths[i].wanted)
+            set_path(list, paths[i].name, a, paths[i].inside);
 }
 
 char **environment_make(const struct attempt *a, struct err *err)
 {
     struct list list = {0};
-    set_base(&list, a);
+    if (!attempt_in_container(a)) /* its image says the rest */
+        set_base(&list, a);
     const int rc = set_own(&list, a->order.start, err);
     set_leat(&list, a);
     MEM_ROOM(list.items, list.count, list.cap);

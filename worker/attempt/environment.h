@@ -3,6 +3,13 @@
 #pragma once
 #include "common/base/err.h"
 
+/* What a container sees of its attempt. */
+#define CONTAINER_IN      "/leat/in"
+#define CONTAINER_OUT     "/leat/out"
+#define CONTAINER_EVENT   "/leat/event.json"
+#define CONTAINER_SECRETS "/leat/secrets"
+#define CONTAINER_METRICS ".metrics" /* in CONTAINER_OUT */
+
 struct attempt;
 
 /* NAME=value, ends with NULL; malloc'd with its strings: environment_free. LEAT_EINPUT for a name

@@ -12,6 +12,7 @@
 #include "common/store/store.h"
 #include "common/text/json.h"
 #include "worker/attempt/attempt.h"
+#include "worker/attempt/environment.h"
 #include "worker/attempt/files.h"
 #include "worker/worker.h"
 
@@ -193,7 +194,8 @@ static bool take_metric(json_t *metrics, const char *line, size_t len)
 
 json_t *outputs_metrics(const struct attempt *a, struct text *note)
 {
-    cleanup_free char *path = attempt_path(a, "metrics");
+    cleanup_free char *path =
+        attempt_path(a, attempt_in_container(a) ? "out/" CONTAINER_METRICS : "metrics");
     cleanup_free char *text = NULL;
     size_t len = 0, number = 0;
     struct err err = {0};

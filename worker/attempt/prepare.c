@@ -1,7 +1,9 @@
 #include "worker/attempt/prepare.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -56,10 +58,10 @@ static void go_on(struct prepare *p)
     const struct order_start *start = a->order.start;
     if (p->input < start->inputs_count) {
         inputs_put(a, &start->inputs[p->input++], part_done, p);
-    } else if (!p->event_done && start->event && attempt_is_process(a)) {
+    } else if (!p->event_done && start->event && attempt_runs_program(a)) {
         p->event_done = true;
         event_put(a, part_done, p);
-    } else if (!p->secrets_done && start->secrets_count > 0) {
+    } else if (!p->secrets_done && secrets_needed(a)) {
         p->secrets_done = true;
         secrets_fetch(a, part_done, p);
     } else {
@@ -73,12 +75,26 @@ static int make_folder(const struct attempt *a, const char *name, struct err *er
     return folder_make(path, 0755, err);
 }
 
+/* For whatever user the image has. On this machine nobody else gets there: the data folder is
+ * private. */
+static int make_open_folder(const struct attempt *a, const char *name, struct err *err)
+{
+    cleanup_free char *path = attempt_path(a, name);
+    if (folder_make(path, 0777, err) != 0)
+        return err->code;
+    if (chmod(path, 0777) != 0)
+        return err_errno(err, errno, "%s", path);
+    return 0;
+}
+
 static int make_workspace(const struct attempt *a, struct err *err)
 {
     const struct order_start *start = a->order.start;
     if (make_folder(a, NULL, err) != 0 ||
         (start->inputs_count > 0 && make_folder(a, "in", err) != 0))
         return err->code;
+    if (attempt_in_container(a))
+        return make_open_folder(a, "out", err);
     if (start->outputs_count > 0 || start->executor == ORDER_START_EXECUTOR_OBJECTS)
         return make_folder(a, "out", err);
     return 0;
@@ -107,11 +123,11 @@ static char *workdir_of(const struct attempt *a)
     return attempt_path(a, given && given[0] ? given : NULL);
 }
 
-static int launch_process(struct attempt *a, struct executor_spec *spec, struct err *err)
+static int launch_program(struct attempt *a, struct executor_spec *spec, const char *workdir,
+                          struct err *err)
 {
     const struct order_start *start = a->order.start;
     cleanup_free const char **argv = mem_array(start->argv_count + 1, sizeof *argv);
-    cleanup_free char *workdir = workdir_of(a);
     cleanup_free char *log = attempt_log_path(a);
     for (size_t i = 0; i < start->argv_count; i++)
         argv[i] = start->argv[i];
@@ -125,6 +141,12 @@ static int launch_process(struct attempt *a, struct executor_spec *spec, struct 
     const int rc = a->executor->ops->start(a->executor, spec, err);
     environment_free(env);
     return rc;
+}
+
+static int launch_process(struct attempt *a, struct executor_spec *spec, struct err *err)
+{
+    cleanup_free char *workdir = workdir_of(a);
+    return launch_program(a, spec, workdir, err);
 }
 
 static int launch_objects(struct attempt *a, struct executor_spec *spec, struct err *err)
@@ -143,12 +165,80 @@ static int launch_objects(struct attempt *a, struct executor_spec *spec, struct 
     return a->executor->ops->start(a->executor, spec, err);
 }
 
-int prepare_launch(struct attempt *a, struct err *err)
+/* ---- a container
+ * --------------------------------------------------------------------------------- */
+
+enum { MOUNT_OUT, MOUNT_IN, MOUNT_EVENT, MOUNT_SECRETS, MOUNTS };
+
+static size_t list_mounts(const struct attempt *a, char *sources[MOUNTS],
+                          struct executor_mount out[MOUNTS])
+{
+    const struct order_start *start = a->order.start;
+    const struct {
+        bool wanted;
+        const char *name, *target;
+    } rows[MOUNTS] = {
+        [MOUNT_OUT] = {true, "out", CONTAINER_OUT},
+        [MOUNT_IN] = {start->inputs_count > 0, "in", CONTAINER_IN},
+        [MOUNT_EVENT] = {start->event != NULL, "event.json", CONTAINER_EVENT},
+        [MOUNT_SECRETS] = {start->secrets_count > 0, NULL, CONTAINER_SECRETS},
+    };
+    size_t n = 0;
+    for (int i = 0; i < MOUNTS; i++) {
+        if (!rows[i].wanted)
+            continue;
+        sources[n] = rows[i].name ? attempt_path(a, rows[i].name) : secrets_folder(a);
+        out[n] = (struct executor_mount){sources[n], rows[i].target, i == MOUNT_OUT};
+        n++;
+    }
+    return n;
+}
+
+static enum executor_pull pull_of(int pull)
+{
+    return pull == ORDER_CONTAINER_PULL_ALWAYS  ? PULL_ALWAYS
+           : pull == ORDER_CONTAINER_PULL_NEVER ? PULL_NEVER
+                                                : PULL_IF_MISSING;
+}
+
+static int launch_container(struct attempt *a, struct executor_spec *spec, struct err *err)
+{
+    static const struct order_container usual = {0};
+    const struct order_start *start = a->order.start;
+    const struct order_container *c = start->container ? start->container : &usual;
+    char *sources[MOUNTS] = {0};
+    struct executor_mount mounts[MOUNTS];
+    char run[UUID_TEXT];
+    uuid_format(&start->run, run);
+    const struct executor_container container = {
+        .command = (size_t)(start->command > 0 ? start->command : 0),
+        .pull = pull_of(c->pull),
+        .network = c->network,
+        .cpu = c->cpu,
+        .memory = c->memory,
+        .gpu = c->gpu,
+        .shm = c->shm,
+        .pids = c->pids,
+        .read_only = c->read_only,
+        .login = a->login,
+        .run = run,
+        .step = start->step,
+        .mounts = mounts,
+        .mount_count = list_mounts(a, sources, mounts),
+    };
+    spec->container = &container;
+    const int rc = launch_program(a, spec, start->workdir ? start->workdir : "", err);
+    for (int i = 0; i < MOUNTS; i++)
+        free(sources[i]);
+    return rc;
+}
+
+struct executor_spec prepare_spec(const struct attempt *a)
 {
     const struct order_start *start = a->order.start;
     const int64_t lost_after =
         start->lost_after_us > 0 ? start->lost_after_us : a->worker->config->lost_after_us;
-    struct executor_spec spec = {
+    return (struct executor_spec){
         .attempt = a->id,
         .image = start->image,
         .log_limit = start->log_limit > 0 ? start->log_limit : LOG_DEFAULT,
@@ -156,9 +246,16 @@ int prepare_launch(struct attempt *a, struct err *err)
         .grace_us = a->grace_us,
         .fuse_slack_us = lease_fuse_slack(lost_after, a->grace_us),
     };
-    switch (start->executor) {
+}
+
+int prepare_launch(struct attempt *a, struct err *err)
+{
+    struct executor_spec spec = prepare_spec(a);
+    switch (a->order.start->executor) {
     case ORDER_START_EXECUTOR_PROCESS:
         return launch_process(a, &spec, err);
+    case ORDER_START_EXECUTOR_DOCKER:
+        return launch_container(a, &spec, err);
     case ORDER_START_EXECUTOR_OBJECTS:
         return launch_objects(a, &spec, err);
     default:

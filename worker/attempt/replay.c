@@ -195,7 +195,8 @@ void replay_adopt(struct worker *w)
             give_up(a);
     }
     for (int i = 1; i < WORKER_EXECUTORS; i++)
-        w->executors[i]->ops->settle(w->executors[i]);
+        if (w->executors[i])
+            w->executors[i]->ops->settle(w->executors[i]);
     worker_journal(w);
     sweep_leftovers(w);
     if (adopted > 0)

@@ -44,16 +44,34 @@ int secrets_open(struct worker *w, struct err *err)
     return 0;
 }
 
-static char *folder_of(const struct attempt *a)
+char *secrets_folder(const struct attempt *a)
 {
     return mem_printf("%s/%s", a->worker->secrets, a->id_text);
+}
+
+static const char *login_name(const struct attempt *a)
+{
+    const struct order_container *c = a->order.start->container;
+    return c ? c->registry_secret : NULL;
+}
+
+bool secrets_needed(const struct attempt *a)
+{
+    return a->order.start->secrets_count > 0 || login_name(a);
+}
+
+void secrets_forget_login(struct attempt *a)
+{
+    if (a->login)
+        mem_wipe(a->login, strlen(a->login));
+    free(TAKE(a->login));
 }
 
 void secrets_remove(struct attempt *a)
 {
     if (!a->order.start || a->order.start->secrets_count == 0)
         return;
-    cleanup_free char *folder = folder_of(a);
+    cleanup_free char *folder = secrets_folder(a);
     tree_remove_now(folder);
 }
 
@@ -72,10 +90,15 @@ static void finish(struct fetch *f, const struct err *err)
 /* ---- the files
  * ----------------------------------------------------------------------------------- */
 
-static int write_one(const char *folder, const char *name, const char *value, struct err *err)
+/* A container's user may be any. The folder above is ours alone, and the mount is read-only. */
+static int write_one(const struct attempt *a, const char *folder, const char *name,
+                     const char *value, struct err *err)
 {
     cleanup_free char *path = mem_printf("%s/%s", folder, name);
-    return file_write(path, value, strlen(value), 0400, err);
+    const int rc = file_write(path, value, strlen(value), 0400, err);
+    if (rc == 0 && attempt_in_container(a) && chmod(path, 0444) != 0)
+        return err_errno(err, errno, "%s", path);
+    return rc;
 }
 
 static int write_named(const struct attempt *a, const char *folder, const json_t *secrets,
@@ -88,7 +111,7 @@ static int write_named(const struct attempt *a, const char *folder, const json_t
         const char *value = json_get_string(secrets, name, NULL);
         if (!value || !file_name_ok(name))
             return err_set(err, LEAT_ENOTFOUND, "there is no secret %s", name);
-        if (write_one(folder, name, value, err) != 0)
+        if (write_one(a, folder, name, value, err) != 0)
             return err->code;
     }
     return 0;
@@ -96,16 +119,37 @@ static int write_named(const struct attempt *a, const char *folder, const json_t
 
 static int write_files(const struct attempt *a, const json_t *answer, struct err *err)
 {
-    cleanup_free char *folder = folder_of(a);
+    cleanup_free char *folder = secrets_folder(a);
     cleanup_free char *link = attempt_path(a, "secrets");
     const char *token = json_get_string(answer, "token", NULL);
-    if (folder_make(folder, 0700, err) != 0)
+    const mode_t mode = attempt_in_container(a) ? 0755 : 0700;
+    if (a->order.start->secrets_count == 0)
+        return 0;
+    if (folder_make(folder, mode, err) != 0)
         return err->code;
+    if (chmod(folder, mode) != 0)
+        return err_errno(err, errno, "%s", folder);
     if (symlink(folder, link) != 0 && errno != EEXIST)
         return err_errno(err, errno, "%s", link);
-    if (token && write_one(folder, ".token", token, err) != 0)
+    if (token && write_one(a, folder, ".token", token, err) != 0)
         return err->code;
     return write_named(a, folder, json_get_object(answer, "secrets"), err);
+}
+
+static int keep_login(struct attempt *a, const json_t *answer, struct err *err)
+{
+    const char *name = login_name(a);
+    const char *value =
+        name ? json_get_string(json_get_object(answer, "secrets"), name, NULL) : NULL;
+    if (!name)
+        return 0;
+    if (!value || !strchr(value, ':'))
+        return err_set(err, LEAT_EINPUT,
+                       "registry_secret: there is no secret %s of the form "
+                       "USER:PASSWORD",
+                       name);
+    a->login = mem_string(value);
+    return 0;
 }
 
 /* ---- the call
@@ -131,7 +175,9 @@ static int use(const struct fetch *f, const struct http_incoming *in, struct err
     json_t *answer = json_read(in->body, in->len, NULL, err);
     if (!answer)
         return err->code;
-    const int rc = write_files(f->attempt, answer, err);
+    int rc = write_files(f->attempt, answer, err);
+    if (rc == 0)
+        rc = keep_login(f->attempt, answer, err);
     wipe(answer);
     return rc;
 }
@@ -175,9 +221,12 @@ static void ask(void *arg)
     http_send(f->attempt->worker->http, &call, answered, f);
 }
 
-static char *names_of(const struct order_start *start)
+static char *names_of(const struct attempt *a)
 {
+    const struct order_start *start = a->order.start;
     cleanup_json json_t *names = json_array();
+    if (login_name(a))
+        json_array_append_new(names, json_string(login_name(a)));
     for (size_t i = 0; i < start->secrets_count; i++)
         json_array_append_new(names, json_string(start->secrets[i]));
     cleanup_json json_t *body = json_object();
@@ -197,7 +246,7 @@ void secrets_fetch(struct attempt *a, secrets_done *done, void *arg)
         .arg = arg,
         .url = mem_printf("%s/api/v1/workers/%s/attempts/%s/secrets", w->config->api, id.data,
                           a->id_text),
-        .body = names_of(a->order.start),
+        .body = names_of(a),
         .authorization = w->token ? mem_printf("Bearer %s", w->token) : NULL,
     };
     ask(f);

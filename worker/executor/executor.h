@@ -1,5 +1,5 @@
 /* worker/executor/executor.h: how an attempt is run. Backends: process (through leat-keeper), noop,
- * objects (the built-in that pins a bucket's object set); docker and oci come later behind the same
+ * objects (the built-in that pins a bucket's object set), docker; oci comes later behind the same
  * calls. All asynchronous on the worker's loop: events come from the loop, never from inside a
  * call. An executor never decides: it starts, follows, ends and re-adopts; the attempt's state
  * machine (worker/attempt/) journals, stores outputs and reports. */
@@ -21,18 +21,41 @@ struct executor_objects {
     const char *manifest_path;
 };
 
+enum executor_pull { PULL_IF_MISSING, PULL_ALWAYS, PULL_NEVER };
+
+/* A file or folder of the worker's that the container sees. */
+struct executor_mount {
+    const char *source, *target; /* absolute */
+    bool writable;
+};
+
+struct executor_container {
+    size_t command; /* so many of argv replace the image's entry point; 0 = it stays */
+    enum executor_pull pull;
+    const char *network;    /* NULL = the worker's usual */
+    double cpu;             /* 0 = no limit */
+    int64_t memory, gpu;    /* 0 = no limit; none */
+    int64_t shm, pids;      /* 0 = the usual */
+    bool read_only;         /* the image's files */
+    const char *login;      /* USER:PASSWORD of the registry; NULL = none; wiped by the caller */
+    const char *run, *step; /* for people who look at labels */
+    const struct executor_mount *mounts;
+    size_t mount_count;
+};
+
 struct executor_spec { /* borrowed during the call */
     struct uuid attempt;
     const char *image;
     const char *const *argv; /* ends with NULL; no shell */
     const char *const *env;  /* NAME=value, ends with NULL: the whole environment */
-    const char *workdir;     /* absolute */
+    const char *workdir;     /* absolute; "" = the image's (containers) */
     const char *log_path; /* standard output and error are appended here, at most log_limit bytes */
     int64_t log_limit;
     int64_t timeout_us;    /* 0 = none */
     int64_t grace_us;      /* TERM to KILL */
     int64_t fuse_slack_us; /* it is ended this long after the lease's end; < 0 = no fuse */
-    const struct executor_objects *objects; /* NULL for all others */
+    const struct executor_objects *objects;     /* NULL for all others */
+    const struct executor_container *container; /* NULL for all others */
 };
 
 struct executor_exit {
@@ -44,6 +67,7 @@ struct executor_exit {
     int64_t started_us, finished_us; /* wall */
     int64_t log_bytes;               /* in log_path */
     const char *reason; /* why it could not start or how it ended; "" = nothing to add */
+    const char *image;  /* what ran: REPOSITORY@sha256:… or the image's id; "" = no image */
 };
 
 struct executor_events {
@@ -51,6 +75,8 @@ struct executor_events {
     void (*ready)(void *arg, struct executor *ex);
     void (*started)(void *arg, const struct uuid *attempt, int64_t wall_us);
     void (*exited)(void *arg, const struct uuid *attempt, const struct executor_exit *exit);
+    /* What it can run has changed, after `ready`; may be NULL. */
+    void (*changed)(void *arg, struct executor *ex);
     /* What ran it is gone (the keeper died): everything it held has been killed. */
     void (*lost)(void *arg, const struct uuid *attempt, const char *reason);
 };
@@ -63,8 +89,9 @@ struct executor_ops {
     void (*stop)(struct executor *ex, const struct uuid *attempt,
                  int64_t grace_us);                     /* exited follows */
     void (*lease)(struct executor *ex, int64_t end_us); /* CLOCK_BOOTTIME: moves all fuses */
-    /* After a restart of the worker: does it know this attempt? Then its events follow again. */
-    bool (*adopt)(struct executor *ex, const struct uuid *attempt);
+    /* After a restart of the worker: does it know this attempt (or may it, its engine being away)?
+     * Then its events follow again. Of the spec only attempt, log and times are filled in. */
+    bool (*adopt)(struct executor *ex, const struct executor_spec *spec);
     void (*settle)(struct executor *ex); /* ends and forgets what it holds and nobody adopted */
     void (*forget)(struct executor *ex,
                    const struct uuid *attempt); /* after its tombstone is safe */
@@ -88,6 +115,24 @@ struct executor *process_executor_open(const struct executor_owner *owner, const
                                        const char *program);
 /* The worker ends: a keeper that holds nothing ends too, one that holds something goes on. */
 void process_executor_quit(struct executor *ex);
+
+/* Containers by a Docker engine. Everything is copied. */
+struct docker_options {
+    const char *host;                 /* unix:///PATH or tcp://HOST:PORT */
+    const char *certs;                /* folder of ca.pem, cert.pem, key.pem for TLS; NULL = none */
+    const char *worker;               /* name, for labels */
+    const char *network;              /* of steps that name none */
+    const char *networks;             /* that steps may name, between commas */
+    const char *workspaces, *secrets; /* nothing else is mounted */
+    bool needed; /* `ready` waits for the engine; else, when nothing is held, for a moment only */
+};
+/* NULL with LEAT_EINPUT when an option is wrong. */
+struct executor *docker_executor_open(const struct executor_owner *owner,
+                                      const struct docker_options *options, struct err *err);
+/* What the containers' label says from now on; until then nothing of others' is cleaned up. */
+void docker_executor_cluster(struct executor *ex, const struct uuid *cluster);
+/* Its engine's version while it is there, else NULL and why not. */
+const char *docker_executor_engine(const struct executor *ex, const char **why);
 struct executor *noop_executor_open(const struct executor_owner *owner);
 /* How it learns of buckets that are no folders; NULL = there are none. */
 struct http_client;

@@ -58,10 +58,10 @@ static void noop_lease(struct executor *ex, int64_t end_us)
 }
 
 /* What an earlier life had started and not finished, it had not done. */
-static bool noop_adopt(struct executor *ex, const struct uuid *attempt)
+static bool noop_adopt(struct executor *ex, const struct executor_spec *spec)
 {
     (void)ex;
-    (void)attempt;
+    (void)spec;
     return false;
 }
 

@@ -446,10 +446,10 @@ static void objects_lease(struct executor *ex, int64_t end_us)
 }
 
 /* What an earlier life had begun ended with it. */
-static bool objects_adopt(struct executor *ex, const struct uuid *attempt)
+static bool objects_adopt(struct executor *ex, const struct executor_spec *spec)
 {
     (void)ex;
-    (void)attempt;
+    (void)spec;
     return false;
 }
 

@@ -305,10 +305,10 @@ static void process_lease(struct executor *ex, int64_t end_us)
         say(p, KEEPER_LEASE, NULL, end_us);
 }
 
-static bool process_adopt(struct executor *ex, const struct uuid *attempt)
+static bool process_adopt(struct executor *ex, const struct executor_spec *spec)
 {
     struct process_executor *p = (struct process_executor *)ex;
-    struct job *job = job_find(p, attempt);
+    struct job *job = job_find(p, &spec->attempt);
     if (!job)
         return false;
     job->owned = true;

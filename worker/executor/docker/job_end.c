@@ -1,0 +1,224 @@
+/* How a container ended, and the last of its log. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/http/url.h"
+#include "common/text/json.h"
+#include "worker/executor/docker/job.h"
+
+#define FOLLOW_AGAIN_US (300 * US_PER_MS)
+#define FOLLOW_END_US   (10 * US_PER_S) /* after its container */
+#define FOLLOW_TRIES    40              /* of the end of a log; then it counts as truncated */
+#define DIGEST_TIME_US  (5 * US_PER_S)
+
+int64_t job_time(const json_t *state, const char *key)
+{
+    int64_t us = 0;
+    const char *text = json_get_string(state, key, "");
+    return clock_parse(text, &us) == 0 && us > 0 ? us : 0; /* "0001-01-01T00:00:00Z" is never */
+}
+
+/* ---- telling -------------------------------------------------------------------------------- */
+
+static void tell(struct job *job)
+{
+    const struct executor_owner *owner = &job->docker->owner;
+    machine_move(&MACHINE_CONTAINER, &job->state, CONTAINER_ENDED);
+    loop_timer_stop(&job->due);
+    loop_timer_stop(&job->retry);
+    loop_timer_stop(&job->again);
+    follow_close(TAKE(job->follow));
+    job->told_end = true;
+    job->exit.reason = job->reason ? job->reason : "";
+    job->exit.image = job->digest ? job->digest : job->image_id ? job->image_id : "";
+    if (job->lost)
+        owner->events->lost(owner->arg, &job->attempt, job->exit.reason);
+    else
+        owner->events->exited(owner->arg, &job->attempt, &job->exit);
+}
+
+void job_lost(struct job *job, const char *reason)
+{
+    job->lost = true;
+    free(job->reason);
+    job->reason = mem_string(reason);
+    tell(job);
+}
+
+void job_failed(struct job *job, const char *reason)
+{
+    job->exit.exit_code = -1;
+    job->exit.cancelled = job->stop == STOP_CANCEL;
+    job->exit.fused = job->stop == STOP_FUSE;
+    free(job->reason);
+    job->reason = mem_string(reason);
+    tell(job);
+}
+
+/* ---- which image ---------------------------------------------------------------------------- */
+
+static void on_image(void *arg, const struct engine_answer *answer, const struct err *err)
+{
+    struct job *job = arg;
+    job->call = NULL;
+    const json_t *digests =
+        err || answer->status != 200 ? NULL : json_get_array(answer->json, "RepoDigests");
+    const char *first = json_string_value(json_array_get(digests, 0));
+    if (!err && answer->status == 200)
+        json_object_set_new(job->docker->digests, job->image_id,
+                            json_string(first ? first : job->image_id));
+    job->digest = mem_string(first);
+    tell(job);
+}
+
+/* By content: REPOSITORY@sha256:… where it came from a registry, else the image's own id. */
+static void name_image(struct job *job)
+{
+    const char *known = json_get_string(job->docker->digests, job->image_id, NULL);
+    job->digest = mem_string(known);
+    if (known || job->image_id[0] == '\0') {
+        tell(job);
+        return;
+    }
+    cleanup_text struct text path = {0};
+    text_puts(&path, "/images/");
+    url_escape(&path, job->image_id, strlen(job->image_id), ":");
+    text_puts(&path, "/json");
+    const struct engine_request request = {.path = path.data, .timeout_us = DIGEST_TIME_US};
+    job->call = engine_ask(job->docker->engine, &request, on_image, job);
+}
+
+/* ---- the log -------------------------------------------------------------------------------- */
+
+static void drain(struct job *job);
+
+static void open_follow(struct job *job, bool wait);
+
+static void follow_again(void *arg)
+{
+    struct job *job = arg;
+    if (job->state == CONTAINER_RUNNING) {
+        job_follow(job);
+    } else if (job->state == CONTAINER_DRAINING) {
+        follow_close(TAKE(job->follow)); /* one that does not end with its container */
+        open_follow(job, false);
+    }
+}
+
+static void later(struct job *job, int64_t after_us)
+{
+    loop_timer_start(job->docker->owner.loop, &job->again, after_us, 0, follow_again, job);
+}
+
+/* The log's stream has ended: with the container, or before it. */
+static void on_followed(void *arg, const struct err *err)
+{
+    struct job *job = arg;
+    job->exit.truncated |= follow_truncated(job->follow);
+    job->follow_whole = !err;
+    if (err)
+        log_info("a log's stream broke; it is read on", LOG_S("container", job->name),
+                 LOG_ERR(err));
+    follow_close(TAKE(job->follow));
+    if (job->state == CONTAINER_DRAINING)
+        drain(job);
+    else if (job->state == CONTAINER_RUNNING && !job->exit.truncated) {
+        job_look(job); /* most likely it has ended */
+        later(job, FOLLOW_AGAIN_US);
+    }
+}
+
+static void open_follow(struct job *job, bool wait)
+{
+    const struct follow_site site = {.engine = job->docker->engine,
+                                     .name = job->name,
+                                     .log_path = job->log_path,
+                                     .base = job->log_base,
+                                     .limit = job->log_limit + job->log_base};
+    job->follow_whole = false;
+    job->follow = follow_open(&site, wait, on_followed, job);
+}
+
+void job_follow(struct job *job)
+{
+    if (!job->follow && !job->exit.truncated)
+        open_follow(job, true);
+}
+
+/* Everything that it wrote is in the file before its end is told. */
+static void drain(struct job *job)
+{
+    if (job->follow) { /* ends by itself, now that the container has */
+        later(job, FOLLOW_END_US);
+        return;
+    }
+    loop_timer_stop(&job->again);
+    if (!job->follow_whole && !job->exit.truncated && job->follow_tries++ < FOLLOW_TRIES) {
+        if (job->follow_tries == 1)
+            open_follow(job, false);
+        else
+            later(job, FOLLOW_AGAIN_US);
+        return;
+    }
+    if (!job->follow_whole && !job->exit.truncated) {
+        log_error("the end of a container's log could not be read", LOG_S("container", job->name));
+        job->exit.truncated = true;
+    }
+    name_image(job);
+}
+
+/* ---- its end -------------------------------------------------------------------------------- */
+
+static bool timed_out(const struct job *job)
+{
+    const int64_t ran = job->exit.finished_us - job->exit.started_us;
+    return job->stop == STOP_TIMEOUT ||
+           (!job->stop && job->killed_outside && job->timeout_us > 0 && ran >= job->timeout_us);
+}
+
+static void explain(struct job *job, const json_t *json)
+{
+    const json_t *state = json_get_object(json, "State");
+    const int64_t memory = json_get_int(json_get_object(json, "HostConfig"), "Memory", 0);
+    const char *error = json_get_string(state, "Error", "");
+    const bool oom = json_get_bool(state, "OOMKilled", false) || (job->oom && memory > 0);
+    free(TAKE(job->reason));
+    if (oom && job->exit.exit_code != 0)
+        job->reason = mem_printf("out of memory: its limit was %lld bytes", (long long)memory);
+    else if (error[0])
+        job->reason = mem_string(error);
+}
+
+/* What was ended from outside, or with its engine, has no result of its own; but a success, which
+ * took a moment when nobody looked, is one. */
+static bool was_cut_short(const struct job *job, bool explained)
+{
+    return job->exit.exit_code != 0 && !job->stop && !explained &&
+           (job->killed_outside || job->engine_left);
+}
+
+void job_exited(struct job *job, const json_t *json)
+{
+    const json_t *state = json_get_object(json, "State");
+    job->exit.exit_code = (int)json_get_int(state, "ExitCode", -1);
+    job->exit.started_us = job_time(state, "StartedAt");
+    job->exit.finished_us = job_time(state, "FinishedAt");
+    explain(job, json);
+    job->exit.timed_out = timed_out(job);
+    job->exit.fused = job->stop == STOP_FUSE;
+    job->exit.cancelled = job->stop == STOP_CANCEL && job->exit.exit_code != 0;
+    if (!job->exit.timed_out && was_cut_short(job, job->reason != NULL)) {
+        job->lost = true;
+        job->reason = mem_printf("%s (exit code %d)",
+                                 job->killed_outside ? "its container was ended by somebody else"
+                                                     : "its container ended with its engine",
+                                 job->exit.exit_code);
+    }
+    loop_timer_stop(&job->due);
+    loop_timer_stop(&job->retry);
+    machine_move(&MACHINE_CONTAINER, &job->state, CONTAINER_DRAINING);
+    drain(job);
+}
