@@ -1,24 +1,53 @@
 """Debian's Docker engine in a folder of its own: own socket, own containerd, no bridge, no iptables, so containers have
-the networks `none` and `host`. Needs root."""
+the networks `none` and `host`. Needs root. It has one small image, IMAGE: busybox, linked statically."""
+import contextlib
 import http.client
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
+import tarfile
 
 from .base import BasePart, PartError
 
 
+def plain(entry):
+    entry.uid = entry.gid = entry.mtime = 0
+    entry.uname = entry.gname = ""
+    return entry
+
+
 class Part(BasePart):
     name, about = "docker", "dockerd (Debian's docker.io)"
+    version = "2"
     stop_seconds = 30
+    defaults = {"live_restore": "false", "insecure_registry": ""}
+    image = "leat.test/busybox:1"
 
     @property
     def socket(self):
         return self.folder / "docker.sock"
 
     def addresses(self):
-        return {"DOCKER_HOST": f"unix://{self.socket}"}
+        return {"DOCKER_HOST": f"unix://{self.socket}", "IMAGE": self.image}
+
+    def get(self, target):
+        """The root folder of the image, as a tar file."""
+        program = self.needs("busybox", "busybox-static")
+        root = target / "root"
+        for folder in ("bin", "etc", "tmp", "dev", "proc", "sys"):
+            (root / folder).mkdir(parents=True)
+        (root / "tmp").chmod(0o1777)
+        (root / "etc/passwd").write_text("root:x:0:0:root:/:/bin/sh\nuser:x:1234:1234:user:/tmp:/bin/sh\n")
+        (root / "etc/group").write_text("root:x:0:\nuser:x:1234:\n")
+        shutil.copy2(program, root / "bin/busybox")
+        listed = subprocess.run([program, "--list"], check=True, capture_output=True, text=True).stdout.split()
+        for applet in set(listed) - {"busybox"}:
+            (root / "bin" / applet).symlink_to("busybox")
+        with tarfile.open(target / "busybox.tar", "w") as tar:
+            tar.add(root, arcname=".", filter=plain)
+        shutil.rmtree(root)
 
     def start(self):
         if os.geteuid() != 0:
@@ -32,9 +61,33 @@ class Part(BasePart):
         self.forget_dead(self.folder / "exec" / "containerd" / "containerd.pid")
         process = self.spawn([daemon, "--data-root", self.folder / "data", "--exec-root", self.folder / "exec",
                               "--host", f"unix://{self.socket}", "--pidfile", self.folder / "docker.pid",
-                              "--iptables=false", "--ip6tables=false", "--bridge=none"],
+                              "--iptables=false", "--ip6tables=false", "--bridge=none",
+                              *(["--live-restore"] if self.settings["live_restore"] == "true" else []),
+                              *(["--insecure-registry", self.settings["insecure_registry"]]
+                                if self.settings["insecure_registry"] else [])],
                              env={**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
         self.until(self.answers, 60, process)
+        self.import_image()
+
+    def ask(self, method, path, body=None):
+        """(status, answer) of the engine's HTTP interface."""
+        connection = http.client.HTTPConnection("docker")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(str(self.socket))
+        with contextlib.closing(connection):
+            connection.request(method, path, body)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+    def import_image(self):
+        if self.ask("GET", f"/v1.41/images/{self.image}/json")[0] == 200:
+            return
+        repository, tag = self.image.rsplit(":", 1)
+        status, said = self.ask("POST", f"/v1.41/images/create?fromSrc=-&repo={repository}&tag={tag}"
+                                "&changes=CMD%20%5B%22/bin/sh%22%5D&changes=ENV%20PATH%3D/bin",
+                                (self.cached / "busybox.tar").read_bytes())
+        if status != 200:
+            raise PartError(f"the image could not be imported: {said.decode(errors='replace')}")
 
     def answers(self):
         with socket.socket(socket.AF_UNIX) as s:
