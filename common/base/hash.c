@@ -125,19 +125,42 @@ char *secret_open(const uint8_t key[32], const char *name, const uint8_t *sealed
     return value;
 }
 
-int secret_key_load(const char *path, bool create, uint8_t key[32], struct err *err)
+/* Read-only: the key may be a file that this process may not write (a mounted secret). */
+static int key_read(const char *path, uint8_t key[32], struct err *err)
 {
-    const int flags = create ? O_RDWR | O_CREAT | O_CLOEXEC : O_RDONLY | O_CLOEXEC;
-    cleanup_close int fd = open(path, flags, 0600);
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return err_errno(err, errno, "key file %s", path);
-    const ssize_t n = read(fd, key, 32);
-    if (n == 32)
-        return 0;
-    if (n != 0 || !create)
+    if (read(fd, key, 32) != 32)
         return err_set(err, LEAT_EINPUT, "key file %s does not hold 32 bytes", path);
-    random_bytes(key, 32);
-    if (write(fd, key, 32) != 32 || fsync(fd) != 0)
-        return err_errno(err, errno, "key file %s", path);
     return 0;
+}
+
+/* Whole under its name or not at all, and never over another: of several daemons that start at once
+ * one makes it, all read that one. */
+static int key_make(const char *path, struct err *err)
+{
+    uint8_t key[32], random[8];
+    char suffix[2 * sizeof random + 1];
+    random_bytes(key, sizeof key);
+    random_bytes(random, sizeof random);
+    hex_encode(random, sizeof random, suffix);
+    cleanup_free char *fresh = mem_printf("%s.%s", path, suffix);
+    cleanup_close int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_errno(err, errno, "key file %s", path);
+    int rc = 0;
+    if (write(fd, key, sizeof key) != (ssize_t)sizeof key || fsync(fd) != 0 ||
+        (link(fresh, path) != 0 && errno != EEXIST))
+        rc = err_errno(err, errno, "key file %s", path);
+    unlink(fresh);
+    mem_wipe(key, sizeof key);
+    return rc;
+}
+
+int secret_key_load(const char *path, bool create, uint8_t key[32], struct err *err)
+{
+    if (create && access(path, F_OK) != 0 && errno == ENOENT && key_make(path, err) < 0)
+        return err ? err->code : LEAT_EIO;
+    return key_read(path, key, err);
 }

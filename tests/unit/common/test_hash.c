@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <dirent.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/hash.h"
@@ -104,12 +106,72 @@ static void test_key_file(void **state)
     rmdir(folder);
 }
 
+/* Eight processes that start at once end up with one key. */
+static void test_key_file_is_made_once(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/leat-test-XXXXXX";
+    uint8_t key[32], other[32];
+    int ends[2], entries = 0;
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(pipe(ends), 0);
+    cleanup_free char *path = mem_printf("%s/key", folder);
+    for (int i = 0; i < 8; i++)
+        if (fork() == 0) {
+            const bool made = secret_key_load(path, true, key, NULL) == 0;
+            _exit(made && write(ends[1], key, 32) == 32 ? 0 : 1);
+        }
+    for (int i = 0, status = 0; i < 8; i++) {
+        assert_true(wait(&status) > 0);
+        assert_int_equal(status, 0);
+        assert_int_equal(read(ends[0], i == 0 ? key : other, 32), 32);
+        assert_memory_equal(key, i == 0 ? key : other, 32);
+    }
+    DIR *dir = opendir(folder);
+    while (readdir(dir))
+        entries++;
+    closedir(dir);
+    assert_int_equal(entries, 3); /* ., .. and the key */
+    close(ends[0]);
+    close(ends[1]);
+    unlink(path);
+    rmdir(folder);
+}
+
+/* A secret that is mounted: not ours to write. Root may write all: it becomes somebody else. */
+static void test_key_file_that_may_only_be_read(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/leat-test-XXXXXX";
+    uint8_t key[32];
+    int status = -1;
+    assert_non_null(mkdtemp(folder));
+    cleanup_free char *path = mem_printf("%s/key", folder);
+    assert_int_equal(secret_key_load(path, true, key, NULL), 0);
+    assert_int_equal(chmod(path, 0444), 0);
+    assert_int_equal(chmod(folder, 0555), 0);
+    if (fork() == 0) {
+        if (getuid() == 0 && setuid(65534) != 0)
+            _exit(2);
+        _exit(secret_key_load(path, true, key, NULL) == 0 ? 0 : 1);
+    }
+    assert_true(wait(&status) > 0);
+    assert_int_equal(status, 0);
+    assert_int_equal(chmod(folder, 0755), 0);
+    unlink(path);
+    rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sha256),   cmocka_unit_test(test_hmac),
-        cmocka_unit_test(test_equal),    cmocka_unit_test(test_seal_and_open),
+        cmocka_unit_test(test_sha256),
+        cmocka_unit_test(test_hmac),
+        cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_seal_and_open),
         cmocka_unit_test(test_key_file),
+        cmocka_unit_test(test_key_file_is_made_once),
+        cmocka_unit_test(test_key_file_that_may_only_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
