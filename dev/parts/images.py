@@ -148,11 +148,15 @@ def forecast(engine, registry="registry.local", tag="latest", push=False):
         context = pathlib.Path(folder) / "components"
         shutil.copytree(COMPONENTS, context)
         (context / "wheels").mkdir()
+        files = pathlib.Path(folder) / "files"
+        files.mkdir()
         for wheel in wheels().iterdir():
             os.link(wheel, context / "wheels" / wheel.name)
         for name in component_names():
             image = f"{registry}/forecast-{name}:{tag}"
-            made[image] = engine.build(image, context, COMPONENTS / name / "Dockerfile",
+            # Under a name of its own: an engine takes two Dockerfiles of one name, size and time for the same.
+            shutil.copy2(COMPONENTS / name / "Dockerfile", files / f"{name}.Dockerfile")
+            made[image] = engine.build(image, context, files / f"{name}.Dockerfile",
                                        arguments={"BASE": python, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/src"})
             if push:
                 pushed = engine("push", image)
