@@ -96,6 +96,7 @@ static void worker_args(struct args *a, const struct up_settings *s)
     add(a, "buckets", s->buckets);
     add(a, "api", api);
     add_in(a, "token-file", s->data, "token");
+    add(a, "executor", s->executor);
     add(a, "slots", s->slots);
     add(a, "path", s->path);
 }

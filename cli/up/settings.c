@@ -92,9 +92,9 @@ static int check_choices(const struct up_settings *s, struct err *err)
 {
     if (check_bus(s, err) < 0)
         return err ? err->code : LEAT_EUSAGE;
-    if (strcmp(s->executor, "auto") != 0 && strcmp(s->executor, "process") != 0)
-        return err_set(err, LEAT_EUSAGE,
-                       "--executor %s: this build has the process executor (auto takes it)",
+    if (strcmp(s->executor, "auto") != 0 && strcmp(s->executor, "process") != 0 &&
+        strcmp(s->executor, "docker") != 0)
+        return err_set(err, LEAT_EUSAGE, "--executor %s: it is auto, process or docker",
                        s->executor);
     if (s->store_at && s->store_at[0] != '/' && !text_starts_with(s->store_at, "s3://"))
         return err_set(err, LEAT_EUSAGE,
