@@ -13,7 +13,7 @@ static void test_a_step_runs_in_a_container(void **state)
     order_container(1,
                     "echo \"$ODD\"; pwd; id -u; printf 42 > $LEAT_OUT/n; printf data > "
                     "/leat/out/a; echo '{\"name\": \"m\", \"value\": 1.5}' >> $LEAT_METRICS; "
-                    "cat /leat/event.json | head -c 1; echo; echo err >&2",
+                    "cat /leat/event.json | head -c 1; echo; sleep 0.3; echo err >&2",
                     (struct order_start){.outputs = outputs,
                                          .outputs_count = 2,
                                          .env = env,

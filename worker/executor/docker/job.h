@@ -39,6 +39,7 @@ struct job {
     struct engine_call *call; /* at most one of look, create, start, kill, remove */
     struct pull *pull_now;
     struct follow *follow;
+    bool follow_waits; /* it goes on while the container writes */
     bool follow_whole; /* the log has been read to its end, after the container's */
     int follow_tries;
     bool look_again;
