@@ -149,8 +149,11 @@ class BasePart:
             process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out,
                                        stderr=subprocess.STDOUT, start_new_session=True, **more)
         self.records.append({"pid": process.pid, "start": start_time(process.pid)})
-        (self.folder / "processes.json").write_text(json.dumps(self.records))
+        self.keep_records()
         return process
+
+    def keep_records(self):
+        (self.folder / "processes.json").write_text(json.dumps(self.records))
 
     def until(self, ready, seconds=60, process=None):
         """Waits for ready() to be true; shows the log's end when it never is."""

@@ -7,7 +7,7 @@ import pathlib
 
 from .base import BasePart, command, http_ok
 
-REQUIREMENTS = ("mlflow==3.17.2", "psycopg2-binary==2.9.11", "boto3==1.40.1")
+REQUIREMENTS = pathlib.Path(__file__).resolve().parents[2] / "examples" / "forecast" / "mlflow" / "requirements.txt"
 
 
 class Part(BasePart):
@@ -18,7 +18,7 @@ class Part(BasePart):
 
     def get(self, target):
         command("/usr/bin/python3", "-m", "venv", target)
-        command(target / "bin" / "pip", "install", "-q", *REQUIREMENTS)
+        command(target / "bin" / "pip", "install", "-q", "-r", REQUIREMENTS)
         # A venv knows its own place: it is moved into the cache after it was made.
         for script in (target / "bin").iterdir():
             if script.is_file() and not script.is_symlink():
