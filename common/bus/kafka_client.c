@@ -43,6 +43,7 @@ static void ring(struct kafka_client *c)
 
 static void take(struct kafka_client *c, rd_kafka_event_t *event)
 {
+    char why[8];
     switch (rd_kafka_event_type(event)) {
     case RD_KAFKA_EVENT_LOG:
         kafka_tell_log(c, event);
@@ -52,7 +53,7 @@ static void take(struct kafka_client *c, rd_kafka_event_t *event)
         return;
     case RD_KAFKA_EVENT_ERROR:
         kafka_tell_error(c, event);
-        if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR__FATAL)
+        if (!rd_kafka_fatal_error(c->rk, why, sizeof why))
             return;
         break;
     default:
@@ -105,8 +106,13 @@ struct kafka_client *kafka_client_open(struct loop *loop, const struct kafka_opt
         return NULL;
     }
     struct kafka_client *c = mem_alloc(sizeof *c);
-    *c = (struct kafka_client){
-        .loop = loop, .rk = rk, .event = event, .woken = also_woken, .arg = arg, .refs = 1};
+    *c = (struct kafka_client){.loop = loop,
+                               .rk = rk,
+                               .event = event,
+                               .woken = also_woken,
+                               .arg = arg,
+                               .refs = 1,
+                               .scram = options->sasl >= KAFKA_SASL_SCRAM256};
     rd_kafka_set_log_queue(rk, NULL); /* to the main queue */
     c->queue = rd_kafka_queue_get_main(rk);
     c->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -28,6 +28,7 @@ struct kafka_client {
     void *arg;
     int refs;    /* the owner, surveys, the wake-up that runs */
     bool closed; /* no events any more */
+    bool scram;
     struct kafka_told *told;
     int64_t retries; /* as of the last statistics */
 };

@@ -16,7 +16,7 @@
 
 #define BATCH_RECORDS 500               /* in one callback */
 #define BATCHES       8                 /* in one turn of the loop */
-#define LOOK_US       (30 * US_PER_S)   /* for partitions that are new */
+#define LOOK_US       (10 * US_PER_S)   /* for partitions that are new, topics that are gone */
 #define LOOK_SOON_US  (200 * US_PER_MS) /* while one is missing */
 #define GONE_US       (10 * US_PER_S)   /* a topic that was there and is missing so long is gone */
 

@@ -83,6 +83,16 @@ void kafka_tell_log(struct kafka_client *c, rd_kafka_event_t *event)
               NULL, "librdkafka", pairs);
 }
 
+/* librdkafka before 2.6.1 repeats its nonce in SCRAM's last message, which brokers since
+ * Kafka 3.8.1 refuse as a wrong password (librdkafka's pull request 4895). */
+static void explain_scram(const struct kafka_client *c)
+{
+    if (c->scram && rd_kafka_version() < 0x020601ff)
+        log_warn("SCRAM of this machine's librdkafka is refused by brokers since Kafka 3.8.1, also "
+                 "with the right password: take librdkafka 2.6.1, or bus-sasl = plain with TLS",
+                 LOG_S("librdkafka", rd_kafka_version_str()));
+}
+
 void kafka_tell_error(struct kafka_client *c, rd_kafka_event_t *event)
 {
     const rd_kafka_resp_err_t code = rd_kafka_event_error(event);
@@ -90,6 +100,10 @@ void kafka_tell_error(struct kafka_client *c, rd_kafka_event_t *event)
     if (kafka_told_now(c, rd_kafka_err2name(code), &left_out))
         log_warn("Kafka", LOG_S("code", rd_kafka_err2name(code)),
                  LOG_S("error", rd_kafka_event_error_string(event)), LOG_I("left_out", left_out));
+    else
+        return;
+    if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION)
+        explain_scram(c);
 }
 
 /* ---- figures ----------------------------------------------------------------------------------

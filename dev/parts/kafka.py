@@ -1,6 +1,7 @@
 """Apache Kafka, one KRaft node (broker and controller), Java 17. Settings:
   heap          MB
-  auto_create   1 = a topic is made when somebody first writes to it (as the usual container image does)"""
+  auto_create   1 = a topic is made when somebody first writes to it (as the usual container image does)
+  secure        1 = a second listener, TLS with SASL: user leat, password leat-secret, by PLAIN and by SCRAM-SHA-512"""
 import base64
 import os
 import socket
@@ -34,11 +35,15 @@ PROPERTIES = {
 }
 
 
+USER, PASSWORD = "leat", "leat-secret"  # of tests, on loopback
+JAAS = "org.apache.kafka.common.security"
+
+
 class Part(BasePart):
     name, about = "kafka", "Apache Kafka 4.1.1, one node"
     version = "4.1.1"
-    ports = ("kafka", "controller")
-    defaults = {"heap": "256", "auto_create": ""}
+    ports = ("kafka", "controller", "secure")
+    defaults = {"heap": "256", "auto_create": "", "secure": ""}
     stop_seconds = 30
 
     def get(self, target):
@@ -48,7 +53,8 @@ class Part(BasePart):
                 "-DincludeScope=runtime", cwd=target)
 
     def addresses(self):
-        return {"KAFKA": f"127.0.0.1:{self.port('kafka')}"}
+        more = {"KAFKA_SECURE": f"127.0.0.1:{self.port('secure')}", "KAFKA_CA": self.folder / "ca.pem"}
+        return {"KAFKA": f"127.0.0.1:{self.port('kafka')}", **(more if self.settings["secure"] else {})}
 
     def java(self, *more):
         jars = ":".join(sorted(str(j) for j in (self.cached / "libs").glob("*.jar")))
@@ -68,12 +74,39 @@ class Part(BasePart):
                       "listeners": f"{listeners},CONTROLLER://127.0.0.1:{controller}",
                       "advertised.listeners": listeners, "log.dirs": self.folder / "data",
                       "auto.create.topics.enable": "true" if self.settings["auto_create"] else "false"}
+        if self.settings["secure"]:
+            self.make_keys()
+            properties |= self.secure(properties)
         (self.folder / "server.properties").write_text(
             "".join(f"{key}={value}\n" for key, value in properties.items()))
         if not (self.folder / "data" / "meta.properties").exists():
             cluster = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
+            users = ["--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"] if self.settings["secure"] else []
             command(*self.java("-Xmx128m"), "kafka.tools.StorageTool", "format", "-t", cluster,
-                    "-c", self.folder / "server.properties")
+                    "-c", self.folder / "server.properties", *users)
+
+    def make_keys(self):
+        """A key of the broker's own, vouched for by itself."""
+        store = self.folder / "keys.p12"
+        if store.exists():
+            return
+        same = ["-keystore", store, "-storetype", "PKCS12", "-storepass", PASSWORD, "-alias", "broker"]
+        command("keytool", "-genkeypair", *same, "-keyalg", "EC", "-groupname", "secp256r1", "-validity", "30",
+                "-dname", "CN=broker", "-ext", "SAN=ip:127.0.0.1,dns:localhost")
+        command("keytool", "-exportcert", "-rfc", *same, "-file", self.folder / "ca.pem")
+
+    def secure(self, properties):
+        listener, here = "listener.name.secure.", f"SECURE://127.0.0.1:{self.port('secure')}"
+        return {
+            "listeners": f"{properties['listeners']},{here}",
+            "advertised.listeners": f"{properties['advertised.listeners']},{here}",
+            "listener.security.protocol.map": f"{properties['listener.security.protocol.map']},SECURE:SASL_SSL",
+            f"{listener}ssl.keystore.location": self.folder / "keys.p12", f"{listener}ssl.keystore.type": "PKCS12",
+            f"{listener}ssl.keystore.password": PASSWORD, f"{listener}sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
+            f"{listener}plain.sasl.jaas.config":
+                f'{JAAS}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";',
+            f"{listener}scram-sha-512.sasl.jaas.config": f"{JAAS}.scram.ScramLoginModule required;",
+        }
 
     def start(self):
         self.make()

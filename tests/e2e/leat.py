@@ -111,7 +111,11 @@ class Leat:
             out += [f"---- {log.name}"] + log.read_text(errors="replace").splitlines()[-lines:]
         return "\n".join(out)
 
-    def pids(self, name):
+    def pids_of(self, name):
+        """As pids, those that were started beside `leat up` with files in `work` too."""
+        return self.pids(name, self.folder)
+
+    def pids(self, name, folder=None):
         """Processes of this instance by program name (leat-scheduler, postgres, leat-keeper …)."""
         found = []
         for entry in pathlib.Path("/proc").iterdir():
@@ -121,7 +125,7 @@ class Leat:
                 words = (entry / "cmdline").read_bytes().split(b"\0")
                 stat = (entry / "stat").read_text().rpartition(")")[2].split()
                 if words[0].endswith(f"/{name}".encode()) and stat[0] != "Z" and \
-                        any(str(self.data).encode() in w for w in words):
+                        any(str(folder or self.data).encode() in w for w in words[0 if folder is None else 1:]):
                     found.append(int(entry.name))
         return found
 

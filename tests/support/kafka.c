@@ -17,57 +17,64 @@
 #include "common/bus/kafka.h"
 #include "tests/support/waiting.h"
 
-/* Runs dev/services to its end; what it prints goes to `out`. */
-static void run(char *const *argv, char *out, size_t size)
+static pid_t spawn(const struct test_kafka *kafka, const char *verb, const char *setting, int out)
 {
-    int ends[2], status = -1;
     pid_t pid;
     posix_spawn_file_actions_t actions;
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    const char *argv[] = {"dev/services",           verb,    "kafka", "--dir", kafka->folder,
+                          setting ? "--set" : NULL, setting, NULL};
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-    assert_int_equal(posix_spawn(&pid, argv[0], &actions, NULL, argv, environ), 0);
+    posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+    assert_int_equal(
+        posix_spawn(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ), 0);
     posix_spawn_file_actions_destroy(&actions);
-    close(ends[1]);
-    size_t len = 0;
-    ssize_t n;
-    while (len < size - 1 && (n = read(ends[0], out + len, size - 1 - len)) > 0)
-        len += (size_t)n;
-    out[len] = '\0';
-    close(ends[0]);
+    return pid;
+}
+
+pid_t test_kafka_verb_begin(const struct test_kafka *kafka, const char *verb)
+{
+    return spawn(kafka, verb, NULL, STDERR_FILENO);
+}
+
+void test_kafka_verb_end(pid_t pid)
+{
+    int status = -1;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
 }
 
-static void services(const struct test_kafka *kafka, const char *verb, const char *set,
-                     char *address, size_t size)
+void test_kafka_verb(const struct test_kafka *kafka, const char *verb)
 {
-    char printed[1024];
-    const char *argv[] = {"dev/services",       verb, "kafka", "--dir", kafka->folder,
-                          set ? "--set" : NULL, set,  NULL};
-    run((char *const *)(uintptr_t)argv, printed, sizeof printed);
-    const char *found = strstr(printed, "KAFKA=");
-    if (address && found)
-        snprintf(address, size, "%.*s", (int)strcspn(found + 6, "\n"), found + 6);
+    test_kafka_verb_end(test_kafka_verb_begin(kafka, verb));
+}
+
+static void take(const char *printed, const char *name, char *out, size_t size)
+{
+    const char *found = strstr(printed, name);
+    if (found)
+        snprintf(out, size, "%.*s", (int)strcspn(found + strlen(name), "\n"), found + strlen(name));
 }
 
 void test_kafka_start(struct test_kafka *kafka, const char *setting)
 {
-    const char *there = getenv("LEAT_TEST_KAFKA");
-    *kafka = (struct test_kafka){.folder = "/tmp/leat-kafka.XXXXXX", .borrowed = there != NULL};
-    if (there) {
-        snprintf(kafka->address, sizeof kafka->address, "%s", there);
-        return;
-    }
+    int ends[2];
+    char printed[1024] = "\n";
+    size_t len = 1;
+    ssize_t n;
+    *kafka = (struct test_kafka){.folder = "/tmp/leat-kafka.XXXXXX"};
     assert_non_null(mkdtemp(kafka->folder));
-    services(kafka, "up", setting, kafka->address, sizeof kafka->address);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    const pid_t pid = spawn(kafka, "up", setting, ends[1]);
+    close(ends[1]);
+    while (len < sizeof printed - 1 &&
+           (n = read(ends[0], printed + len, sizeof printed - 1 - len)) > 0)
+        len += (size_t)n;
+    close(ends[0]);
+    test_kafka_verb_end(pid);
+    take(printed, "\nKAFKA=", kafka->address, sizeof kafka->address);
+    take(printed, "\nKAFKA_SECURE=", kafka->secure, sizeof kafka->secure);
+    take(printed, "\nKAFKA_CA=", kafka->ca, sizeof kafka->ca);
     assert_true(*kafka->address);
-}
-
-void test_kafka_verb(const struct test_kafka *kafka, const char *verb)
-{
-    assert_false(kafka->borrowed);
-    services(kafka, verb, NULL, NULL, 0);
 }
 
 void test_kafka_signal(const struct test_kafka *kafka, int signo)
@@ -83,9 +90,7 @@ void test_kafka_signal(const struct test_kafka *kafka, int signo)
 
 void test_kafka_remove(const struct test_kafka *kafka)
 {
-    if (kafka->borrowed)
-        return;
-    services(kafka, "remove", NULL, NULL, 0);
+    test_kafka_verb(kafka, "remove");
     rmdir(kafka->folder);
 }
 
