@@ -16,6 +16,8 @@
 #include "triggers/catalog.h"
 #include "triggers/cron/clock.h"
 #include "triggers/hooks/hooks.h"
+#include "triggers/s3/look.h"
+#include "triggers/topics/topic.h"
 
 #define KEY(field, name, kind) CONFIG_KEY(struct triggers_config, field, name, kind)
 static const struct config_key keys[] = {
@@ -64,6 +66,8 @@ static void catalog_changed(void *arg)
     struct triggers *t = arg;
     buckets_follow(t->buckets);
     clock_follow(t->cron);
+    looks_follow(t->looks);
+    topics_follow(t->topics);
 }
 
 static void topics_made(void *arg, const struct err *err)
@@ -103,6 +107,8 @@ static int open_all(struct triggers *t, struct http_server **server, struct err 
     if (rc < 0)
         return rc;
     t->cron = clock_open(t);
+    t->looks = looks_open(t);
+    t->topics = topics_open(t);
     if (t->bus->ops->outbox_in_transaction) /* elsewhere its settings are the scheduler's matter */
         t->bus->ops->topics_make(t->bus, &(struct bus_topic){TOPIC_EVENTS, 1}, 1, topics_made, t);
     t->pg = pg_open(t->loop,

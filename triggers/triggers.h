@@ -25,6 +25,8 @@ struct triggers_config {
 struct catalog;
 struct buckets;
 struct clock_cron;
+struct looks;
+struct topics;
 
 struct triggers {
     struct triggers_config config;
@@ -35,6 +37,8 @@ struct triggers {
     struct catalog *catalog;
     struct buckets *buckets;
     struct clock_cron *cron;
+    struct looks *looks;
+    struct topics *topics;
     char *token; /* needed off loopback; NULL on it */
 };
 
@@ -47,7 +51,11 @@ struct triggers {
     M(PUBLISH, HISTOGRAM, "leat_event_publish_seconds", NULL, NULL,                                \
       "From publish to delivery report")                                                           \
     M(OVERFLOW, COUNTER, "leat_bucket_rescans_total", NULL, NULL,                                  \
-      "Bucket scans after an overflow or a failed publish")
+      "Bucket scans after an overflow or a failed publish")                                        \
+    M(MISSED, COUNTER, "leat_bucket_missed_total", NULL, NULL,                                     \
+      "Changes of S3 buckets that a look found and nobody had told")                               \
+    M(REFUSED, COUNTER, "leat_topic_refused_total", NULL, NULL,                                    \
+      "Records of topics that are no events")
 
 enum trigger_metric {
 #define M(id, kind, name, a, b, help) TRIGGER_METRIC_##id,

@@ -495,6 +495,34 @@ const struct migration MIGRATIONS[] = {
     ");\n"
     "CREATE INDEX token_worker ON token (worker) WHERE kind = 'worker';\n",
     "a05afbf149802214cfbe5e292e79a1106cd218580190904580ff8bcdccee81f4"},
+    {6, "outside",
+    "-- What is known of places outside: objects of S3 buckets, offsets in topics of other Kafka clusters.\n"
+    "CREATE TABLE s3_object (                    -- the present state of a key, as it was last heard of or seen\n"
+    "    source    text NOT NULL,\n"
+    "    key       text COLLATE \"C\" NOT NULL,    -- ordered as S3 lists\n"
+    "    delivery  text NOT NULL,                -- what the event's id is made of, besides bucket and key\n"
+    "    etag      text NOT NULL,\n"
+    "    size      bigint NOT NULL,\n"
+    "    at        timestamptz NOT NULL,         -- by the service's clock\n"
+    "    gone      boolean NOT NULL,\n"
+    "    listed    boolean NOT NULL,             -- found by looking, not told\n"
+    "    announced boolean NOT NULL,             -- its event is on the queue\n"
+    "    PRIMARY KEY (source, key)\n"
+    ");\n"
+    "CREATE TABLE s3_look (                      -- what is older than the first look at a bucket is no news\n"
+    "    source text PRIMARY KEY,\n"
+    "    place  text NOT NULL,                   -- endpoint, bucket, prefix, suffix: another place begins anew\n"
+    "    since  timestamptz NOT NULL DEFAULT now()\n"
+    ");\n"
+    "CREATE TABLE topic_offset (                 -- the next offset to read\n"
+    "    source    text NOT NULL,\n"
+    "    cluster   text NOT NULL,                -- Kafka's id of the cluster\n"
+    "    topic     text NOT NULL,\n"
+    "    partition integer NOT NULL,\n"
+    "    next      bigint NOT NULL,\n"
+    "    PRIMARY KEY (source, cluster, topic, partition)\n"
+    ");\n",
+    "eb97161589503a304cb0f90cd8a4369f7f43b4d2a41a840178a31a208bed56d1"},
 };
 
-const int MIGRATION_COUNT = 5;
+const int MIGRATION_COUNT = 6;

@@ -797,7 +797,88 @@ const struct query QUERIES[] = {
     "ON CONFLICT (bucket, key) DO UPDATE SET version = excluded.version, size = excluded.size",
     4},
     {"triggers_object_gone",
-    "DELETE FROM bucket_object WHERE bucket = $1::text AND key = $2::text AND version = $3::text",
+    "DELETE FROM bucket_object WHERE bucket = $1::text AND key = $2::text AND version = $3::text;\n"
+    "\n"
+    "-- A state of a key is about to be announced. Gives the delivery to announce it by: its own ($3), or that of\n"
+    "-- the same state which a look had found already. A state older than the one that is known changes nothing.\n"
+    "-- $1 source, $2 key, $3 delivery, $4 etag, $5 size, $6 at, $7 gone, $8 listed, $9 microseconds by which the\n"
+    "-- times of a notification and of a listing may be apart",
     3},
+    {"triggers_s3_begin",
+    "WITH same AS (\n"
+    "    SELECT o.delivery FROM s3_object o\n"
+    "    WHERE o.source = $1::text AND o.key = $2::text AND o.gone = $7::boolean\n"
+    "      AND (o.gone OR (o.etag = $4::text AND o.size = $5::bigint))\n"
+    "      AND CASE WHEN NOT $8::boolean THEN o.listed AND $6::timestamptz <= o.at + interval '5 s'\n"
+    "               ELSE o.gone OR $6::timestamptz <= o.at + $9::bigint * interval '1 microsecond' END\n"
+    "), kept AS (\n"
+    "    INSERT INTO s3_object AS o (source, key, delivery, etag, size, at, gone, listed, announced)\n"
+    "    SELECT $1::text, $2::text, $3::text, $4::text, $5::bigint, $6::timestamptz, $7::boolean, $8::boolean, false\n"
+    "    WHERE NOT EXISTS (SELECT FROM same)\n"
+    "    ON CONFLICT (source, key) DO UPDATE SET delivery = excluded.delivery, etag = excluded.etag, size = excluded.size,\n"
+    "        at = excluded.at, gone = excluded.gone, listed = excluded.listed,\n"
+    "        announced = o.announced AND o.delivery = excluded.delivery\n"
+    "    WHERE excluded.at >= o.at\n"
+    ")\n"
+    "SELECT coalesce((SELECT delivery FROM same), $3::text)",
+    9},
+    {"triggers_s3_announced",
+    "UPDATE s3_object SET announced = true WHERE source = $1::text AND key = $2::text AND delivery = $3::text;\n"
+    "\n"
+    "-- Since when this place is looked at. What was known of another place of the source is forgotten.",
+    3},
+    {"triggers_s3_since",
+    "WITH moved AS (\n"
+    "    DELETE FROM s3_object\n"
+    "    WHERE source = $1::text AND EXISTS (SELECT FROM s3_look l WHERE l.source = $1::text AND l.place <> $2::text)\n"
+    ")\n"
+    "INSERT INTO s3_look AS l (source, place) VALUES ($1::text, $2::text)\n"
+    "ON CONFLICT (source) DO UPDATE SET place = excluded.place,\n"
+    "    since = CASE WHEN l.place = excluded.place THEN l.since ELSE now() END\n"
+    "RETURNING since;\n"
+    "\n"
+    "-- A piece of a listing against what is known: what was not told, what is gone, what did not reach the queue.\n"
+    "-- $1 source; $2 to $3: the range of keys that the piece covers (after, up to; NULL = from the first, to the last);\n"
+    "-- $4 keys, $5 etags, $6 sizes, $7 times, $8 deleted; $9 nothing younger is judged; $10 nothing older is news;\n"
+    "-- $11 as $9 above.",
+    2},
+    {"triggers_s3_missed",
+    "WITH listed AS (\n"
+    "    SELECT * FROM unnest($4::text[], $5::text[], $6::bigint[], $7::timestamptz[], $8::boolean[]) AS l (key, etag, size, at, gone)\n"
+    "), found AS (\n"
+    "    SELECT l.key, l.etag, l.size, l.at, l.gone, NULL::text AS delivery\n"
+    "    FROM listed l LEFT JOIN s3_object o ON o.source = $1::text AND o.key = l.key\n"
+    "    WHERE l.at < $9::timestamptz AND l.at >= $10::timestamptz\n"
+    "      AND CASE WHEN o.key IS NULL THEN NOT l.gone\n"
+    "               WHEN l.gone THEN NOT o.gone AND l.at >= date_trunc('second', o.at)\n"
+    "               ELSE l.at >= date_trunc('second', o.at)\n"
+    "                    AND (o.gone OR o.etag <> l.etag OR o.size <> l.size OR l.at > o.at + $11::bigint * interval '1 microsecond') END\n"
+    "    UNION ALL\n"
+    "    SELECT o.key, o.etag, o.size, greatest(o.at, $9::timestamptz + interval '10 s'), true, NULL\n"
+    "    FROM s3_object o\n"
+    "    WHERE o.source = $1::text AND ($2::text IS NULL OR o.key > $2::text COLLATE \"C\") AND ($3::text IS NULL OR o.key <= $3::text COLLATE \"C\")\n"
+    "      AND NOT o.gone AND o.at < $9::timestamptz AND NOT EXISTS (SELECT FROM listed l WHERE l.key = o.key)\n"
+    "    UNION ALL\n"
+    "    SELECT o.key, o.etag, o.size, o.at, o.gone, o.delivery\n"
+    "    FROM s3_object o\n"
+    "    WHERE o.source = $1::text AND ($2::text IS NULL OR o.key > $2::text COLLATE \"C\") AND ($3::text IS NULL OR o.key <= $3::text COLLATE \"C\")\n"
+    "      AND NOT o.announced AND o.at < $9::timestamptz\n"
+    ")\n"
+    "SELECT DISTINCT ON (key COLLATE \"C\") key, etag, size, at, gone, delivery FROM found\n"
+    "ORDER BY key COLLATE \"C\", delivery NULLS FIRST LIMIT 1000;\n"
+    "\n"
+    "-- Removals that nobody will tell again.",
+    11},
+    {"triggers_s3_forget",
+    "DELETE FROM s3_object WHERE source = $1::text AND gone AND announced AND at < now() - interval '30 days'",
+    1},
+    {"triggers_topic_offsets",
+    "SELECT partition, next FROM topic_offset WHERE source = $1::text AND cluster = $2::text AND topic = $3::text",
+    3},
+    {"triggers_topic_keep",
+    "INSERT INTO topic_offset AS o (source, cluster, topic, partition, next)\n"
+    "VALUES ($1::text, $2::text, $3::text, $4::integer, $5::bigint)\n"
+    "ON CONFLICT (source, cluster, topic, partition) DO UPDATE SET next = greatest(o.next, excluded.next)",
+    5},
     {0, 0, 0}
 };

@@ -117,6 +117,13 @@ enum query_id {
     QUERY_TRIGGERS_OBJECTS, /* triggers.sql */
     QUERY_TRIGGERS_OBJECT_ANNOUNCED, /* triggers.sql */
     QUERY_TRIGGERS_OBJECT_GONE, /* triggers.sql */
+    QUERY_TRIGGERS_S3_BEGIN, /* triggers.sql */
+    QUERY_TRIGGERS_S3_ANNOUNCED, /* triggers.sql */
+    QUERY_TRIGGERS_S3_SINCE, /* triggers.sql */
+    QUERY_TRIGGERS_S3_MISSED, /* triggers.sql */
+    QUERY_TRIGGERS_S3_FORGET, /* triggers.sql */
+    QUERY_TRIGGERS_TOPIC_OFFSETS, /* triggers.sql */
+    QUERY_TRIGGERS_TOPIC_KEEP, /* triggers.sql */
     QUERY_COUNT
 };
 

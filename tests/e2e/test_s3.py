@@ -2,7 +2,9 @@
 import contextlib
 import hashlib
 import json
+import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 import time
@@ -213,3 +215,132 @@ def test_a_bucket_that_nobody_declared(leat, s3):
     run = leat.ok("run", "set-nowhere", "-o", "name").strip()
     shown = leat.wait_run(run)
     assert shown["state"] == "failed" and "there is no bucket nowhere" in json.dumps(shown)
+
+
+# ---- looking ---------------------------------------------------------------------------------------
+
+LOOKED = """
+{{kind: source, name: {name}, provider: {provider}, bucket: {bucket}, endpoint: "{url}", credentials: s3-keys, secret: uploads-token, look: 2s}}
+"""
+
+
+def told_once(leat, key, kind, count=1, seconds=40):
+    until(lambda: len(events(leat, key, kind)) >= count, seconds, every=0.5, what=f"{key} {kind}")
+
+
+def declare(leat, name, provider, bucket, url):
+    leat.ok("secret", "set", "s3-keys", stdin="leat:leat-secret")
+    leat.ok("secret", "set", "uploads-token", stdin="hook-token")
+    leat.apply(LOOKED.format(name=name, provider=provider, bucket=bucket, url=url), f"{name}.yaml")
+    until(lambda: leat.sql(f"SELECT 1 FROM s3_look WHERE source = '{name}' AND place LIKE '% {bucket} %'"), 10, what="the first look")
+
+
+@pytest.mark.parametrize("versions", [False, True])
+def test_what_minio_did_not_tell_is_found(leat, minio, s3, versions):
+    """No notification at all for half of the keys; both for the other half: one event each."""
+    bucket = f"look-{versions:d}"
+    s3.make(bucket, versions)
+    s3.put(bucket, f"{bucket}/old.csv", b"older than the source")
+    time.sleep(3)
+    declare(leat, "uploads", "minio", bucket, minio.addresses()["MINIO"])
+    s3.put(bucket, f"{bucket}/silent +1.csv", b"1")
+    s3.put(bucket, f"{bucket}/silent-gone.csv", b"2")
+    s3.put(bucket, f"{bucket}/silent-same.csv", b"3")
+    s3.notify(bucket, "webhook")
+    s3.put(bucket, f"{bucket}/told.csv", b"4")
+    s3.put(bucket, f"{bucket}/told-twice.csv", b"5")
+    s3.put(bucket, f"{bucket}/told-twice.csv", b"5")
+    s3.put(bucket, f"{bucket}/told-gone.csv", b"6")
+    s3.delete(bucket, f"{bucket}/told-gone.csv")
+    for key in (f"{bucket}/silent +1.csv", f"{bucket}/silent-gone.csv", f"{bucket}/silent-same.csv", f"{bucket}/told.csv"):
+        told_once(leat, key, "created")
+    s3.notify(bucket)
+    s3.delete(bucket, f"{bucket}/silent-gone.csv")
+    s3.put(bucket, f"{bucket}/silent-same.csv", b"3")
+    told_once(leat, f"{bucket}/silent-gone.csv", "deleted")
+    told_once(leat, f"{bucket}/silent-same.csv", "created", 2)
+    time.sleep(15)
+    counts = {key: (len(events(leat, key, "created")), len(events(leat, key, "deleted"))) for key in (
+        f"{bucket}/silent +1.csv", f"{bucket}/silent-gone.csv", f"{bucket}/silent-same.csv", f"{bucket}/told.csv", f"{bucket}/told-twice.csv", f"{bucket}/told-gone.csv", f"{bucket}/old.csv")}
+    assert counts == {f"{bucket}/silent +1.csv": (1, 0), f"{bucket}/silent-gone.csv": (1, 1), f"{bucket}/silent-same.csv": (2, 0), f"{bucket}/told.csv": (1, 0),
+                      f"{bucket}/told-twice.csv": (2, 0), f"{bucket}/told-gone.csv": (1, 1), f"{bucket}/old.csv": (0, 0)}, counts
+
+
+@pytest.mark.parametrize("versions", [False, True])
+def test_what_versitygw_did_not_tell_is_found(leat, s3, versions):
+    source = f"gateway-{versions:d}"
+    leat.ok("secret", "set", "uploads-token", stdin="hook-token")
+    leat.apply(f"{{kind: source, name: {source}, provider: s3, secret: uploads-token}}\n", f"{source}.yaml")
+    hook = f"{leat.hooks.replace('http://', 'http://leat:hook-token@')}/hooks/{source}"
+    with service("versitygw", webhook=hook) as gateway:
+        url = gateway.addresses()["VERSITYGW"]
+        client = S3(url)
+        client.make("gate", versions)
+        declare(leat, source, "s3", "gate", url)
+        told, silent = f"gate{versions:d}/told 1+.csv", f"gate{versions:d}/silent.csv"
+        client.put("gate", told, b"1")
+        told_once(leat, told, "created", seconds=8)
+        pid, = leat.pids("leat-triggers")
+        os.kill(pid, 19)  # the hook does not answer: versitygw gives up on the notification
+        try:
+            client.put("gate", silent, b"2")
+            client.delete("gate", told)
+            time.sleep(1)
+        finally:
+            os.kill(pid, 9)
+        told_once(leat, silent, "created")
+        told_once(leat, told, "deleted")
+        time.sleep(15)
+        assert [len(events(leat, silent, "created")), len(events(leat, told, "created")), len(events(leat, told, "deleted"))] == [1, 1, 1]
+
+
+# ---- topics ----------------------------------------------------------------------------------------
+
+def offsets(leat, source):
+    return {int(p): int(n) for p, n in leat.sql(f"SELECT partition, next FROM topic_offset WHERE source = '{source}'")}
+
+
+def produce(broker, topic, *values, key=""):
+    subprocess.run(["kcat", "-b", broker, "-P", "-t", topic, "-k", key], input="\n".join(values).encode(), check=True, timeout=60)
+
+
+def test_topics_are_sources(leat):
+    """MinIO tells by its webhook and by its own Kafka topic: one event; then the triggers die in between, the broker goes away."""
+    leat.ok("secret", "set", "uploads-token", stdin="hook-token")
+    with service("kafka", auto_create="1") as kafka:
+        broker = kafka.addresses()["KAFKA"]
+        with service("minio", webhook=f"{leat.hooks}/hooks/queued", token="hook-token", kafka=broker, topic="minio-events") as other:
+            client = S3(other.addresses()["MINIO"])
+            client.make("queued")
+            client.notify("queued", "webhook", "kafka")
+            leat.apply("{kind: source, name: queued, provider: minio, secret: uploads-token, topic: minio-events, "
+                       f"brokers: '{broker}'}}\n", "queued.yaml")
+            leat.apply(PIPELINE.format(name="from-topic", bucket="queued"), "from-topic.yaml")
+            for key in ODD:
+                client.put("queued", f"both/{key}", b"1")
+            until(lambda: sum(offsets(leat, "queued").values()) == len(ODD), 60, what="the offsets of five records")
+            for key in ODD:
+                event, = events(leat, f"both/{key}")
+                run, = leat.event_runs(event["id"])
+                assert leat.wait_run(run)["state"] == "succeeded"
+            # By the topic alone, and the process dies after the event left, before the offset is kept.
+            client.notify("queued", "kafka")
+            leat.arm("delivery-report-after:1:kill")
+            client.put("queued", "once.csv", b"2")
+            until(lambda: leat.struck("delivery-report-after"), 30, what="the triggers die")
+            until(lambda: sum(offsets(leat, "queued").values()) == len(ODD) + 1, 60, what="the offset after it")
+            run, = leat.event_runs(events(leat, "once.csv")[0]["id"])
+            leat.wait_run(run)
+            assert len(events(leat, "once.csv")) == 1
+        # Any JSON, and what is none.
+        leat.apply(f"{{kind: source, name: any, provider: kafka, topic: things, type: dev.example.thing, brokers: '{broker}'}}\n", "any.yaml")
+        leat.apply("name: things\non: {event: {type: dev.example.thing, filter: 'event.data.n > 1'}}\nsteps: {one: {command: ['true']}}\n", "things.yaml")
+        produce(broker, "things", '{"n":1}', "no json", '{"n":2}', key="k")
+        until(lambda: sum(offsets(leat, "any").values()) == 3, 60, what="three records")
+        found = until(lambda: len(events(leat, "k")) == 2 and events(leat, "k"), 20, what="two events")
+        assert sorted(len(leat.event_runs(e["id"])) for e in found) == [0, 1]
+        kafka.kill()
+        time.sleep(2)
+        kafka.up()
+        produce(broker, "things", '{"n":3}', key="k")
+        until(lambda: sum(offsets(leat, "any").values()) == 4, 60, what="the record after the outage")

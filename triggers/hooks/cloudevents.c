@@ -98,4 +98,5 @@ static int normalise(const struct delivery *d, json_t *body, struct draft *draft
 
 static const char *const types[] = {"application/cloudevents+json", "application/json", NULL};
 
-const struct hook_provider HOOK_CLOUDEVENTS = {SOURCE_CLOUDEVENTS, check, types, normalise, NULL};
+const struct hook_provider HOOK_CLOUDEVENTS = {SOURCE_CLOUDEVENTS, check, types,
+                                               normalise,          NULL,  NULL};

@@ -35,4 +35,4 @@ static int normalise(const struct delivery *d, json_t *body, struct draft *draft
 
 static const char *const types[] = {"application/json", NULL};
 
-const struct hook_provider HOOK_GENERIC = {SOURCE_GENERIC, check, types, normalise, NULL};
+const struct hook_provider HOOK_GENERIC = {SOURCE_GENERIC, check, types, normalise, NULL, NULL};

@@ -95,4 +95,4 @@ static int normalise(const struct delivery *d, json_t *body, struct draft *draft
 
 static const char *const types[] = {"application/json", NULL};
 
-const struct hook_provider HOOK_GITHUB = {SOURCE_GITHUB, check, types, normalise, NULL};
+const struct hook_provider HOOK_GITHUB = {SOURCE_GITHUB, check, types, normalise, NULL, NULL};

@@ -133,7 +133,7 @@ static void publish_parts(struct triggers *t, const struct hook_provider *p,
         if (p->normalise(d, part, &draft, &keep, NULL) != 0)
             continue;
         b->open++;
-        publish_event(t, &draft, one_published, b);
+        p->publish(t, d->source, part, one_published, b);
     }
     batch_release(b);
 }

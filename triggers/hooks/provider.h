@@ -29,6 +29,9 @@ struct hook_provider {
      * which goes through normalise. All are on the queue before the answer, which names the first.
      */
     int (*split)(const struct delivery *d, const json_t *body, json_t **parts, struct err *err);
+    /* With split: publishes a part that normalise has found good; instead of publish_event. */
+    void (*publish)(struct triggers *t, const struct source *source, const json_t *part,
+                    published_fn *done, void *arg);
 };
 
 extern const struct hook_provider HOOK_GITHUB, HOOK_CLOUDEVENTS, HOOK_GENERIC, HOOK_S3, HOOK_MINIO;

@@ -9,6 +9,7 @@
 #include "common/base/mem.h"
 #include "common/text/json.h"
 #include "triggers/hooks/provider.h"
+#include "triggers/s3/announce.h"
 #include "triggers/s3/notice.h"
 
 static int check(const struct delivery *d, struct err *err)
@@ -51,7 +52,16 @@ static int normalise(const struct delivery *d, json_t *record, struct draft *dra
     return 0;
 }
 
+static void publish(struct triggers *t, const struct source *source, const json_t *record,
+                    published_fn *done, void *arg)
+{
+    cleanup_s3_notice struct s3_notice notice = {0};
+    (void)s3_notice_read(record, &notice, NULL); /* normalise has taken it */
+    s3_announce(t, source, &notice, false, NULL, done, arg);
+}
+
 static const char *const types[] = {"application/json", "text/plain", NULL};
 
-const struct hook_provider HOOK_S3 = {SOURCE_S3, check, types, normalise, count_records};
-const struct hook_provider HOOK_MINIO = {SOURCE_MINIO, check, types, normalise, count_records};
+const struct hook_provider HOOK_S3 = {SOURCE_S3, check, types, normalise, count_records, publish};
+const struct hook_provider HOOK_MINIO = {SOURCE_MINIO, check,         types,
+                                         normalise,    count_records, publish};
