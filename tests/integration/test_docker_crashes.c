@@ -238,6 +238,7 @@ static void test_both_away(void **state)
     engine_service("up");
     struct seen_attempt *s = one_worker_finished(o, 1);
     print_message("%s\n", s->reason);
+    assert_int_equal(s->outcome, REPORT_RESULT_OUTCOME_LOST);
     order_ledger(2); /* and containers are run again */
     one_worker_finished(o, 2);
     assert_once(2);

@@ -207,7 +207,9 @@ static bool docker_adopt(struct executor *ex, const struct executor_spec *spec)
         return false;
     if (listed)
         job_free(listed);
-    job_look(job_add(d, spec));
+    struct job *job = job_add(d, spec);
+    job->engine_left = !d->known; /* it may have ended with its engine while nobody looked */
+    job_look(job);
     return true;
 }
 
