@@ -50,12 +50,17 @@ static const struct column run_columns[] = {{"id", "/id", false},
                                             {"finished", "/finished", false},
                                             {"version", "/version", true},
                                             COLUMN_END};
-static const struct column step_columns[] = {
-    {"STEP", "/name", false},         {"STATE", "/state", false},
-    {"ATTEMPT", "/attempt", false},   {"STARTED", "/started", false},
-    {"FINISHED", "/finished", false}, {"OUTPUTS", "/outputs", false},
-    {"WORKER", "/worker", true},      {"NEEDS", "/needs", true},
-    {"REASON", "/reason", false},     COLUMN_END};
+static const struct column step_columns[] = {{"STEP", "/name", false},
+                                             {"STATE", "/state", false},
+                                             {"ATTEMPT", "/attempt", false},
+                                             {"STARTED", "/started", false},
+                                             {"FINISHED", "/finished", false},
+                                             {"OUTPUTS", "/outputs", false},
+                                             {"WORKER", "/worker", true},
+                                             {"IMAGE", "/image", true},
+                                             {"NEEDS", "/needs", true},
+                                             {"REASON", "/reason", false},
+                                             COLUMN_END};
 
 static int fetch(const struct given *given, const char *path, json_t **out, struct err *err)
 {

@@ -187,6 +187,7 @@ static void write_done(const struct attempt *a, const struct ending *end,
         .log = result ? batch_json(out, result->log) : NULL,
         .started_us = a->started_us,
         .finished_us = end->at_us ? end->at_us : now->wall_us,
+        .image = result && result->image ? batch_text(out, result->image) : NULL,
     };
 }
 
@@ -206,6 +207,7 @@ static void finish_step(struct core *core, struct attempt *a, int state, const s
         step.outputs = state == STEP_SUCCEEDED ? result->outputs : NULL;
         step.metrics = result->metrics;
         step.log = result->log;
+        step.image = result->image;
     }
     step_end(core, a->run, a->step, &step, now, out);
     attempt_drop(core, a);

@@ -88,6 +88,7 @@ struct batch_result { /* insert into step_result, and the step_live row goes */
     const char *log;
     int64_t started_us; /* 0 = never */
     int64_t finished_us;
+    const char *image; /* what ran in a container; NULL = nothing */
 };
 
 struct batch_attempt { /* insert into attempt_done */
@@ -103,6 +104,7 @@ struct batch_attempt { /* insert into attempt_done */
     const char *log;
     int64_t started_us;
     int64_t finished_us;
+    const char *image;
 };
 
 struct batch_worker { /* upsert of worker */

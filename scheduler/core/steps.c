@@ -80,6 +80,7 @@ static void write_result(const struct run *run, int32_t i, const struct step_end
         .log = batch_json(out, end->log),
         .started_us = by ? by->started_us : 0,
         .finished_us = end->finished_us ? end->finished_us : now->wall_us,
+        .image = end->image ? batch_text(out, end->image) : NULL,
     };
 }
 

@@ -13,6 +13,7 @@ struct step_end {
     bool exited;
     int32_t exit_code;
     const char *reason;          /* NULL = none */
+    const char *image;           /* NULL = none */
     const json_t *metrics, *log; /* NULL = none */
     json_t *outputs;             /* NULL = none; referenced */
     int64_t finished_us;         /* wall; 0 = now */

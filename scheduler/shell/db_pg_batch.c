@@ -107,6 +107,7 @@ static void put_results(const struct batch *b, struct pg_params *p)
     TEXTS_OR_NULL(results, log);
     TIMES_OR_NULL(results, started_us);
     TIMES(results, finished_us);
+    TEXTS_OR_NULL(results, image);
 }
 
 static void put_attempts(const struct batch *b, struct pg_params *p)
@@ -123,6 +124,7 @@ static void put_attempts(const struct batch *b, struct pg_params *p)
     TEXTS_OR_NULL(attempts, log);
     TIMES_OR_NULL(attempts, started_us);
     TIMES(attempts, finished_us);
+    TEXTS_OR_NULL(attempts, image);
 }
 
 static void put_workers(const struct batch *b, struct pg_params *p)

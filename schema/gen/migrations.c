@@ -523,6 +523,11 @@ const struct migration MIGRATIONS[] = {
     "    PRIMARY KEY (source, cluster, topic, partition)\n"
     ");\n",
     "eb97161589503a304cb0f90cd8a4369f7f43b4d2a41a840178a31a208bed56d1"},
+    {7, "image",
+    "-- What ran in a container, by content: a tag may name another image tomorrow.\n"
+    "ALTER TABLE step_result ADD COLUMN image text;  -- REPOSITORY@sha256:… or the image's id; NULL = no container\n"
+    "ALTER TABLE attempt_done ADD COLUMN image text;\n",
+    "c47a903fde4ef432b038c02a05de100a1fc8b4ce37fb51416de290b1908aa5ac"},
 };
 
-const int MIGRATION_COUNT = 6;
+const int MIGRATION_COUNT = 7;

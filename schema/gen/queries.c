@@ -147,7 +147,7 @@ const struct query QUERIES[] = {
     "        'reason', coalesce(s.reason, l.reason, CASE WHEN r.state <> 'running' THEN 'the run is ' || r.state\n"
     "            WHEN u.n IS NULL THEN 'waiting for capacity' ELSE '' END),\n"
     "        'attempt', coalesce(s.attempt, l.attempt, 0), 'attempt_id', coalesce(s.attempt_id, l.attempt_id),\n"
-    "        'worker', coalesce(s.worker, l.worker), 'exit_code', s.exit_code, 'needs', e.step->'needs',\n"
+    "        'worker', coalesce(s.worker, l.worker), 'exit_code', s.exit_code, 'image', s.image, 'needs', e.step->'needs',\n"
     "        'outputs', coalesce(s.outputs, '{}'), 'metrics', coalesce(s.metrics, '{}'), 'log', s.log,\n"
     "        'started', coalesce(s.started, l.started), 'finished', s.finished, 'attempts', coalesce((\n"
     "            SELECT jsonb_agg(to_jsonb(a) - 'run' - 'step' ORDER BY a.attempt) FROM attempt_done a\n"
@@ -594,27 +594,28 @@ const struct query QUERIES[] = {
     "    WHERE s.run = r.run AND s.step = r.step AND s.iteration = r.iteration\n"
     ")\n"
     "INSERT INTO step_result (run, step, iteration, state, attempt, attempt_id, worker, exit_code,\n"
-    "                         reason, outputs, metrics, log, started, finished)\n"
+    "                         reason, outputs, metrics, log, started, finished, image)\n"
     "SELECT r.run, r.step, r.iteration, r.state, r.attempt, r.attempt_id, r.worker, r.exit_code,\n"
-    "       r.reason, r.outputs::jsonb, r.metrics::jsonb, r.log::jsonb, r.started, r.finished\n"
+    "       r.reason, r.outputs::jsonb, r.metrics::jsonb, r.log::jsonb, r.started, r.finished, r.image\n"
     "FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::uuid[], $7::text[],\n"
     "            $8::int[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],\n"
-    "            $14::timestamptz[])\n"
+    "            $14::timestamptz[], $15::text[])\n"
     "    AS r (run, step, iteration, state, attempt, attempt_id, worker, exit_code, reason, outputs,\n"
-    "          metrics, log, started, finished)",
-    14},
+    "          metrics, log, started, finished, image)",
+    15},
     {"batch_attempts",
     "INSERT INTO attempt_done (run, step, iteration, attempt, attempt_id, state, worker, exit_code,\n"
-    "                          reason, log, started, finished)\n"
+    "                          reason, log, started, finished, image)\n"
     "SELECT a.run, a.step, a.iteration, a.attempt, a.attempt_id, a.state, a.worker, a.exit_code,\n"
-    "       a.reason, a.log::jsonb, a.started, a.finished\n"
+    "       a.reason, a.log::jsonb, a.started, a.finished, a.image\n"
     "FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::uuid[], $6::text[], $7::text[],\n"
-    "            $8::int[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[])\n"
+    "            $8::int[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[],\n"
+    "            $13::text[])\n"
     "    AS a (run, step, iteration, attempt, attempt_id, state, worker, exit_code, reason, log, started,\n"
-    "          finished);\n"
+    "          finished, image);\n"
     "\n"
     "-- Without its hello's info a worker is only updated: it is there.",
-    12},
+    13},
     {"batch_workers",
     "INSERT INTO worker AS w (id, incarnation, boot, state, report_n, info, heard)\n"
     "SELECT n.id, n.incarnation, n.boot, n.state, n.report_n, coalesce(n.info, '{}')::jsonb, n.heard\n"

@@ -139,7 +139,7 @@ SELECT (to_jsonb(r) || jsonb_build_object('cause', (
         'reason', coalesce(s.reason, l.reason, CASE WHEN r.state <> 'running' THEN 'the run is ' || r.state
             WHEN u.n IS NULL THEN 'waiting for capacity' ELSE '' END),
         'attempt', coalesce(s.attempt, l.attempt, 0), 'attempt_id', coalesce(s.attempt_id, l.attempt_id),
-        'worker', coalesce(s.worker, l.worker), 'exit_code', s.exit_code, 'needs', e.step->'needs',
+        'worker', coalesce(s.worker, l.worker), 'exit_code', s.exit_code, 'image', s.image, 'needs', e.step->'needs',
         'outputs', coalesce(s.outputs, '{}'), 'metrics', coalesce(s.metrics, '{}'), 'log', s.log,
         'started', coalesce(s.started, l.started), 'finished', s.finished, 'attempts', coalesce((
             SELECT jsonb_agg(to_jsonb(a) - 'run' - 'step' ORDER BY a.attempt) FROM attempt_done a

@@ -106,24 +106,25 @@ WITH gone AS (
     WHERE s.run = r.run AND s.step = r.step AND s.iteration = r.iteration
 )
 INSERT INTO step_result (run, step, iteration, state, attempt, attempt_id, worker, exit_code,
-                         reason, outputs, metrics, log, started, finished)
+                         reason, outputs, metrics, log, started, finished, image)
 SELECT r.run, r.step, r.iteration, r.state, r.attempt, r.attempt_id, r.worker, r.exit_code,
-       r.reason, r.outputs::jsonb, r.metrics::jsonb, r.log::jsonb, r.started, r.finished
+       r.reason, r.outputs::jsonb, r.metrics::jsonb, r.log::jsonb, r.started, r.finished, r.image
 FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::uuid[], $7::text[],
             $8::int[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],
-            $14::timestamptz[])
+            $14::timestamptz[], $15::text[])
     AS r (run, step, iteration, state, attempt, attempt_id, worker, exit_code, reason, outputs,
-          metrics, log, started, finished);
+          metrics, log, started, finished, image);
 
 -- name: batch_attempts
 INSERT INTO attempt_done (run, step, iteration, attempt, attempt_id, state, worker, exit_code,
-                          reason, log, started, finished)
+                          reason, log, started, finished, image)
 SELECT a.run, a.step, a.iteration, a.attempt, a.attempt_id, a.state, a.worker, a.exit_code,
-       a.reason, a.log::jsonb, a.started, a.finished
+       a.reason, a.log::jsonb, a.started, a.finished, a.image
 FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::uuid[], $6::text[], $7::text[],
-            $8::int[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[])
+            $8::int[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[],
+            $13::text[])
     AS a (run, step, iteration, attempt, attempt_id, state, worker, exit_code, reason, log, started,
-          finished);
+          finished, image);
 
 -- Without its hello's info a worker is only updated: it is there.
 -- name: batch_workers
