@@ -203,7 +203,7 @@ static void test_fuse_burns_without_the_worker(void **state)
     assert_true(is_gone(pid));
     open_executor();
     until(&ready);
-    assert_true(ex->ops->adopt(ex, &spec.attempt));
+    assert_true(ex->ops->adopt(ex, &spec));
     until(&seen[1].exited);
     assert_true(seen[1].exit.fused);
 }
