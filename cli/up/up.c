@@ -20,6 +20,8 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/base/uuid.h"
+#include "common/s3/s3.h"
+#include "common/store/store.h"
 
 static const struct option up_options[] = {
     {"data", 'd', "DIR", false,
@@ -98,6 +100,28 @@ static void drop_settings(void)
     }
 }
 
+/* What cannot be mended by waiting (no such bucket, wrong keys) is said here and not by three
+ * daemons that start again and again. */
+static int check_store(const struct up_settings *s, struct err *err)
+{
+    struct store *store = NULL;
+    int style = S3_AUTO;
+    if (!s->store_at || s->store_at[0] == '/')
+        return 0;
+    for (int i = 0; s->store_style && S3_STYLES[i]; i++)
+        if (strcmp(S3_STYLES[i], s->store_style) == 0)
+            style = i;
+    const struct store_options options = {.endpoint = s->store_endpoint,
+                                          .region = s->store_region,
+                                          .credentials = s->store_credentials,
+                                          .style = style};
+    struct loop *loop = loop_new();
+    const int rc = store_open(loop, s->store_at, &options, &store, err);
+    store_close(store);
+    loop_free(loop);
+    return rc;
+}
+
 static int run_here(const struct up_settings *s, int ready_fd, struct err *err)
 {
     umask(0077);
@@ -107,6 +131,8 @@ static int run_here(const struct up_settings *s, int ready_fd, struct err *err)
         rc = up_lock(s, err);
     if (rc == 0)
         rc = make_keys(s, err);
+    if (rc == 0)
+        rc = check_store(s, err);
     if (rc == 0)
         rc = up_supervise(s, ready_fd, err);
     return rc;

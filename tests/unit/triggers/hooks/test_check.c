@@ -27,6 +27,11 @@ static int check_bearer(const struct delivery *d, struct err *err)
     return hook_bearer_matches(d) ? 0 : err_set(err, LEAT_EAUTH, "no");
 }
 
+static int check_basic(const struct delivery *d, struct err *err)
+{
+    return hook_basic_matches(d) ? 0 : err_set(err, LEAT_EAUTH, "no");
+}
+
 static int nothing(const struct delivery *d, json_t *body, struct draft *draft, json_t **keep,
                    struct err *err)
 {
@@ -35,6 +40,7 @@ static int nothing(const struct delivery *d, json_t *body, struct draft *draft, 
 }
 
 static const struct hook_provider hmac = {.check = check_hmac, .normalise = nothing};
+static const struct hook_provider basic = {.check = check_basic, .normalise = nothing};
 static const struct hook_provider bearer = {.check = check_bearer, .normalise = nothing};
 
 static bool passes(const struct hook_provider *p, const struct source *s, const char *headers,
@@ -117,6 +123,39 @@ static void test_a_bearer_secret(void **state)
             fail_msg("taken: %s", bad[i]);
 }
 
+/* What a URL with a password becomes: leat:s3cr3t, :s3cr3t. */
+static void test_a_password_of_a_url(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"bGVhdDpzM2NyM3Q=", "OnMzY3IzdA=="};
+    static const char *const bad[] = {"",
+                                      "=",
+                                      "====",
+                                      "s3cr3t",
+                                      "czNjcjN0",         /* s3cr3t */
+                                      "bGVhdDpzM2NyMw==", /* leat:s3cr3 */
+                                      "bGVhdDpzM2NyM3R0", /* leat:s3cr3tt */
+                                      "czNjcjN0Og==",     /* s3cr3t: */
+                                      "bGVhdDpzM2NyM3Q",  /* without its padding */
+                                      "bGVhdDpzM2NyM3Q= ",
+                                      "####"};
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        cleanup_free char *header = mem_printf("Authorization: Basic %s\r\n", good[i]);
+        assert_true(passes(&basic, &known, header, NULL, 0));
+        assert_false(passes(&basic, &unset, header, NULL, 0));
+        assert_false(passes(&bearer, &known, header, NULL, 0));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        cleanup_free char *header = mem_printf("Authorization: Basic %s\r\n", bad[i]);
+        if (passes(&basic, &known, header, NULL, 0))
+            assert_string_equal(bad[i], "bGVhdDpzM2NyM3Q= "); /* the server trims it */
+    }
+    char longest[8192] = "Authorization: Basic ";
+    memset(longest + strlen(longest), 'A', 6000);
+    memcpy(longest + 6020, "\r\n", 3);
+    assert_false(passes(&basic, &known, longest, NULL, 0));
+}
+
 /* Without a secret nothing proves anything, least of all an empty one. */
 static void test_nothing_passes_without_a_secret(void **state)
 {
@@ -137,6 +176,7 @@ int main(void)
         cmocka_unit_test(test_an_hmac_of_the_standard),
         cmocka_unit_test(test_what_is_almost_an_hmac),
         cmocka_unit_test(test_a_bearer_secret),
+        cmocka_unit_test(test_a_password_of_a_url),
         cmocka_unit_test(test_nothing_passes_without_a_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
