@@ -94,6 +94,49 @@ int file_read(const char *path, size_t most, char **data, size_t *len, struct er
     return 0;
 }
 
+/* ---- reading by all -----------------------------------------------------------------------------
+ */
+
+static int readable_in(int folder, const char *name);
+
+static int folder_readable(int fd)
+{
+    int failed = 0;
+    DIR *dir = fdopendir(fd);
+    if (!dir) {
+        close(fd);
+        return errno;
+    }
+    for (const struct dirent *e; !failed && (e = readdir(dir));)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            failed = readable_in(fd, e->d_name);
+    closedir(dir);
+    return failed;
+}
+
+static int readable_in(int folder, const char *name)
+{
+    struct stat st;
+    const int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ELOOP || errno == ENOENT || errno == ENXIO ? 0 : errno;
+    int failed = fstat(fd, &st) == 0 ? 0 : errno;
+    const bool runs = S_ISDIR(st.st_mode) || (st.st_mode & S_IXUSR);
+    const mode_t mode = (st.st_mode & 07777) | (runs ? 0555 : 0444);
+    if (!failed && mode != (st.st_mode & 07777) && fchmod(fd, mode) != 0)
+        failed = errno;
+    if (!failed && S_ISDIR(st.st_mode))
+        return folder_readable(fd);
+    close(fd);
+    return failed;
+}
+
+int tree_readable(const char *path, struct err *err)
+{
+    const int why = readable_in(AT_FDCWD, path);
+    return why ? err_errno(err, why, "%s", path) : 0;
+}
+
 /* ---- removing -----------------------------------------------------------------------------------
  */
 

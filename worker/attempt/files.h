@@ -20,6 +20,10 @@ int file_write(const char *path, const void *data, size_t len, mode_t mode, stru
  * LEAT_ELIMIT when it has more than `most` bytes, LEAT_EINPUT when it is no regular file. */
 int file_read(const char *path, size_t most, char **data, size_t *len, struct err *err);
 
+/* Everybody may read what is at path, and enter its folders; links are left as they are. One that
+ * is not there is good. */
+int tree_readable(const char *path, struct err *err);
+
 /* Removes whatever is at path, following no link; at once when that is quick (nothing, or an empty
  * folder), else on a thread. What cannot be removed is logged. */
 void tree_remove(struct loop *loop, const char *path);

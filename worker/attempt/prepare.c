@@ -31,7 +31,9 @@ bool prepare_needed(const struct attempt *a)
 struct prepare {
     struct attempt *attempt;
     size_t input; /* next to put */
-    bool event_done, secrets_done;
+    bool event_done, secrets_done, opened;
+    char *inputs, *event; /* for the thread that opens them */
+    struct err err;
 };
 
 static void go_on(struct prepare *p);
@@ -39,6 +41,13 @@ static void go_on(struct prepare *p);
 static void end(struct prepare *p, const struct err *err)
 {
     struct attempt *a = p->attempt;
+    struct err told;
+    if (err) { /* it may be in p */
+        told = *err;
+        err = &told;
+    }
+    free(p->inputs);
+    free(p->event);
     free(p);
     attempt_prepared(a, err);
 }
@@ -50,6 +59,20 @@ static void part_done(void *arg, const struct err *err)
         end(p, err);
     else
         go_on(p);
+}
+
+/* A container's user may be any, whatever the worker's umask. On a thread: there may be many. */
+static void open_up(void *arg)
+{
+    struct prepare *p = arg;
+    if (tree_readable(p->inputs, &p->err) == 0)
+        tree_readable(p->event, &p->err);
+}
+
+static void opened_up(void *arg)
+{
+    struct prepare *p = arg;
+    part_done(p, p->err.code ? &p->err : NULL);
 }
 
 static void go_on(struct prepare *p)
@@ -64,6 +87,11 @@ static void go_on(struct prepare *p)
     } else if (!p->secrets_done && secrets_needed(a)) {
         p->secrets_done = true;
         secrets_fetch(a, part_done, p);
+    } else if (!p->opened && attempt_in_container(a) && (start->inputs_count > 0 || start->event)) {
+        p->opened = true;
+        p->inputs = attempt_path(a, "in");
+        p->event = attempt_path(a, "event.json");
+        loop_work(a->worker->loop, open_up, opened_up, p);
     } else {
         end(p, NULL);
     }
