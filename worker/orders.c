@@ -226,12 +226,21 @@ static void decode_all(struct worker *w, struct order_batch *batch,
             grant(w, &batch->orders[i].order);
 }
 
+/* Containers are labelled with the bus that their orders came by: it is the cluster's name. */
+static void tell_cluster(const struct worker *w)
+{
+    const struct uuid *bus = w->bus->ops->id(w->bus);
+    if (w->executors[ORDER_START_EXECUTOR_DOCKER] && bus)
+        docker_executor_cluster(w->executors[ORDER_START_EXECUTOR_DOCKER], bus);
+}
+
 static void on_records(void *arg, const struct bus_record *records, size_t n)
 {
     struct worker *w = arg;
     if (loop_timer_armed(&w->reopen))
         return; /* they are read again */
     struct order_batch batch = {.orders = mem_array(n, sizeof *batch.orders), .count = n};
+    tell_cluster(w); /* it may not have been known when the reader was opened */
     decode_all(w, &batch, records);
     batch.mark = journal_pending(w->journal);
     judge(w, &batch);
@@ -268,8 +277,6 @@ static void on_failed(void *arg, const struct err *err)
 static void adopt_bus(struct worker *w)
 {
     const struct uuid *bus = w->bus->ops->id(w->bus);
-    if (bus && w->executors[ORDER_START_EXECUTOR_DOCKER])
-        docker_executor_cluster(w->executors[ORDER_START_EXECUTOR_DOCKER], bus);
     if (!bus || uuid_compare(bus, &w->orders_bus) == 0)
         return;
     if (!uuid_is_nil(&w->orders_bus))
@@ -286,6 +293,7 @@ void orders_open(struct worker *w)
     static const struct bus_reader_events events = {
         .records = on_records, .reset = on_reset, .failed = on_failed};
     adopt_bus(w);
+    tell_cluster(w);
     w->reader = w->bus->ops->reader_open(w->bus, &events, w);
     assign(w);
 }

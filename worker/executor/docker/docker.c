@@ -260,6 +260,8 @@ void docker_executor_cluster(struct executor *ex, const struct uuid *cluster)
     struct docker_executor *d = (struct docker_executor *)ex;
     char text[UUID_TEXT];
     uuid_format(cluster, text);
+    if (d->cluster && strcmp(d->cluster, text) == 0)
+        return;
     free(d->cluster);
     d->cluster = mem_string(text);
     sweep(d);

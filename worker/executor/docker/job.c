@@ -277,9 +277,9 @@ static bool is_ours(const struct job *job, const json_t *json)
     char id[UUID_TEXT];
     const json_t *labels = json_get_object(json_get_object(json, "Config"), "Labels");
     uuid_format(&job->attempt, id);
-    const char *cluster = job->docker->cluster;
+    const char *ours = job->docker->cluster, *its = json_get_string(labels, LABEL_CLUSTER, "");
     return strcmp(json_get_string(labels, LABEL_ATTEMPT, ""), id) == 0 &&
-           (!cluster || strcmp(json_get_string(labels, LABEL_CLUSTER, ""), cluster) == 0) &&
+           (!ours || !its[0] || strcmp(its, ours) == 0) &&
            strcmp(json_get_string(labels, LABEL_WORKER, ""), job->docker->worker) == 0;
 }
 
