@@ -13,6 +13,7 @@ struct listing {
     char *key, *version, *etag;
     int64_t size, modified_us;
     char *next, *next_key, *next_version;
+    char *last_key, *last_version; /* of the last object told */
 };
 
 static void replace(char **field, const char *text)
@@ -27,6 +28,16 @@ static char *decoded(const struct listing *l, const char *text)
     return l->encoded ? url_unescape(text, strlen(text), true) : mem_string(text);
 }
 
+/* versitygw begins a page of versions with what the page before ended with. */
+static bool is_repeated(struct listing *l, const char *key, const char *version)
+{
+    if (l->last_key && strcmp(l->last_key, key) == 0 && strcmp(l->last_version, version) == 0)
+        return true;
+    replace(&l->last_key, key);
+    replace(&l->last_version, version);
+    return false;
+}
+
 static void take_object(struct listing *l, bool deleted)
 {
     cleanup_free char *key = l->key ? decoded(l, l->key) : NULL;
@@ -34,7 +45,8 @@ static void take_object(struct listing *l, bool deleted)
     s3_etag_copy(etag, l->etag ? l->etag : "");
     const bool nameless = !l->version || strcmp(l->version, "null") == 0;
     l->bad |= !key;
-    if (key && (!l->versions || l->latest) && !l->stop) {
+    const bool told = !l->versions || l->latest;
+    if (key && told && !l->stop && (deleted || !is_repeated(l, key, nameless ? "" : l->version))) {
         const struct s3_object object = {.key = key,
                                          .version = nameless ? "" : l->version,
                                          .etag = etag,
@@ -131,7 +143,8 @@ int s3_list(struct s3 *s3, const char *prefix, bool versions, s3_object_fn *each
     do
         rc = read_page(s3, &l, prefix, err);
     while (rc == 0 && l.truncated && !l.stop && (versions ? l.next_key : l.next));
-    char *const texts[] = {l.key, l.version, l.etag, l.next, l.next_key, l.next_version};
+    char *const texts[] = {l.key,      l.version,      l.etag,     l.next,
+                           l.next_key, l.next_version, l.last_key, l.last_version};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         free(texts[i]);
     return rc;

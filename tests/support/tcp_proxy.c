@@ -25,7 +25,8 @@ struct tcp_proxy {
     pthread_mutex_t lock;
     _Atomic bool stop;
     _Atomic int answers, connections;
-    _Atomic int64_t sent, cut_at; /* cut_at < 0 = never */
+    _Atomic int64_t sent, cut_at;      /* cut_at < 0 = never */
+    _Atomic int64_t received, drop_at; /* likewise */
     char *text;
     struct pair pairs[PAIRS];
 };
@@ -95,8 +96,15 @@ static void pass(struct tcp_proxy *x, struct pair *p, int from, int to)
         drop(p);
         return;
     }
-    if (from == p->client)
+    if (from == p->client) {
         atomic_fetch_add(&x->sent, n);
+        return;
+    }
+    const int64_t drop_at = atomic_load(&x->drop_at);
+    if (atomic_fetch_add(&x->received, n) + n >= drop_at && drop_at >= 0) {
+        atomic_store(&x->drop_at, -1);
+        drop(p);
+    }
 }
 
 static void say(struct tcp_proxy *x, struct pair *p)
@@ -150,7 +158,7 @@ struct tcp_proxy *tcp_proxy_start(int target, int *port)
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof at;
     x->target = target;
-    x->cut_at = -1;
+    x->cut_at = x->drop_at = -1;
     for (size_t i = 0; i < PAIRS; i++)
         x->pairs[i] = (struct pair){-1, -1, false};
     pthread_mutex_init(&x->lock, NULL);
@@ -187,6 +195,11 @@ void tcp_proxy_answer(struct tcp_proxy *x, int count, const char *text)
 void tcp_proxy_cut_after(struct tcp_proxy *x, int64_t bytes)
 {
     atomic_store(&x->cut_at, bytes < 0 ? -1 : atomic_load(&x->sent) + bytes);
+}
+
+void tcp_proxy_drop_after(struct tcp_proxy *x, int64_t bytes)
+{
+    atomic_store(&x->drop_at, atomic_load(&x->received) + bytes);
 }
 
 int64_t tcp_proxy_sent(const struct tcp_proxy *x)
