@@ -14,7 +14,10 @@
 void hello_beat(struct worker *w)
 {
     /* A heartbeat is named by its report's number, which never comes again. */
-    struct report report = {.kind = REPORT_KIND_HEARTBEAT, .heartbeat = w->reports.next_n};
+    struct report report = {.kind = REPORT_KIND_HEARTBEAT,
+                            .heartbeat = w->reports.next_n,
+                            /* Only an open reader has made sure that the offset is this bus's. */
+                            .orders = w->reader ? w->orders_next : 0};
     w->beat_us = clock_monotonic_us();
     lease_sent(&w->lease, report.heartbeat, clock_boottime_us());
     reports_push(&w->reports, &report, NULL);

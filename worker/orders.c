@@ -268,7 +268,9 @@ static void reopen(void *arg)
 static void on_failed(void *arg, const struct err *err)
 {
     struct worker *w = arg;
-    log_error("orders cannot be read", LOG_ERR(err));
+    log_error("orders cannot be read", LOG_ERR(err),
+              LOG_S("hint", "a worker that was removed, or away for longer than the scheduler's "
+                            "key-age, goes on with a new data folder"));
     w->bus->ops->reader_close(TAKE(w->reader));
     loop_timer_start(w->loop, &w->reopen, 5 * REOPEN_US, 0, reopen, w);
 }

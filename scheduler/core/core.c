@@ -13,6 +13,7 @@
 #include "scheduler/core/events.h"
 #include "scheduler/core/place.h"
 #include "scheduler/core/restore.h"
+#include "scheduler/core/retire.h"
 #include "scheduler/core/runs.h"
 #include "scheduler/core/state.h"
 #include "scheduler/core/steps.h"
@@ -150,6 +151,11 @@ int64_t core_catalog_gen(const struct core *core)
 int64_t core_highest_epoch(const struct core *core)
 {
     return core->highest_epoch;
+}
+
+int64_t core_orders_read(struct core *core, const char *worker, int64_t forgotten_us)
+{
+    return worker_orders_read(core, worker, forgotten_us);
 }
 
 void core_event(struct core *core, const struct event *event, const char *envelope,

@@ -81,6 +81,9 @@ void core_drained(struct core *core, int64_t ticket, const struct core_now *now)
 /* Highest epoch that any worker has told of; the shell raises its own above it. */
 int64_t core_highest_epoch(const struct core *core);
 
+/* How far the orders of a worker may be deleted (scheduler/core/retire.h). */
+int64_t core_orders_read(struct core *core, const char *worker, int64_t forgotten_us);
+
 /* Counters for metrics and tests. */
 struct core_stats {
     int64_t live_runs, live_steps, placed, ready, waiting, queued_runs, workers;

@@ -24,6 +24,14 @@ void retire_recall(struct worker *w)
     w->removed = json_get_bool(w->info, "removed", false);
 }
 
+int64_t worker_orders_read(struct core *core, const char *id, int64_t forgotten_us)
+{
+    const struct worker *w = worker_find(core, id);
+    if (!w || w->removed || (w->state == WORKER_GONE && w->heard_wall_us < forgotten_us))
+        return CORE_NEVER;
+    return w->orders_read;
+}
+
 static struct worker *wanted(struct core *core, const char *id, struct err *err)
 {
     struct worker *w = id ? worker_find(core, id) : NULL;

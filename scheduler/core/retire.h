@@ -12,6 +12,11 @@ int worker_resume(struct core *core, const char *id, struct err *err);
  * what this life of it still reports is not listened to. A new life that says hello is taken in. */
 int worker_remove(struct core *core, const char *id, const struct core_now *now, struct err *err);
 
+/* How far the orders of a worker may be deleted: what its present life said it has read (0: nothing
+ * was said yet); CORE_NEVER when nobody reads them any more: it was removed, is not known, or is
+ * gone and was last heard before `forgotten_us` (wall). */
+int64_t worker_orders_read(struct core *core, const char *id, int64_t forgotten_us);
+
 /* What the two flags are in info, and back. */
 void retire_note(struct worker *w);
 void retire_recall(struct worker *w);

@@ -190,6 +190,7 @@ struct worker {
     struct lane *kept_for; /* takes nothing else in */
     int64_t suspect;       /* ticket of its silence; 0 = none */
     int64_t heartbeat;     /* to be granted; 0 = none */
+    int64_t orders_read;   /* its orders below this offset were; 0 = not known yet */
     int64_t granted_us;    /* when the last grant left */
     bool heartbeat_due, ack_due;
     bool judged;                     /* a drain has covered its silence */

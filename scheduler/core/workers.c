@@ -216,6 +216,7 @@ static void judge_by_hello(struct core *core, struct worker *w, const struct rep
     const struct report_hello *hello = report->hello;
     bool rebooted = strcmp(w->boot, hello->boot) != 0;
     w->incarnation = report->incarnation;
+    w->orders_read = 0; /* its heartbeats say */
     struct attempt *a, *next;
     DL_FOREACH_SAFE(w->attempts, a, next)
     if (holds(hello, a))
@@ -267,6 +268,8 @@ static void on_heartbeat(struct core *core, struct worker *w, const struct repor
     worker_heard(core, w, now);
     if (report->heartbeat > w->heartbeat)
         w->heartbeat = report->heartbeat;
+    if (report->orders > w->orders_read)
+        w->orders_read = report->orders;
     w->heartbeat_due = true;
 }
 

@@ -32,13 +32,11 @@ const char **gather_new_workers(struct shell *shell, size_t *count)
     const struct inputs *in = &shell->turn.inputs;
     const char **workers = NULL;
     size_t cap = 0;
-    int64_t now = shell_mono(shell);
     *count = 0;
     for (size_t i = 0; i < in->count; i++) {
         const struct input *input = &in->items[i];
         if (input->record->kind != INTAKE_REPORTS || input->bad)
             continue;
-        topics_heard(&shell->topics, input->report.worker, now);
         if (input->report.kind != REPORT_KIND_HELLO ||
             topics_has(&shell->topics, input->report.worker))
             continue;

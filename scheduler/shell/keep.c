@@ -1,6 +1,12 @@
 /* Once a minute: the database's housekeeping, and trimming of the queue. A record is deleted when
  * it is committed (read by the leader, or by the worker it was meant for) and over age. Records
- * carry no time of their own, so each partition keeps a few samples of where it stood when. */
+ * carry no time of their own, so each partition keeps a few samples of where it stood when.
+ *
+ * Orders wait for their worker: they go below what the heartbeats of its present life say it has
+ * read, so that one that was silent for days reads on where it was. Nothing new is sent to a silent
+ * worker, so what waits is bounded. One that was removed (`leat worker remove`), or was not heard
+ * for as long as keys are kept (key-age), waits for nothing: its orders go by age alone. They are
+ * starts for a life that is over and ends that its next hello is told again. */
 #include "scheduler/shell/internal.h"
 
 #include <stdio.h>
@@ -80,13 +86,16 @@ static void trimmed(void *arg, const struct err *err)
         log_warn("records over age not deleted", LOG_ERR(err));
 }
 
+/* `read`: nothing from there on is deleted. */
 static void keep_partition(struct shell *shell, const char *topic, int32_t partition,
-                           int64_t offset, int64_t age_us)
+                           int64_t offset, int64_t read, int64_t age_us)
 {
     int64_t now = shell_mono(shell);
     struct kept *kept = kept_of(shell->keep, topic, partition);
     sample(kept, now, offset, age_us);
     int64_t below = over_age(kept, now, age_us);
+    if (below > read)
+        below = read;
     if (below <= kept->trimmed)
         return;
     kept->trimmed = below;
@@ -103,18 +112,18 @@ static void keep_read_topics(struct shell *shell)
             kind == INTAKE_EVENTS ? shell->config.event_age_us : shell->config.message_age_us;
         for (size_t i = 0; i < count; i++)
             keep_partition(shell, intake_topic((enum intake_kind)kind), marks[i].partition,
-                           marks[i].committed, age);
+                           marks[i].committed, marks[i].committed, age);
     }
 }
 
-/* Orders of a worker that is silent stay: it may come back and read on. */
-static bool may_trim(const struct shell *shell, const char *topic)
+/* By those whom the topic is written for. The changes are hints: nobody is waited for. */
+static int64_t read_of(struct shell *shell, const char *topic)
 {
-    const struct topic *known = NULL;
     if (strcmp(topic, TOPIC_CHANGES) == 0)
-        return true;
-    HASH_FIND_STR(shell->topics.known, topic, known);
-    return known && shell_mono(shell) - known->heard_us <= shell->config.lease_us;
+        return INT64_MAX;
+    int64_t wall = shell->world->ops->wall(shell->world);
+    return core_orders_read(shell->core, topic + strlen(TOPIC_ORDERS_PREFIX),
+                            wall - shell->config.ages.keys_us);
 }
 
 static void ends_taken(void *arg, const struct err *err, const struct bus_position *ends, size_t n)
@@ -124,9 +133,8 @@ static void ends_taken(void *arg, const struct err *err, const struct bus_positi
     if (err || shell->state != SHELL_LEADING)
         return;
     for (size_t i = 0; i < n; i++)
-        if (may_trim(shell, ends[i].topic))
-            keep_partition(shell, ends[i].topic, ends[i].partition, ends[i].offset,
-                           shell->config.message_age_us);
+        keep_partition(shell, ends[i].topic, ends[i].partition, ends[i].offset,
+                       read_of(shell, ends[i].topic), shell->config.message_age_us);
 }
 
 static void keep_written_topics(struct shell *shell)

@@ -193,13 +193,11 @@ static void prepare(struct shell *shell)
 {
     const struct snapshot *s = shell->loaded;
     size_t count = 0;
-    /* A row says nothing about now: until it is heard its orders are not trimmed. */
-    int64_t silent = shell_mono(shell) - shell->config.lease_us - 1;
     cleanup_free char *names = NULL;
     cleanup_free const char **workers = mem_array(s->workers_count + 1, sizeof *workers);
     for (size_t i = 0; i < s->workers_count; i++) {
         workers[i] = s->workers[i].id;
-        topics_add(&shell->topics, workers[i], silent);
+        topics_add(&shell->topics, workers[i]);
     }
     cleanup_free struct bus_topic *list =
         topics_list(shell->config.partitions, true, workers, s->workers_count, &names, &count);

@@ -26,22 +26,13 @@ bool topics_has(const struct topics *t, const char *worker)
     return find(t, worker) != NULL;
 }
 
-void topics_add(struct topics *t, const char *worker, int64_t now_us)
+void topics_add(struct topics *t, const char *worker)
 {
-    struct topic *topic = find(t, worker);
-    if (!topic) {
-        topic = mem_alloc(sizeof *topic);
-        topics_orders_name(worker, topic->name);
-        HASH_ADD_STR(t->known, name, topic);
-    }
-    topic->heard_us = now_us;
-}
-
-void topics_heard(struct topics *t, const char *worker, int64_t now_us)
-{
-    struct topic *topic = find(t, worker);
-    if (topic)
-        topic->heard_us = now_us;
+    if (topics_has(t, worker))
+        return;
+    struct topic *topic = mem_alloc(sizeof *topic);
+    topics_orders_name(worker, topic->name);
+    HASH_ADD_STR(t->known, name, topic);
 }
 
 struct bus_topic *topics_list(int32_t partitions, bool fixed, const char *const *workers, size_t n,

@@ -1,5 +1,5 @@
-/* scheduler/shell/topics.h: the orders topics that are known to exist, and when their workers were
- * last heard. A worker's topic is made at its hello, before an order can be committed to it. */
+/* scheduler/shell/topics.h: the orders topics that are known to exist. A worker's topic is made at
+ * its hello, before an order can be committed to it. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -9,7 +9,6 @@
 
 struct topic {
     char name[BUS_TOPIC_MAX]; /* leat.orders.WORKER */
-    int64_t heard_us;         /* monotonic: when a report of the worker was last read */
     UT_hash_handle hh;
 };
 
@@ -19,8 +18,7 @@ struct topics {
 
 void topics_orders_name(const char *worker, char out[BUS_TOPIC_MAX]);
 bool topics_has(const struct topics *t, const char *worker);
-void topics_add(struct topics *t, const char *worker, int64_t now_us);
-void topics_heard(struct topics *t, const char *worker, int64_t now_us); /* unknown: nothing */
+void topics_add(struct topics *t, const char *worker);
 /* LEAT's fixed topics first, then the orders topics of `workers`: an array to free, whose names
  * live in *names (to free too). */
 struct bus_topic *topics_list(int32_t partitions, bool fixed, const char *const *workers, size_t n,

@@ -252,7 +252,7 @@ static void topics_made(void *arg, const struct err *err)
     size_t count;
     cleanup_free const char **workers = gather_new_workers(shell, &count);
     for (size_t i = 0; i < count; i++)
-        topics_add(&shell->topics, workers[i], shell_mono(shell));
+        topics_add(&shell->topics, workers[i]);
     if (shell->turn.spoiled)
         turn_rewind(shell);
     else

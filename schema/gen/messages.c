@@ -319,6 +319,7 @@ static const struct field report_fields[] = {
     {.name = "incarnation", .kind = FIELD_UUID, .offset = offsetof(struct report, incarnation), .required = true, .least = INT64_MIN, .most = INT64_MAX},
     {.name = "n", .kind = FIELD_INTEGER, .offset = offsetof(struct report, n), .required = true, .least = 1, .most = INT64_MAX},
     {.name = "heartbeat", .kind = FIELD_INTEGER, .offset = offsetof(struct report, heartbeat), .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "orders", .kind = FIELD_INTEGER, .offset = offsetof(struct report, orders), .least = 0, .most = INT64_MAX},
     {.name = "attempt", .kind = FIELD_UUID, .offset = offsetof(struct report, attempt), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "nonce", .kind = FIELD_INTEGER, .offset = offsetof(struct report, nonce), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "at", .kind = FIELD_STRING, .offset = offsetof(struct report, at), .least = INT64_MIN, .most = INT64_MAX},
@@ -327,7 +328,7 @@ static const struct field report_fields[] = {
     {.name = "result", .kind = FIELD_OBJECT, .offset = offsetof(struct report, result), .shape = &shape_report_result, .least = INT64_MIN, .most = INT64_MAX},
 };
 
-const struct shape shape_report = {"report", sizeof(struct report), report_fields, 12};
+const struct shape shape_report = {"report", sizeof(struct report), report_fields, 13};
 
 int report_decode(const char *data, size_t len, struct report *out, struct err *err)
 {

@@ -302,6 +302,7 @@ struct report {
     struct uuid incarnation;
     int64_t n; /* 1, 2, … over all lives of the worker, kept in its journal */
     int64_t heartbeat; /* heartbeat: number that the grant names */
+    int64_t orders; /* heartbeat: next order offset that it will read, on the bus that this is said on; 0 = not known yet */
     struct uuid attempt; /* started, progress, finished */
     int64_t nonce; /* as in the order */
     const char *at; /* started, finished: wall clock of the worker, for people only */

@@ -119,7 +119,9 @@ void report_heartbeat(void *arg)
         return;
     w->heartbeat++;
     w->heartbeat_sent[w->heartbeat % 64] = w->sim->now;
-    send(w, &(struct report){.kind = REPORT_KIND_HEARTBEAT, .heartbeat = w->heartbeat});
+    send(w, &(struct report){.kind = REPORT_KIND_HEARTBEAT,
+                             .heartbeat = w->heartbeat,
+                             .orders = w->orders_next});
 }
 
 /* Reports that must change nothing: a nonce that was never given, an attempt that nobody knows, an

@@ -16,6 +16,8 @@
 #include "scheduler/shell/shell.h"
 #include "tests/support/bus_memory.h"
 
+#define HARNESS_KEYS_US (6 * 3600 * US_PER_S)
+
 /* ---- the clock: everything happens on one list ------------------------------------------------
  */
 struct due {
@@ -260,7 +262,7 @@ static inline void hand_db_housekeep(struct db *db, int64_t wall_us, const struc
 {
     (void)wall_us;
     assert_true(ages->history_us == 90LL * 24 * 3600 * US_PER_S);
-    assert_true(ages->keys_us == 30LL * 24 * 3600 * US_PER_S);
+    assert_true(ages->keys_us == HARNESS_KEYS_US);
     hand_db_of(db)->kept = done;
     hand_db_of(db)->arg = arg;
 }
@@ -324,6 +326,8 @@ static inline int shell_setup(void **state)
     struct shell_config config = {0};
     shell_defaults(&config);
     config.holder = "test";
+    assert_true(config.ages.keys_us == 30LL * 24 * 3600 * US_PER_S);
+    config.ages.keys_us = HARNESS_KEYS_US;
     h->shell = shell_new(&config, &h->world.base, &h->db.base, h->bus, harness_ended, h);
     shell_start(h->shell);
     return 0;
@@ -368,6 +372,7 @@ static inline void harness_load_answers(struct shell_harness *h)
                                                             .incarnation = {{1}},
                                                             .boot = "boot",
                                                             .state = WORKER_UNREACHABLE,
+                                                            .heard_us = hand_wall(&h->world.base),
                                                             .info = json_object()};
     TAKE(h->db.loaded)(h->db.arg, NULL, s);
     harness_wait(h, 20000);

@@ -119,6 +119,26 @@ static void a_removed_one_is_not_listened_to_until_a_new_life(void **state)
     core_check(h->core);
 }
 
+/* What its present life has not read stays; nobody reads the orders of one that was removed. */
+static void orders_wait_for_their_worker_unless_it_was_removed(void **state)
+{
+    struct harness *h = *state;
+    const int64_t long_ago = 0, just_now = h->now.wall_us + 3600 * US_PER_S;
+    assert_true(core_orders_read(h->core, "nobody", long_ago) == CORE_NEVER);
+    assert_int_equal(core_orders_read(h->core, "w0", long_ago), 0);
+    harness_report(h, 0,
+                   (struct report){.kind = REPORT_KIND_HEARTBEAT, .heartbeat = 1, .orders = 7});
+    harness_report(
+        h, 0, (struct report){.kind = REPORT_KIND_HEARTBEAT, .heartbeat = 2}); /* older version */
+    assert_int_equal(core_orders_read(h->core, "w0", just_now),
+                     7); /* active: whatever the wall clock says */
+    harness_hello(h, 0, 4, NULL, 0);
+    assert_int_equal(core_orders_read(h->core, "w0", long_ago), 0);
+    ask(h, COMMAND_KIND_DRAIN);
+    ask(h, COMMAND_KIND_REMOVE);
+    assert_true(core_orders_read(h->core, "w0", long_ago) == CORE_NEVER);
+}
+
 static void all_may_be_said_again(void **state)
 {
     struct harness *h = *state;
@@ -146,6 +166,7 @@ int main(void)
         T(a_silent_one_can_be_drained),
         T(only_one_that_holds_nothing_is_removed),
         T(a_removed_one_is_not_listened_to_until_a_new_life),
+        T(orders_wait_for_their_worker_unless_it_was_removed),
         T(all_may_be_said_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,30 +68,68 @@ static void orders_of_a_silent_worker_stay(void **state)
     assert_int_equal(memory_log_first(h->log, ORDERS, 0), 0);
 }
 
-static void say(struct shell_harness *h, int64_t n)
+static void say(struct shell_harness *h, int64_t n, unsigned char life, int64_t orders)
 {
     size_t len;
     struct report report = {.v = 1,
                             .kind = REPORT_KIND_HEARTBEAT,
                             .worker = "w1",
-                            .incarnation = {{1}},
+                            .incarnation = {{life}},
                             .n = n,
-                            .heartbeat = n};
+                            .heartbeat = n,
+                            .orders = orders};
     cleanup_free char *text = report_encode(&report, &len);
     harness_append(h, TOPIC_REPORTS, text);
 }
 
-static void orders_of_a_worker_that_is_heard_go(void **state)
+/* A heartbeat every 8 s, for `us`. */
+static void beat(struct shell_harness *h, int64_t *n, unsigned char life, int64_t orders,
+                 int64_t us)
+{
+    for (; us > 0; us -= 8 * US_PER_S) {
+        say(h, ++*n, life, orders);
+        pass(h, 8 * US_PER_S);
+    }
+}
+
+static void orders_go_when_their_worker_has_read_them(void **state)
 {
     struct shell_harness *h = *state;
+    int64_t n = 0;
     h->worker = "w1";
     harness_lead(h);
     append_order(h);
-    for (int64_t n = 1; n < 1000; n++) {
-        say(h, n);
-        pass(h, 8 * US_PER_S);
-    }
-    assert_true(memory_log_first(h->log, ORDERS, 0) >= 1);
+    append_order(h);
+    append_order(h);
+    beat(h, &n, 1, 0, 2 * HOUR_US); /* it is heard, and reads nothing: its journal is full, say */
+    assert_int_equal(memory_log_first(h->log, ORDERS, 0), 0);
+    beat(h, &n, 2, 3, 5 * MINUTE_US); /* another life is not believed before its hello */
+    assert_int_equal(memory_log_first(h->log, ORDERS, 0), 0);
+    beat(h, &n, 1, 2, 5 * MINUTE_US);
+    assert_int_equal(memory_log_first(h->log, ORDERS, 0), 2);
+    append_order(h);
+    beat(h, &n, 1, 4, 50 * MINUTE_US);
+    assert_int_equal(memory_log_first(h->log, ORDERS, 0), 3); /* the fourth is not over age */
+    beat(h, &n, 1, 4, 30 * MINUTE_US);
+    assert_int_equal(memory_log_first(h->log, ORDERS, 0), 4);
+}
+
+/* What it has read goes on going by age when it falls silent, the rest waits: for key-age. */
+static void orders_of_a_worker_that_never_comes_back_go(void **state)
+{
+    struct shell_harness *h = *state;
+    int64_t n = 0;
+    h->worker = "w1";
+    harness_lead(h);
+    append_order(h);
+    append_order(h);
+    beat(h, &n, 1, 1, MINUTE_US);
+    pass(h, 3 * HOUR_US);
+    assert_int_equal(memory_log_first(h->log, ORDERS, 0), 1);
+    pass(h, HARNESS_KEYS_US - 4 * HOUR_US);
+    assert_int_equal(memory_log_first(h->log, ORDERS, 0), 1);
+    pass(h, 2 * HOUR_US);
+    assert_int_equal(memory_log_first(h->log, ORDERS, 0), 2);
 }
 
 int main(void)
@@ -101,7 +139,8 @@ int main(void)
         T(commands_go_an_hour_after_they_were_committed),
         T(what_is_not_committed_stays),
         T(orders_of_a_silent_worker_stay),
-        T(orders_of_a_worker_that_is_heard_go),
+        T(orders_go_when_their_worker_has_read_them),
+        T(orders_of_a_worker_that_never_comes_back_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
