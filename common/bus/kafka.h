@@ -11,8 +11,11 @@
  *
  * Publishing is idempotent (acks=all): a retry after a lost answer leaves one record, and records
  * of one partition keep their order. What was handed to a broker and not answered in time is
- * LEAT_EUNKNOWN; what never left is LEAT_EUNREACHABLE. The offset of a delivery is -1 where the
- * broker only said that it had the record already.
+ * LEAT_EUNKNOWN; what never left is LEAT_EUNREACHABLE. When a record has become unknown, librdkafka
+ * begins to count anew, and those that were on the way with it may then be there twice, the
+ * second time in order again, though each is answered once: readers bear repeats (the inbox, the
+ * numbers of reports, the attempts of orders). The offset of a delivery is -1 where the broker
+ * only said that it had the record already.
  *
  * librdkafka's threads are its own; its events are taken from its queues on the loop. Questions
  * that it can only answer by blocking (metadata, ends of partitions) run by loop_work, two at a
@@ -53,3 +56,32 @@ int kafka_options_check(const struct kafka_options *options, struct err *err);
 /* Never blocks for a broker; connects by itself and again. Copies the options. NULL on options
  * that cannot work: LEAT_EINPUT, LEAT_EREFUSED (plain text beyond loopback), LEAT_EIO (a file). */
 struct bus *kafka_open(struct loop *loop, const struct kafka_options *options, struct err *err);
+
+/* ---- a look from outside, for `leat doctor` and `leat status` ----------------------------------
+ */
+#define KAFKA_PROBE_TEXT 200
+
+struct kafka_probe {
+    int brokers;
+    char cluster[64];
+    int topics;                                   /* of Leat's that are there */
+    char missing[KAFKA_PROBE_TEXT];               /* of the fixed ones, "a, b"; "" = none */
+    int partitions, under_replicated, leaderless; /* of Leat's topics */
+    char worst[KAFKA_PROBE_TEXT];                 /* the first of those, "topic/partition" */
+    int replicas;                                 /* least of the fixed topics; 0 = none is there */
+    int min_insync;                               /* of leat.events; 0 = not told */
+    bool power_loss; /* survives it: three copies, two of which must have a record (README) */
+    bool unlimited;  /* retention of leat.events; false also when not told */
+    char denied[KAFKA_PROBE_TEXT]; /* what this user may not do; "" = nothing that was found */
+    const char *library;           /* version of librdkafka */
+};
+
+/* Asks a broker; blocks for `limit_ms` at most, in all. Opens and closes a handle of its own, makes
+ * and changes nothing. LEAT_EUNREACHABLE, LEAT_EAUTH, and what kafka_open refuses. A broker tells
+ * neither its version nor its clock to librdkafka: both are not looked at. */
+int kafka_probe(const struct kafka_options *options, int limit_ms, struct kafka_probe *out,
+                struct err *err);
+
+/* What the bus survives, as last seen: looked up once a minute while somebody asks, never blocking.
+ * NULL = not known yet. */
+const struct kafka_probe *kafka_seen(struct bus *bus);

@@ -274,7 +274,7 @@ static void topics_result(struct kafka_ask *ask, rd_kafka_event_t *event)
     if (err.code)
         end(ask, &err, NULL, 0);
     else
-        survey_ask(ask, false, made_seen);
+        survey_ask(ask, true, made_seen); /* with leaders that answer */
 }
 
 /* ---- ends -------------------------------------------------------------------------------------

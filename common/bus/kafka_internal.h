@@ -2,7 +2,8 @@
  *   kafka.c         the object, which bus it is     kafka_publish.c  the producer
  *   kafka_client.c  one librdkafka handle           kafka_reader.c   readers
  *   kafka_config.c  its settings                    kafka_admin.c    topics, ends, trim
- *   kafka_survey.c  blocking questions              kafka_tell.c     logs, errors, figures */
+ *   kafka_survey.c  blocking questions              kafka_tell.c     logs, errors, figures
+ *   kafka_probe.c   a look from outside */
 #pragma once
 #include <librdkafka/rdkafka.h>
 #include <stdbool.h>
@@ -186,6 +187,11 @@ struct kafka {
     struct bus_reader *readers;
     struct kafka_survey *surveys; /* that wait */
     int surveys_running;
+    struct { /* kafka_seen */
+        struct kafka_probe probe;
+        int64_t at_us;
+        bool known, looking;
+    } seen;
     int refs; /* the owner, readers, surveys, deferred calls */
     bool closed;
 };
