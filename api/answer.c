@@ -108,10 +108,3 @@ void api_metrics(struct http_request *req, void *arg)
     const size_t len = out.len;
     http_answer_take(req, 200, METRICS_CONTENT_TYPE, text_take(&out), len);
 }
-
-void api_status(struct http_request *req, void *arg)
-{
-    struct pg_params params = {0};
-    pg_add_text(&params, LEAT_VERSION);
-    api_ask(arg, QUERY_API_STATUS, &params, api_answer_row, req);
-}

@@ -7,20 +7,24 @@ const struct query QUERIES[] = {
     "SELECT jsonb_build_object(\n"
     "    'leader', jsonb_build_object('holder', l.holder, 'epoch', l.epoch, 'beating', EXISTS (\n"
     "        SELECT FROM pg_stat_activity a WHERE a.pid = l.backend_pid AND a.backend_start = l.backend_start)),\n"
-    "    'bus', jsonb_build_object('backend', 'embedded', 'lag', (\n"
+    "    'bus', jsonb_build_object('backend', $2::text, 'lag', CASE WHEN $2::text = 'embedded' THEN (\n"
     "        SELECT coalesce(sum(p.next - coalesce(o.next, 0)), 0)::bigint\n"
     "        FROM bus_partition p JOIN bus_topic t ON t.id = p.topic CROSS JOIN bus b\n"
     "        LEFT JOIN read_offset o ON o.bus = b.id AND o.topic = t.name AND o.partition = p.partition\n"
-    "        WHERE t.name IN ('leat.commands', 'leat.reports', 'leat.events'))),\n"
+    "        WHERE t.name IN ('leat.commands', 'leat.reports', 'leat.events'))\n"
+    "    ELSE (\n"
+    "        SELECT sum(greatest(e.next - coalesce(o.next, 0), 0))::bigint\n"
+    "        FROM unnest($4::text[], $5::integer[], $6::bigint[]) AS e (topic, partition, next)\n"
+    "        LEFT JOIN read_offset o ON o.bus = $3::uuid AND o.topic = e.topic AND o.partition = e.partition) END),\n"
     "    'database', current_setting('server_version'),\n"
     "    'class', CASE WHEN current_setting('fsync') = 'on' AND current_setting('synchronous_commit') = 'on'\n"
-    "        THEN 'survives process crashes and power loss' ELSE 'survives process crashes' END,\n"
+    "        AND ($2::text = 'embedded' OR $7::boolean) THEN 'survives process crashes and power loss' ELSE 'survives process crashes' END,\n"
     "    'workers', (SELECT jsonb_build_object('active', count(*) FILTER (WHERE state = 'active'),\n"
     "        'unreachable', count(*) FILTER (WHERE state = 'unreachable')) FROM worker),\n"
     "    'runs', (SELECT jsonb_build_object('live', count(*), 'queued', count(*) FILTER (WHERE state = 'queued')) FROM run_live),\n"
     "    'version', $1::text)::text\n"
     "FROM leader l",
-    1},
+    7},
     {"api_catalog_raise",
     "UPDATE catalog SET gen = gen + 1",
     0},

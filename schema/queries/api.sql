@@ -1,17 +1,23 @@
 -- What leat-api reads and writes. Answers that are shown as they are come as one text of JSON.
 
+-- $1 version, $2 backend of the queue; elsewhere than embedded: $3 id of the bus (NULL = not known), $4 topics, $5 partitions
+-- and $6 ends of what the leader reads (none = it does not answer), $7 whether it survives power loss (NULL = not known).
 -- name: api_status
 SELECT jsonb_build_object(
     'leader', jsonb_build_object('holder', l.holder, 'epoch', l.epoch, 'beating', EXISTS (
         SELECT FROM pg_stat_activity a WHERE a.pid = l.backend_pid AND a.backend_start = l.backend_start)),
-    'bus', jsonb_build_object('backend', 'embedded', 'lag', (
+    'bus', jsonb_build_object('backend', $2::text, 'lag', CASE WHEN $2::text = 'embedded' THEN (
         SELECT coalesce(sum(p.next - coalesce(o.next, 0)), 0)::bigint
         FROM bus_partition p JOIN bus_topic t ON t.id = p.topic CROSS JOIN bus b
         LEFT JOIN read_offset o ON o.bus = b.id AND o.topic = t.name AND o.partition = p.partition
-        WHERE t.name IN ('leat.commands', 'leat.reports', 'leat.events'))),
+        WHERE t.name IN ('leat.commands', 'leat.reports', 'leat.events'))
+    ELSE (
+        SELECT sum(greatest(e.next - coalesce(o.next, 0), 0))::bigint
+        FROM unnest($4::text[], $5::integer[], $6::bigint[]) AS e (topic, partition, next)
+        LEFT JOIN read_offset o ON o.bus = $3::uuid AND o.topic = e.topic AND o.partition = e.partition) END),
     'database', current_setting('server_version'),
     'class', CASE WHEN current_setting('fsync') = 'on' AND current_setting('synchronous_commit') = 'on'
-        THEN 'survives process crashes and power loss' ELSE 'survives process crashes' END,
+        AND ($2::text = 'embedded' OR $7::boolean) THEN 'survives process crashes and power loss' ELSE 'survives process crashes' END,
     'workers', (SELECT jsonb_build_object('active', count(*) FILTER (WHERE state = 'active'),
         'unreachable', count(*) FILTER (WHERE state = 'unreachable')) FROM worker),
     'runs', (SELECT jsonb_build_object('live', count(*), 'queued', count(*) FILTER (WHERE state = 'queued')) FROM run_live),

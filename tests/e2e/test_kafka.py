@@ -152,6 +152,15 @@ def test_workers_hold_no_login_of_postgres(site):
         assert "dbname" not in (site.leat.work / f"{name}.conf").read_text()
 
 
+def test_status_says_what_this_survives(site):
+    def status():
+        shown = request("GET", f"{site.leat.api}/api/v1/status").json()
+        return shown if shown["bus"]["lag"] == 0 else None
+    shown = until(status, 30, what="a queue that is read to its end")
+    assert shown["bus"]["backend"] == "kafka"
+    assert shown["class"] == "survives process crashes"  # one broker: one copy
+
+
 @pytest.mark.parametrize("daemon", ["leat-scheduler", "leat-worker", "leat-triggers", "leat-api"])
 def test_kill_9_of_each_daemon_with_work_under_way(site, daemon):
     before = site.deliver(f"{daemon}-before")
