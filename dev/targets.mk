@@ -45,6 +45,14 @@ quickstart-stop: ## end what quickstart started
 clean-data: ## end it and remove its data
 	@dev/quickstart clean
 
+.PHONY: demo
+demo: ## production on this machine: Kafka, Postgres, MinIO, MLflow, containers; trains from an upload to MinIO
+	@dev/setup check
+	@$(MAKE) -s -j$(JOBS) all
+	@dev/production up
+	@dev/production forecast
+	@echo "Look around: dev/production leat status    End it: dev/production down    Remove its data: dev/production remove"
+
 install: all ## into DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin/

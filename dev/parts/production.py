@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 
 from . import images, part
-from .base import PartError, command, free_port
+from .base import PartError, command
 from .leat import Part as Leat
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -15,10 +15,9 @@ ORDER = ("postgres", "kafka", "minio", "registry", "docker", "mlflow")
 DATABASES = ("leat", "mlflow")
 STORE, MODELS, DATA = BUCKETS = ("leat", "mlflow", "forecast-example")
 TOPIC = "minio-events"
-NOTIFY = """<NotificationConfiguration>{}</NotificationConfiguration>"""
-QUEUE = """<QueueConfiguration><Id>{kind}</Id><Queue>arn:minio:sqs::LEAT:{kind}</Queue>
+NOTIFY = """<NotificationConfiguration><QueueConfiguration><Id>kafka</Id><Queue>arn:minio:sqs::LEAT:kafka</Queue>
 <Event>s3:ObjectCreated:*</Event><Event>s3:ObjectRemoved:*</Event>
-<Filter><S3Key><FilterRule><Name>suffix</Name><Value>.csv</Value></FilterRule></S3Key></Filter></QueueConfiguration>"""
+<Filter><S3Key><FilterRule><Name>suffix</Name><Value>.csv</Value></FilterRule></S3Key></Filter></QueueConfiguration></NotificationConfiguration>"""
 SOURCE = """kind: source
 name: uploads
 provider: minio
@@ -27,6 +26,8 @@ bucket: {bucket}
 suffix: .csv
 endpoint: {endpoint}
 credentials: minio-keys
+topic: {topic}
+brokers: {brokers}
 """
 
 
@@ -58,14 +59,12 @@ class Production:
         self.folder.chmod(0o755)
         password = self.kept("minio-password", lambda: secrets.token_hex(16))
         token = self.kept("uploads-token", lambda: secrets.token_hex(16))
-        hooks = self.kept("hooks-port", free_port)
         at = {}
         self.start(at, "postgres")
         for name in DATABASES:
             self.make_database(at, name)
         self.start(at, "kafka", auto_create="1")
-        self.start(at, "minio", user="leat", password=password, kafka=at["KAFKA"], topic=TOPIC, queue="1",
-                   webhook=f"http://127.0.0.1:{hooks}/hooks/uploads", token=token)
+        self.start(at, "minio", user="leat", password=password, kafka=at["KAFKA"], topic=TOPIC, queue="1")
         for bucket in BUCKETS:
             self.s3("-X", "PUT", f"{at['MINIO']}/{bucket}", missing_ok=True)
         self.notify(at)
@@ -77,10 +76,10 @@ class Production:
         self.say("Leat's daemons")
         at |= Leat(self.folder, {"build": self.build, "database": at["POSTGRES"].rpartition("/")[0] + "/leat",
                                  "kafka": at["KAFKA"], "s3": at["MINIO"], "s3_user": "leat", "s3_password": password,
-                                 "bucket": STORE, "hooks_port": hooks, "docker": at.get("DOCKER_HOST", "")}).up()
+                                 "bucket": STORE, "docker": at.get("DOCKER_HOST", "")}).up()
         self.leat.command("secret", "set", "uploads-token", stdin=token)
         self.leat.command("secret", "set", "minio-keys", stdin=f"leat:{password}")
-        self.apply(SOURCE.format(bucket=DATA, endpoint=at["MINIO"]), "source.yaml")
+        self.apply(SOURCE.format(bucket=DATA, endpoint=at["MINIO"], topic=TOPIC, brokers=at["KAFKA"]), "source.yaml")
         return at
 
     def start(self, at, name, **settings):
@@ -114,7 +113,7 @@ class Production:
 
     def notify(self, at):
         file = self.folder / "notify.xml"
-        file.write_text(NOTIFY.format("".join(QUEUE.format(kind=kind) for kind in ("webhook", "kafka"))))
+        file.write_text(NOTIFY)
         self.s3("-T", file, f"{at['MINIO']}/{DATA}?notification=")
 
     # ---- the forecast example ----------------------------------------------------------------------------
@@ -142,7 +141,7 @@ class Production:
     def remove(self):
         for each in self.parts():
             each.remove()
-        for name in ("minio-password", "uploads-token", "hooks-port", "curl.conf", "notify.xml"):
+        for name in ("minio-password", "uploads-token", "curl.conf", "notify.xml"):
             (self.folder / name).unlink(missing_ok=True)
 
     def parts(self):
