@@ -13,9 +13,6 @@
 #include "scheduler/core/place.h"
 #include "scheduler/core/steps.h"
 
-/* A placed attempt may first fetch inputs for long; only then does the step's timeout begin. */
-#define PREPARE_US (15 * 60 * US_PER_S)
-
 int64_t step_lost_after(const struct core *core, const struct ir_step *def)
 {
     return def && def->lost_after_us > 0 ? def->lost_after_us : core->config.lost_after_us;
@@ -103,14 +100,15 @@ void attempt_drop(struct core *core, struct attempt *a)
     free(a);
 }
 
-/* What the leader allows before it calls a silent attempt lost; 0 = the lease alone decides. */
+/* What the leader allows before it calls a silent attempt lost; 0 = the lease alone decides: for a
+ * step without a timeout, and for one that has not started, since fetching its inputs or its image
+ * takes as long as it takes. A worker that is heard says when it starts, or why it does not. */
 static int64_t attempt_allowance(const struct core *core, const struct attempt *a)
 {
     const struct ir_step *def = attempt_ir(a);
-    if (!def || def->timeout_us <= 0)
+    if (!def || def->timeout_us <= 0 || attempt_step(a)->state == STEP_PLACED)
         return 0;
-    int64_t running = def->timeout_us + step_grace(core, def) + step_lost_after(core, def);
-    return attempt_step(a)->state == STEP_PLACED ? running + PREPARE_US : running;
+    return def->timeout_us + step_grace(core, def) + step_lost_after(core, def);
 }
 
 static void attempt_arm(struct core *core, struct attempt *a, const struct core_now *now)

@@ -366,6 +366,53 @@ static void silent_step_is_lost_after_its_timeout(void **state)
     assert_string_equal(run_is(h, run), "failed");
 }
 
+/* Fetching inputs or pulling an image takes as long as it takes: the step's time begins when it
+ * runs. */
+static void preparing_for_long_is_not_lost(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nsteps:\n  only: {command: [x], timeout: 5s, grace: 1s,"
+                     " lost_after: 14s, retry: {lost: 0}}\n");
+    harness_hello(h, 0, 1, NULL, 0);
+    struct uuid run = harness_run(h, "p", 1);
+    int64_t beats = 0;
+    for (int s = 0; s < 2 * 3600; s += 5) {
+        harness_pass(h, 5 * US_PER_S);
+        harness_heartbeat(h, 0, ++beats);
+    }
+    assert_string_equal(step_is(h, run, 0), "placed");
+    harness_restart(h, US_PER_S); /* the next leader does not count either */
+    for (int s = 0; s < 3600; s += 5) {
+        harness_pass(h, 5 * US_PER_S);
+        harness_heartbeat(h, 0, ++beats);
+    }
+    assert_string_equal(step_is(h, run, 0), "placed");
+    harness_started(h, 0, order_of(h, ORDER_KIND_START, "only"));
+    harness_pass(h, 5 * US_PER_S);
+    assert_string_equal(step_is(h, run, 0), "running");
+    for (int s = 0; s < 30; s += 5) { /* from here on it does */
+        harness_pass(h, 5 * US_PER_S);
+        harness_heartbeat(h, 0, ++beats);
+    }
+    assert_string_equal(run_is(h, run), "failed");
+}
+
+/* A silent worker's is lost all the same: its lease says so. */
+static void preparing_on_a_silent_worker_is_lost(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nsteps:\n  only: {command: [x], timeout: 5s, grace: 1s,"
+                     " lost_after: 14s, retry: {lost: 0}}\n");
+    harness_hello(h, 0, 1, NULL, 0);
+    struct uuid run = harness_run(h, "p", 1);
+    for (int s = 0; s < 40; s++) {
+        harness_pass(h, US_PER_S);
+        core_drained(h->core, core_wants_drain(h->core), &h->now);
+    }
+    harness_settle(h);
+    assert_string_equal(run_is(h, run), "failed");
+}
+
 static void takeover_keeps_running_attempts(void **state)
 {
     struct harness *h = *state;
@@ -468,6 +515,8 @@ int main(void)
         T(an_old_hello_does_not_come_back),
         T(the_next_leader_knows_the_highest_epoch),
         T(silent_step_is_lost_after_its_timeout),
+        T(preparing_for_long_is_not_lost),
+        T(preparing_on_a_silent_worker_is_lost),
         T(takeover_keeps_running_attempts),
         T(placed_orders_are_sent_again_with_the_same_id),
         T(a_version_that_cannot_be_read_fails_its_runs),
