@@ -433,6 +433,28 @@ static void test_lapsed_lease_takes_nothing_in(void **state)
     assert_int_equal(one_worker_finished(o, 2)->outcome, REPORT_RESULT_OUTCOME_SUCCEEDED);
 }
 
+/* The leader heard the hello and was never heard again itself: what it started before its first
+ * grant is ended when the lease that began with the hello would have it so. */
+static void test_start_before_the_first_grant_has_a_fuse(void **state)
+{
+    (void)state;
+    const char *argv[] = {"sleep", "60"};
+    struct order_start fused = {.executor = ORDER_START_EXECUTOR_PROCESS,
+                                .argv = argv,
+                                .argv_count = 2,
+                                .lost_after_us = 5500 * US_PER_MS};
+    o->mute = true;
+    one_worker_start(o, NULL, NULL);
+    const int64_t hello = clock_monotonic_us();
+    one_worker_order(o, 1, &fused);
+    one_worker_pass(o, 9000);
+    assert_int_equal(o->seen[1].started, 1);
+    assert_int_equal(o->seen[1].finished, 0);
+    assert_int_equal(one_worker_finished(o, 1)->outcome, REPORT_RESULT_OUTCOME_LOST);
+    assert_true(clock_monotonic_us() - hello < 15 * US_PER_S);
+    assert_non_null(strstr(o->seen[1].reason, "lease"));
+}
+
 static void test_data_folder_belongs_to_one_worker(void **state)
 {
     (void)state;
@@ -467,6 +489,7 @@ int main(void)
         T(test_unacknowledged_reports_come_again),
         T(test_finished_report_survives_the_worker),
         T(test_lapsed_lease_takes_nothing_in),
+        T(test_start_before_the_first_grant_has_a_fuse),
         T(test_data_folder_belongs_to_one_worker),
     };
     cmocka_set_test_filter(getenv("LEAT_TEST_FILTER"));
