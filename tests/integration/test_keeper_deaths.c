@@ -212,6 +212,36 @@ static void test_a_thousand(void **state)
     print_message("%d processes in %d ms\n", N, (int)(took / 1000));
 }
 
+/* ---- tests: its own log
+ * ------------------------------------------------------------------------------ */
+
+static int64_t size_in(const char *name)
+{
+    struct stat st;
+    return stat(path_in(name), &st) == 0 ? (int64_t)st.st_size : -1;
+}
+
+/* It turns its log over itself, by the line that would not fit; one old file stays. */
+static void test_its_log_is_bounded(void **state)
+{
+    (void)state;
+    enum { MOST = 1 << 20 };
+    until(&ready);
+    for (int i = 1; i <= 3; i++) {
+        assert_int_equal(truncate(path_in("keeper.log"), MOST - i), 0);
+        const pid_t keeper = keeper_pid();
+        close_executor();
+        kill(keeper, SIGTERM);
+        for (int tries = 0; tries < 500 && size_in("keeper.log") >= MOST - i; tries++)
+            usleep(10000); /* until it says that it ends */
+        assert_int_equal(size_in("keeper.log.1"), MOST - i);
+        assert_in_range(size_in("keeper.log"), 1, 1000);
+        assert_int_equal(size_in("keeper.log.2"), -1);
+        open_executor();
+        until(&ready);
+    }
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -225,6 +255,7 @@ int main(void)
         T(test_term_ends_all_that_runs),
         T(test_keeper_ignores_polite_signals),
         T(test_a_thousand),
+        T(test_its_log_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,10 +11,13 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/base/log_file.h"
 #include "common/base/mem.h"
 #include "worker/keeper/keeper.h"
 
-#define EXIT_HELD 3 /* another keeper lives here */
+#define EXIT_HELD 3           /* another keeper lives here */
+#define LOG_SIZE  (1LL << 20) /* it says little: a start, an end, what goes wrong */
+#define LOG_KEEP  1
 
 static void exit_io(const char *path)
 {
@@ -42,9 +45,13 @@ static void redirect(const char *dir)
 {
     cleanup_free char *path = mem_printf("%s/%s", dir, KEEPER_LOG);
     cleanup_close int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    cleanup_close int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (null < 0 || log < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
-        exit_io(path);
+    struct err err = {0};
+    if (null < 0 || dup2(null, 0) < 0)
+        exit_io("/dev/null");
+    if (log_to_file(path, LOG_SIZE, LOG_KEEP, &err) < 0) {
+        fprintf(stderr, "leat-keeper: %s\n", err.text);
+        exit(EXIT_FAILURE);
+    }
 }
 
 /* For whoever takes Leat down: TERM to this process ends what it runs, then itself. */
