@@ -60,7 +60,7 @@ $(B)/obj/%.o: %.c VERSION
 define module_rule
 $(call archive,$(1)): $(call objects,$($(1)_SRCS))
 	@rm -f $$@
-	@ar rcs $$@ $$^
+	@ar qcs $$@ $$^
 endef
 $(foreach m,$(MODULES),$(if $($(m)_SRCS),$(eval $(call module_rule,$(m)))))
 
@@ -89,7 +89,7 @@ TEST_SUPPORT_OBJS := $(call objects,$(wildcard tests/support/*.c))
 TEST_SUPPORT := $(if $(TEST_SUPPORT_OBJS),$(B)/libsupport.a)
 $(B)/libsupport.a: $(TEST_SUPPORT_OBJS)
 	@rm -f $@
-	@ar rcs $@ $^
+	@ar qcs $@ $^
 
 test_modules = $(filter $(word 3,$(subst /, ,$(1))),scheduler worker triggers api cli)
 define unit_rule
