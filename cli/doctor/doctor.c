@@ -131,6 +131,7 @@ static const struct option options[] = {
     {"data", 'd', "DIR", false, "the data folder of leat up"},
     {"bus", 0, "BUS", false, "as for leat up; default: what runs there was told, then its default"},
     {"database", 0, "URL", false, "likewise"},
+    {"database-file", 0, "FILE", false, "likewise"},
     {"executor", 0, "NAME", false, "likewise"},
     {"store", 0, "DIR|s3://BUCKET[/PREFIX]", false, "likewise"},
     {"store-endpoint", 0, "URL", false, "likewise"},

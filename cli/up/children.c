@@ -40,16 +40,12 @@ static const char *store_of(const struct up_settings *s)
 
 static void add_common(struct args *a, const struct up_settings *s)
 {
-    add(a, "database", s->conninfo);
     add(a, "bus", s->bus);
     add(a, "doorbells", s->doorbells);
 }
 
-/* On Kafka; a worker holds no login of Postgres there. */
-static void add_kafka(struct args *a, const struct up_settings *s, bool scheduler, bool worker)
+static void add_kafka(struct args *a, const struct up_settings *s, bool scheduler)
 {
-    if (!worker)
-        add(a, "database", s->conninfo);
     add(a, "bus", s->bus);
     for (size_t i = 0; i < (scheduler ? UP_BUS_COUNT : UP_BUS_REPLICAS); i++)
         add(a, UP_BUS_KEYS[i], s->bus_more[i]);
@@ -116,8 +112,9 @@ static struct up_child make_daemon(const struct up_settings *s, size_t which)
 {
     struct args a = {.count = 1};
     a.list[0] = mem_printf("%s/leat-%s", s->bin, daemons[which].name);
-    if (bus_is_kafka(s->bus))
-        add_kafka(&a, s, daemons[which].args == scheduler_args, daemons[which].args == worker_args);
+    const bool kafka = bus_is_kafka(s->bus);
+    if (kafka)
+        add_kafka(&a, s, daemons[which].args == scheduler_args);
     else
         add_common(&a, s);
     daemons[which].args(&a, s);
@@ -129,6 +126,8 @@ static struct up_child make_daemon(const struct up_settings *s, size_t which)
     c.argv = mem_array(a.count + 1, sizeof *c.argv);
     memcpy(c.argv, a.list, a.count * sizeof *c.argv);
     c.log = mem_printf("%s/%s.log", s->log, c.name);
+    /* On Kafka a worker holds no login of Postgres. */
+    c.database = kafka && daemons[which].args == worker_args ? NULL : s->conninfo;
     return c;
 }
 

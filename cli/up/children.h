@@ -7,6 +7,7 @@ struct up_child {
     const char *name;
     char **argv; /* ends with NULL; argv[0] is the program's path */
     char *log;
+    const char *database; /* LEAT_DATABASE of its environment: the settings'; NULL = none */
     int stop_signal;
     pid_t pid; /* 0 = does not run */
     int64_t started_us;

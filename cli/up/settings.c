@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/up/database.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/bus/open.h"
@@ -113,14 +114,13 @@ static const char *value(const struct given *first, const struct given *then, co
     return given_value(first, name, later);
 }
 
-int up_settings_fill(const struct given *given, const struct given *then, struct up_settings *out,
-                     struct err *err)
+int up_settings_fill(const struct given *given, const struct given *then, const char *then_database,
+                     struct up_settings *out, struct err *err)
 {
     *out = (struct up_settings){
         .user = value(given, then, "user", "leat"),
         .listen = value(given, then, "listen", "127.0.0.1:8080"),
         .hooks = value(given, then, "hooks", "127.0.0.1:8081"),
-        .database = value(given, then, "database", NULL),
         .store_at = value(given, then, "store", NULL),
         .store_endpoint = value(given, then, "store-endpoint", NULL),
         .store_region = value(given, then, "store-region", NULL),
@@ -137,9 +137,14 @@ int up_settings_fill(const struct given *given, const struct given *then, struct
         const char *text = value(given, then, UP_BUS_KEYS[i], NULL);
         out->bus_more[i] = text && !*text ? "true" : text; /* a flag */
     }
+    int rc = up_database_find(given, then, then_database, &out->database, err);
+    if (rc < 0)
+        return rc;
     out->data = up_data_folder(given, err);
-    if (!out->data)
+    if (!out->data) {
+        free(TAKE(out->database));
         return err ? err->code : LEAT_EINPUT;
+    }
 #define F(field, name) out->field = mem_printf("%s/%s", out->data, name);
     UP_FOLDERS(F)
 #undef F
@@ -150,7 +155,7 @@ int up_settings_fill(const struct given *given, const struct given *then, struct
 
 int up_settings_read(const struct given *given, struct up_settings *out, struct err *err)
 {
-    int rc = up_settings_fill(given, NULL, out, err);
+    int rc = up_settings_fill(given, NULL, NULL, out, err);
     if (rc == 0)
         rc = check_choices(out, err);
     if (rc < 0)
@@ -161,6 +166,7 @@ int up_settings_read(const struct given *given, struct up_settings *out, struct 
 void up_settings_free(struct up_settings *settings)
 {
     free(settings->data);
+    free(settings->database);
     free(settings->conninfo);
 #define F(field, name) free(settings->field);
     UP_FOLDERS(F)

@@ -47,7 +47,7 @@ struct up_settings {
     const char *user;     /* who runs everything when we are root */
     const char *listen;   /* of the API */
     const char *hooks;    /* of the triggers */
-    const char *database; /* NULL = a private cluster in the data folder */
+    char *database;       /* NULL = a private cluster in the data folder */
     const char *store_at; /* NULL = the folder */
     /* Of s3://…; NULL = the usual. The credentials are a file's absolute path. */
     const char *store_endpoint, *store_region, *store_style, *store_credentials;
@@ -63,12 +63,13 @@ struct up_settings {
 
 /* Reads the options; relative folders become absolute. LEAT_EUSAGE for what this build cannot. */
 int up_settings_read(const struct given *given, struct up_settings *out, struct err *err);
-/* The same unchecked; `then` says what `given` does not (NULL = nothing). */
-int up_settings_fill(const struct given *given, const struct given *then, struct up_settings *out,
-                     struct err *err);
+/* The same unchecked; `then` says what `given` does not (NULL = nothing), `then_database` is what
+ * LEAT_DATABASE is there. */
+int up_settings_fill(const struct given *given, const struct given *then, const char *then_database,
+                     struct up_settings *out, struct err *err);
 /* The settings that a doctor looks at: the options of `given`, then those of the `leat up` that
- * runs in the data folder (its command line; *told holds it, to be freed last), then the defaults.
- * What this build cannot is not refused. */
+ * runs in the data folder (its command line and environment; *told holds it, to be freed last),
+ * then the defaults. What this build cannot is not refused. */
 struct up_told;
 int up_settings_find(const struct given *given, struct up_told **told, struct up_settings *out,
                      struct err *err);

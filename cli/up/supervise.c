@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/up/children.h"
+#include "cli/up/database.h"
 #include "cli/up/postgres.h"
 #include "cli/up/ready.h"
 #include "common/base/clock.h"
@@ -77,6 +78,8 @@ static void become_child(const struct up_child *c, pid_t parent)
         dup2(log, STDOUT_FILENO);
         dup2(log, STDERR_FILENO);
     }
+    if (c->database)
+        setenv(UP_DATABASE_ENV, c->database, 1);
     setpgid(0, 0); /* Ctrl-C is for the supervisor alone: it stops them in order */
     execv(c->argv[0], c->argv);
     dprintf(STDERR_FILENO, "%s: %s\n", c->argv[0], strerror(errno));

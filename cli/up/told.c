@@ -1,10 +1,12 @@
-/* What the `leat up` that runs was told: its command line, as the kernel keeps it. It is always
- * current, and no connection string with a password is ever written to a file for it. */
+/* What the `leat up` that runs was told: its command line and environment, as the kernel keeps
+ * them. They are always current, and no connection string with a password is ever written to a file
+ * for them; its environment can be read by who runs it, and root. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/up/database.h"
 #include "cli/up/settings.h"
 #include "cli/up/supervise.h"
 #include "common/base/mem.h"
@@ -13,7 +15,7 @@
 extern const struct verb VERB_UP;
 
 struct up_told {
-    struct text line; /* words, each with its NUL */
+    struct text line, environment; /* words, each with its NUL */
     char **words;
     size_t count, cap;
     struct given *given;
@@ -26,14 +28,15 @@ void up_told_free(struct up_told *told)
     given_free(told->given);
     free(told->words);
     text_free(&told->line);
+    text_free(&told->environment);
     free(told);
 }
 
-static void read_line(pid_t pid, struct text *out)
+static void read_words(pid_t pid, const char *name, struct text *out)
 {
     char piece[4096];
     ssize_t n;
-    cleanup_free char *path = mem_printf("/proc/%d/cmdline", pid);
+    cleanup_free char *path = mem_printf("/proc/%d/%s", pid, name);
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
     while (fd >= 0 && (n = read(fd, piece, sizeof piece)) > 0)
         text_append(out, piece, (size_t)n);
@@ -43,7 +46,8 @@ static void read_line(pid_t pid, struct text *out)
 static struct up_told *ask(pid_t pid)
 {
     struct up_told *told = mem_alloc(sizeof *told);
-    read_line(pid, &told->line);
+    read_words(pid, "cmdline", &told->line);
+    read_words(pid, "environ", &told->environment);
     for (size_t at = 0; at < told->line.len; at += strlen(told->line.data + at) + 1) {
         MEM_ROOM(told->words, told->count, told->cap);
         told->words[told->count++] = told->line.data + at;
@@ -55,6 +59,15 @@ static struct up_told *ask(pid_t pid)
     return NULL;
 }
 
+static const char *told_database(const struct up_told *told)
+{
+    const struct text *e = &told->environment;
+    for (size_t at = 0; at < e->len; at += strlen(e->data + at) + 1)
+        if (text_starts_with(e->data + at, UP_DATABASE_ENV "="))
+            return e->data + at + strlen(UP_DATABASE_ENV "=");
+    return NULL;
+}
+
 int up_settings_find(const struct given *given, struct up_told **told, struct up_settings *out,
                      struct err *err)
 {
@@ -63,7 +76,8 @@ int up_settings_find(const struct given *given, struct up_told **told, struct up
         return err ? err->code : LEAT_EINPUT;
     const pid_t pid = up_running(data);
     *told = pid ? ask(pid) : NULL;
-    const int rc = up_settings_fill(given, *told ? (*told)->given : NULL, out, err);
+    const int rc = up_settings_fill(given, *told ? (*told)->given : NULL,
+                                    *told ? told_database(*told) : NULL, out, err);
     if (rc < 0)
         up_told_free(*told);
     return rc;

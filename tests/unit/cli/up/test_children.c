@@ -86,7 +86,8 @@ static void test_who_runs(void **state)
         assert_string_equal(children[i].argv[0], program);
         assert_string_equal(children[i].log, log);
         assert_int_equal(children[i].stop_signal, SIGTERM);
-        assert_string_equal(argument(names[i], "database"), "postgres://h/d");
+        assert_null(argument(names[i], "database")); /* everybody can read command lines */
+        assert_string_equal(children[i].database, "postgres://h/d");
         assert_string_equal(argument(names[i], "bus"), "embedded");
     }
 }
@@ -106,8 +107,8 @@ static void test_on_kafka(void **state)
     }
     assert_string_equal(argument("scheduler", "bus-replicas"), "2");
     assert_null(argument("worker", "bus-replicas"));
-    assert_non_null(argument("api", "database"));
-    assert_null(argument("worker", "database"));
+    assert_string_equal(child("api")->database, "postgres://h/d");
+    assert_null(child("worker")->database);
 }
 
 static void test_what_they_are_told(void **state)

@@ -5,9 +5,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/up/settings.h"
@@ -105,12 +107,79 @@ static void test_relative_and_default_folder(void **state)
     given_free(given);
 }
 
+static void write_file(const char *path, mode_t mode, const char *text)
+{
+    cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(fchmod(fd, mode), 0);
+}
+
+/* A password never stands on a command line. */
+static void test_password_of_the_database(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {"postgres://u:canary@h/d",
+                                          "postgres://h/d?password=canary",
+                                          "host=h password=canary", "host=h sslpassword=canary"};
+    static const char *const fine[] = {"postgres://u@h/d", "host=h password=''",
+                                       "host=h passfile=/root/.pgpass", "no conninfo canary"};
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        assert_int_equal(READ("--data", "/tmp/x", "--database", (char *)refused[i]), LEAT_EREFUSED);
+        assert_non_null(strstr(err.text, "--database-file"));
+        assert_null(strstr(err.text, "canary"));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(fine); i++) {
+        assert_int_equal(READ("--data", "/tmp/x", "--database", (char *)fine[i]), 0);
+        assert_string_equal(s.conninfo, fine[i]);
+        up_settings_free(&s);
+    }
+    setenv("LEAT_DATABASE", refused[0], 1);
+    assert_int_equal(READ("--data", "/tmp/x"), 0);
+    assert_string_equal(s.database, refused[0]);
+    assert_string_equal(s.conninfo, refused[0]);
+    up_settings_free(&s);
+    assert_int_equal(READ("--data", "/tmp/x", "--database", "postgres://h/d"), 0); /* first */
+    assert_string_equal(s.conninfo, "postgres://h/d");
+    up_settings_free(&s);
+    unsetenv("LEAT_DATABASE");
+}
+
+static void test_file_of_the_database(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/lt-database-XXXXXX", most[4098];
+    close(mkstemp(path));
+    memset(most, 'x', sizeof most - 1);
+    most[sizeof most - 1] = '\0';
+    write_file(path, 0600, "postgres://u:canary@h/d\r\nmore\n");
+    assert_int_equal(READ("--data", "/tmp/x", "--database-file", path), 0);
+    assert_string_equal(s.conninfo, "postgres://u:canary@h/d");
+    up_settings_free(&s);
+    write_file(path, 0640, "postgres://u:canary@h/d\n");
+    assert_int_equal(READ("--data", "/tmp/x", "--database-file", path), LEAT_EREFUSED);
+    assert_non_null(strstr(err.text, "chmod 600"));
+    write_file(path, 0600, "\npostgres://h/d\n");
+    assert_int_equal(READ("--data", "/tmp/x", "--database-file", path), LEAT_EINPUT);
+    write_file(path, 0600, most);
+    assert_int_equal(READ("--data", "/tmp/x", "--database-file", path), LEAT_ELIMIT);
+    most[4096] = '\0';
+    write_file(path, 0600, most);
+    assert_int_equal(READ("--data", "/tmp/x", "--database-file", path), 0);
+    assert_int_equal(strlen(s.conninfo), 4096);
+    up_settings_free(&s);
+    unlink(path);
+    assert_int_equal(READ("--data", "/tmp/x", "--database-file", path), LEAT_EIO);
+    assert_int_equal(READ("--data", "/tmp/x", "--database-file", "relative"), LEAT_EUSAGE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_given),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_password_of_the_database),
+        cmocka_unit_test(test_file_of_the_database),
         cmocka_unit_test(test_length_of_the_folder),
         cmocka_unit_test(test_relative_and_default_folder),
     };
