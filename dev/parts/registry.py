@@ -1,16 +1,31 @@
-"""An image registry (Debian's docker-registry) without TLS, on loopback."""
-from .base import BasePart, PartError, http_ok
+"""An image registry (Debian's docker-registry) without TLS, on loopback. Setting `login`: USER:PASSWORD, without which
+it then gives and takes nothing."""
+import http.client
+import warnings
+
+from .base import BasePart, PartError
 
 CONFIG = """version: 0.1
 log: {{level: warn}}
 storage: {{filesystem: {{rootdirectory: "{folder}/data"}}, delete: {{enabled: true}}}}
 http: {{addr: "127.0.0.1:{port}"}}
 """
+AUTH = """auth: {{htpasswd: {{realm: leat, path: "{folder}/htpasswd"}}}}
+"""
+
+
+def bcrypt(password):
+    """The only hash that the registry takes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import crypt
+        return crypt.crypt(password, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16))
 
 
 class Part(BasePart):
     name, about = "registry", "docker-registry 2.8"
     ports = ("registry",)
+    defaults = {"login": ""}
 
     def addresses(self):
         return {"REGISTRY": f"127.0.0.1:{self.port('registry')}"}
@@ -19,6 +34,19 @@ class Part(BasePart):
         program = self.needs("docker-registry", "docker-registry")
         if '"' in str(self.folder):
             raise PartError(f"a quote in {self.folder}: choose another --dir")
-        (self.folder / "registry.yml").write_text(CONFIG.format(folder=self.folder, port=self.port("registry")))
+        (self.folder / "registry.yml").write_text(self.config())
         process = self.spawn([program, "serve", self.folder / "registry.yml"])
-        self.until(lambda: http_ok(f"http://{self.addresses()['REGISTRY']}/v2/"), 20, process)
+        self.until(self.answers, 20, process)
+
+    def config(self):
+        text = CONFIG.format(folder=self.folder, port=self.port("registry"))
+        user, colon, password = self.settings["login"].partition(":")
+        if not colon:
+            return text
+        (self.folder / "htpasswd").write_text(f"{user}:{bcrypt(password)}\n")
+        return text + AUTH.format(folder=self.folder)
+
+    def answers(self):
+        connection = http.client.HTTPConnection(self.addresses()["REGISTRY"], timeout=2)
+        connection.request("GET", "/v2/")
+        return connection.getresponse().status in (200, 401)

@@ -1,70 +1,12 @@
 """Steps in containers of a real Docker engine, as a user would run them."""
-import http.client
 import json
-import os
-import pathlib
-import shutil
-import socket
-import subprocess
-import tempfile
 import time
-import urllib.parse
 
 import pytest
+from engine import engine, run, until  # noqa: F401
 from leat import Leat
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 CANARY = "canary-7c1f-of-the-secret"
-
-
-class Engine:
-    """An engine of its own, by its HTTP interface."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        said = subprocess.run([ROOT / "dev/services", "up", "docker", "--dir", folder], check=True, text=True,
-                              capture_output=True, timeout=180).stdout
-        self.addresses = dict(line.split("=", 1) for line in said.splitlines())
-        self.image = self.addresses["IMAGE"]
-        self.socket = pathlib.Path(self.addresses["DOCKER_HOST"].removeprefix("unix://"))
-        self.socket.chmod(0o666)  # Leat's daemons run as a user of their own
-        (self.folder / "docker").chmod(0o755)
-
-    def ask(self, method, path, body=None, headers=None):
-        connection = http.client.HTTPConnection("docker")
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.connect(str(self.socket))
-        connection.request(method, f"/v1.41{path}", body, headers or {})
-        answer = connection.getresponse()
-        data = answer.read()
-        connection.close()
-        return json.loads(data) if data.startswith((b"{", b"[")) else data
-
-    def image_with(self, name, *changes):
-        """The same root folder, another configuration."""
-        home = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-        tar = sorted((home / "leat/services").glob("docker-*/busybox.tar"))[-1]
-        query = urllib.parse.urlencode([("fromSrc", "-"), ("repo", name), ("tag", "1"),
-                                        *(("changes", c) for c in changes)])
-        self.ask("POST", f"/images/create?{query}", tar.read_bytes())
-        return f"{name}:1"
-
-    def containers(self):
-        return self.ask("GET", "/containers/json?all=1")
-
-
-@pytest.fixture(scope="module")
-def engine():
-    if os.geteuid() != 0 or not shutil.which("dockerd"):
-        pytest.skip("SKIPPED containers: dockerd and root are needed")
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="ld-", dir="/tmp"))
-    folder.chmod(0o755)
-    try:
-        yield Engine(folder)
-    finally:
-        subprocess.run([ROOT / "dev/services", "remove", "docker", "--dir", folder], check=True, timeout=90,
-                       stdout=subprocess.DEVNULL)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -74,22 +16,6 @@ def leat(engine):
         yield instance.up()
     finally:
         instance.remove()
-
-
-def run(leat, text, name, *more):
-    file = leat.work / f"{name}.yaml"
-    file.write_text(text)
-    leat.ok("apply", file)
-    done = leat.leat("run", name, "--wait", *more, timeout=120)
-    shown = json.loads(leat.ok("show", f"latest:{name}", "-o", "json"))
-    return done, shown, {s["name"]: s for s in shown["steps"]}
-
-
-def until(what, seconds=30):
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it does not come to that"
-        time.sleep(0.05)
 
 
 def test_auto_takes_the_engine(leat, engine):

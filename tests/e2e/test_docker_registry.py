@@ -1,0 +1,162 @@
+"""Images from a real registry: pulled, recorded by digest, by each policy, with a login and without."""
+import base64
+import http.client
+import json
+import pathlib
+
+import pytest
+from engine import engine, run, service, until  # noqa: F401
+from leat import Leat
+
+USER, PASSWORD = "puller", "canary-55e2:of the registry's \"login\""
+WRONG = "canary-91aa-of-no-login"
+MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+
+
+def header(login):
+    user, _, password = login.partition(":")
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+class Registry:
+    def __init__(self, folder, login=None):
+        self.folder, self.login = folder, login
+        folder.mkdir()
+        self.host = service("up", "registry", folder, *(["--set", f"login={login}"] if login else []))["REGISTRY"]
+
+    def push(self, engine, name, *changes):
+        """An image of this registry, which the engine does not have; its name with and without a digest."""
+        image = engine.image_with(f"{self.host}/{name}", *changes)
+        user, _, password = (self.login or ":").partition(":")
+        auth = base64.urlsafe_b64encode(json.dumps({"username": user, "password": password}).encode()).decode()
+        said = engine.ask("POST", f"/images/{self.host}/{name}/push?tag=1", headers={"X-Registry-Auth": auth})
+        assert b'"error"' not in said, said
+        engine.ask("DELETE", f"/images/{image}?force=1")
+        assert not self.has(engine, image)
+        return image, f"{self.host}/{name}@{self.digest(name)}"
+
+    def has(self, engine, image):
+        return "Id" in engine.ask("GET", f"/images/{image}/json")
+
+    def digest(self, name):
+        connection = http.client.HTTPConnection(self.host, timeout=10)
+        connection.request("HEAD", f"/v2/{name}/manifests/1",
+                           headers={"Accept": MANIFEST, **(header(self.login) if self.login else {})})
+        answer = connection.getresponse()
+        assert answer.status == 200
+        return answer.headers["Docker-Content-Digest"]
+
+
+@pytest.fixture(scope="module")
+def registries(engine):
+    made = {}
+    try:
+        made["open"] = Registry(engine.folder / "r1")
+        made["locked"] = Registry(engine.folder / "r2", f"{USER}:{PASSWORD}")
+        yield made
+    finally:
+        for registry in made.values():
+            service("remove", "registry", registry.folder)
+
+
+@pytest.fixture(scope="module")
+def leat(engine):
+    instance = Leat(slots=8, env={"DOCKER_HOST": engine.addresses["DOCKER_HOST"]})
+    try:
+        yield instance.up()
+    finally:
+        instance.remove()
+
+
+def once(leat, name, image, container="", command='[/bin/sh, -c, "echo of $WHICH"]'):
+    """One run of one step: (its state, its shown step, its log)."""
+    done, shown, steps = run(leat, f"name: {name}\nsteps:\n  s: {{image: '{image}', container: {{{container}}}, "
+                                   f"command: {command}}}\n", name)
+    return shown["state"], steps["s"], leat.ok("logs", f"latest:{name}", "s")
+
+
+def test_pulled_and_recorded(leat, engine, registries):
+    image, digest = registries["open"].push(engine, "a/first", "ENV WHICH=one PATH=/bin")
+    state, step, log = once(leat, "first", image)
+    assert state == "succeeded", str(step)
+    assert step["image"] == digest
+    lines = log.splitlines()
+    assert lines[0] == f"leat: pulling image {image}" and lines[-1] == "of one"
+    assert any(line.startswith(f"leat: image {image} is there after ") for line in lines)
+    # It is there now: no second pull, and the same digest.
+    state, step, log = once(leat, "first", image)
+    assert (state, step["image"], log) == ("succeeded", digest, "of one\n")
+
+
+def test_by_digest(leat, engine, registries):
+    _, digest = registries["open"].push(engine, "by-digest", "ENV WHICH=digest PATH=/bin")
+    state, step, log = once(leat, "by-digest", digest)
+    assert (state, step["image"]) == ("succeeded", digest) and log.endswith("of digest\n")
+
+
+def test_policies(leat, engine, registries):
+    registry = registries["open"]
+    old, old_digest = registry.push(engine, "moves", "ENV WHICH=old PATH=/bin")
+    state, step, log = once(leat, "moves-never", old, "pull: never")
+    assert state == "failed" and "pull is never" in step["reason"] and log == "", str(step)
+    assert once(leat, "moves", old)[0] == "succeeded"
+    kept = engine.ask("GET", f"/images/{old}/json")["Id"]
+    _, new_digest = registry.push(engine, "moves", "ENV WHICH=new PATH=/bin")
+    assert new_digest != old_digest
+    until(lambda: not engine.containers())
+    engine.ask("POST", f"/images/{kept}/tag?repo={registry.host}/moves&tag=1")  # the engine has the old one
+    state, step, log = once(leat, "moves", old)
+    assert (state, step["image"], log) == ("succeeded", old_digest, "of old\n")
+    state, step, log = once(leat, "moves-always", old, "pull: always")
+    assert (state, step["image"], log.splitlines()[-1]) == ("succeeded", new_digest, "of new")
+    state, step, log = once(leat, "moves-never", old, "pull: never")
+    assert (state, step["image"], log) == ("succeeded", new_digest, "of new\n")
+
+
+def test_not_there(leat, registries):
+    host = registries["open"].host
+    state, step, _ = once(leat, "no-tag", f"{host}/a/first:none")
+    assert state == "failed" and "could not be pulled" in step["reason"] and "not found" in step["reason"], step["reason"]
+
+
+def everything_said(leat, engine, *names):
+    """What a person or a program can see of those runs, but the secret's own place."""
+    said = [p.read_text(errors="replace") for p in (leat.data / "log").glob("*.log")]
+    for name in names:
+        said += [leat.ok("show", f"latest:{name}", "-o", "json"), leat.ok("logs", f"latest:{name}", "s")]
+    said += [json.dumps(engine.ask("GET", f"/containers/{c['Id']}/json")) for c in engine.containers()]
+    said += [leat.leat("secret", "list", "-o", "json").stdout,
+             *(p.read_text(errors="replace") for p in (pathlib.Path(engine.folder) / "docker").glob("*.log"))]
+    tables = [row[0] for row in leat.sql("select format('%I.%I', schemaname, tablename) from pg_tables "
+                                         "where schemaname not in ('pg_catalog', 'information_schema')")]
+    assert tables
+    said += [str(leat.sql(f"select t::text from {table} t")) for table in tables]
+    return "\n".join(said)
+
+
+def test_login(leat, engine, registries):
+    image, digest = registries["locked"].push(engine, "private/x", "ENV WHICH=private PATH=/bin")
+    for name, value in (("right", f"{USER}:{PASSWORD}"), ("wrong", f"{USER}:{WRONG}"), ("shapeless", "canary-no-colon")):
+        assert leat.leat("secret", "set", name, stdin=value).returncode == 0
+    reasons = {}
+    for name, container in (("no-login", ""), ("wrong-login", "registry_secret: wrong"),
+                            ("shapeless-login", "registry_secret: shapeless")):
+        state, step, log = once(leat, name, image, container)
+        reasons[name] = step["reason"]
+        assert state == "failed" and not registries["locked"].has(engine, image), (name, step)
+    assert image in reasons["no-login"] and "no basic auth credentials" in reasons["no-login"]
+    assert image in reasons["wrong-login"] and "unauthorized" in reasons["wrong-login"].lower()
+    assert "registry_secret" in reasons["shapeless-login"] and "USER:PASSWORD" in reasons["shapeless-login"]
+    file = leat.work / "right-login.yaml"
+    file.write_text(f"name: right-login\nsteps:\n  s: {{image: '{image}', container: {{registry_secret: right}}, "
+                    "command: [/bin/sh, -c, 'env; cat /leat/secrets/* 2>&1; sleep 2; echo of $WHICH']}\n")
+    leat.ok("apply", file)
+    leat.ok("run", "right-login")
+    until(engine.containers)
+    while_it_ran = json.dumps([engine.ask("GET", f"/containers/{c['Id']}/json") for c in engine.containers()])
+    shown = leat.wait_run("latest:right-login")
+    assert shown["state"] == "succeeded" and shown["steps"][0]["image"] == digest, str(shown)
+    said = while_it_ran + everything_said(leat, engine, *reasons, "right-login")
+    for canary in ("canary-55e2", WRONG, "canary-no-colon",
+                   base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()[4:-4]):
+        assert canary not in said
