@@ -29,10 +29,11 @@ typedef void doctor_check(const struct doctor *d, struct finding *f);
 doctor_check doctor_daemons, doctor_user, doctor_programs, doctor_keeper; /* machine.c */
 doctor_check doctor_port_api, doctor_port_hooks;                          /* ports.c */
 doctor_check doctor_postgres, doctor_bus;                                 /* postgres.c */
-doctor_check doctor_store;                                                /* store.c */
-doctor_check doctor_disk, doctor_disk_speed;                              /* disk.c */
-doctor_check doctor_docker;                                               /* docker.c */
-doctor_check doctor_clock;                                                /* clock.c */
+doctor_check doctor_kafka;                   /* kafka.c: of doctor_bus */
+doctor_check doctor_store;                   /* store.c */
+doctor_check doctor_disk, doctor_disk_speed; /* disk.c */
+doctor_check doctor_docker;                  /* docker.c */
+doctor_check doctor_clock;                   /* clock.c */
 
 /* One check as above, in its own process. Blocking, DOCTOR_LIMIT_US at most. */
 void doctor_run(doctor_check *check, const struct doctor *d, struct finding *f);

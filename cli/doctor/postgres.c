@@ -1,16 +1,14 @@
-/* Postgres, and the queue: in it, or Kafka. */
-#include <netdb.h>
+/* Postgres, and the queue in it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "cli/doctor/doctor.h"
 #include "cli/up/postgres.h"
-#include "common/base/address.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "common/bus/open.h"
 #include "schema/gen/queries.h"
 
 #define VERSION_LEAST     150000 /* 15, of Debian 12: the oldest that the tests run on */
@@ -146,55 +144,13 @@ static void look_at_embedded(const struct doctor *d, struct finding *f)
     PQfinish(conn);
 }
 
-static bool takes_connections(const char *address)
-{
-    struct address a;
-    struct addrinfo *list = NULL;
-    char port[8];
-    bool taken = false;
-    if (address_parse(address, &a, NULL) < 0)
-        return false;
-    snprintf(port, sizeof port, "%u", a.port);
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    if (getaddrinfo(a.host, port, &hints, &list) != 0)
-        return false;
-    for (const struct addrinfo *i = list; i && !taken; i = i->ai_next) {
-        cleanup_close int fd = socket(i->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        taken = fd >= 0 && connect(fd, i->ai_addr, i->ai_addrlen) == 0;
-    }
-    freeaddrinfo(list);
-    return taken;
-}
-
-static void look_at_brokers(const char *brokers, struct finding *f)
-{
-    cleanup_free char *copy = mem_string(brokers);
-    cleanup_text struct text silent = {0};
-    char *save = NULL;
-    int all = 0, answered = 0;
-    for (char *b = strtok_r(copy, ",", &save); b; b = strtok_r(NULL, ",", &save)) {
-        const bool taken = takes_connections(b);
-        all++;
-        answered += taken;
-        if (!taken)
-            text_printf(&silent, "%s%s", silent.len ? ", " : "", b);
-    }
-    if (all > 0 && answered == all)
-        found(f, DOCTOR_OK, NULL, "Kafka: %d of %d brokers take connections", answered, all);
-    else
-        found(f, answered ? DOCTOR_WARNING : DOCTOR_WRONG,
-              "start them, or mend addresses and firewall",
-              "Kafka: %d of %d brokers take connections, not %s", answered, all,
-              silent.data ? silent.data : "one");
-}
-
 void doctor_bus(const struct doctor *d, struct finding *f)
 {
     const char *bus = d->settings->bus;
     if (strcmp(bus, "embedded") == 0)
         look_at_embedded(d, f);
-    else if (text_starts_with(bus, "kafka://"))
-        look_at_brokers(bus + strlen("kafka://"), f);
+    else if (bus_is_kafka(bus))
+        doctor_kafka(d, f);
     else
         found(f, DOCTOR_WRONG, "--bus embedded or kafka://HOST:PORT,…", "there is no bus '%s'",
               bus);

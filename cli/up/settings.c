@@ -72,20 +72,43 @@ static int read_key(struct bus_keys *out, const char *name, const char *text, st
     return 0;
 }
 
+static const struct config_program bus_program = {"leat up", "", bus_keys};
+
+static int read_keys(const struct up_settings *s, struct bus_keys *keys, struct err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < UP_BUS_COUNT; i++)
+        rc = read_key(keys, UP_BUS_KEYS[i], s->bus_more[i], err);
+    return rc;
+}
+
+static struct bus_wanted wanted(const struct up_settings *s, const struct bus_keys *keys)
+{
+    return (struct bus_wanted){
+        .bus = s->bus, .kafka = &keys->kafka, .database = s->conninfo, .name = "leat"};
+}
+
 /* As the daemons will, so that what is wrong is said here and not in a log. */
 static int check_bus(const struct up_settings *s, struct err *err)
 {
-    static const struct config_program program = {"leat up", "", bus_keys};
     struct bus_keys keys = {0};
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < UP_BUS_COUNT; i++)
-        rc = read_key(&keys, UP_BUS_KEYS[i], s->bus_more[i], err);
+    const struct bus_wanted w = wanted(s, &keys);
+    int rc = read_keys(s, &keys, err);
     if (rc == 0)
-        rc = bus_check(
-            &(struct bus_wanted){
-                .bus = s->bus, .kafka = &keys.kafka, .database = s->conninfo, .name = "leat"},
-            err);
-    config_free(&program, &keys);
+        rc = bus_check(&w, err);
+    config_free(&bus_program, &keys);
+    return rc;
+}
+
+int up_bus_probe(const struct up_settings *s, int limit_ms, struct kafka_probe *out,
+                 struct err *err)
+{
+    struct bus_keys keys = {0};
+    const struct bus_wanted w = wanted(s, &keys);
+    int rc = read_keys(s, &keys, err);
+    if (rc == 0)
+        rc = bus_probe(&w, limit_ms, out, err);
+    config_free(&bus_program, &keys);
     return rc;
 }
 

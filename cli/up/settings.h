@@ -74,6 +74,10 @@ struct up_told;
 int up_settings_find(const struct given *given, struct up_told **told, struct up_settings *out,
                      struct err *err);
 void up_told_free(struct up_told *told); /* takes NULL */
+/* What the Kafka of these settings shows (common/bus/kafka.h); blocks for `limit_ms` at most. */
+struct kafka_probe;
+int up_bus_probe(const struct up_settings *settings, int limit_ms, struct kafka_probe *out,
+                 struct err *err);
 void up_settings_free(struct up_settings *settings);
 /* DATA of --data, or the default: /var/lib/leat as root, else $XDG_DATA_HOME/leat. malloc'd. */
 char *up_data_folder(const struct given *given, struct err *err);

@@ -62,3 +62,10 @@ struct bus *bus_open(struct loop *loop, const struct bus_wanted *wanted, struct 
                                                     .doorbells = wanted->doorbells,
                                                     .sync_commit_off = wanted->sync_commit_off});
 }
+
+int bus_probe(const struct bus_wanted *wanted, int limit_ms, struct kafka_probe *out,
+              struct err *err)
+{
+    const struct kafka_options options = kafka_options(wanted);
+    return kafka_probe(&options, limit_ms, out, err);
+}

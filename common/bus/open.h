@@ -53,3 +53,8 @@ int bus_check(const struct bus_wanted *wanted, struct err *err);
 struct bus *bus_open(struct loop *loop, const struct bus_wanted *wanted, struct err *err);
 
 bool bus_is_kafka(const char *bus); /* of the key's value */
+
+/* On Kafka: kafka_probe. Blocks for `limit_ms` at most. */
+struct kafka_probe;
+int bus_probe(const struct bus_wanted *wanted, int limit_ms, struct kafka_probe *out,
+              struct err *err);

@@ -125,7 +125,7 @@ class Leat:
                 words = (entry / "cmdline").read_bytes().split(b"\0")
                 stat = (entry / "stat").read_text().rpartition(")")[2].split()
                 if words[0].endswith(f"/{name}".encode()) and stat[0] != "Z" and \
-                        any(str(folder or self.data).encode() in w for w in words[0 if folder is None else 1:]):
+                        any(str(folder or self.data).encode() in w for w in words):
                     found.append(int(entry.name))
         return found
 

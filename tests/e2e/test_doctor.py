@@ -170,6 +170,8 @@ def test_brokers(absent):
     closed = f"127.0.0.1:{free_port()}"
     wrong, found = doctor(absent, *ports(absent), "--bus", f"kafka://{closed}")
     assert wrong == ["bus"] and closed in found["bus"]["why"]
+    wrong, found = doctor(absent, *ports(absent), "--bus", "kafka://far.example:9092")
+    assert wrong == ["bus"] and "bus-tls" in found["bus"]["why"]
     wrong, _ = doctor(absent, *ports(absent), "--bus", "pigeon")
     assert wrong == ["bus"]
 

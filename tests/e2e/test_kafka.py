@@ -88,7 +88,15 @@ class Site:
         self.broker.folder.parent.rmdir()
 
     def keepers(self):
-        return [pid for pid in self.leat.pids_of("leat-keeper") if pid not in self.leat.pids("leat-keeper")]
+        """Of the workers beside `leat up`."""
+        return self.leat.pids("leat-keeper", self.leat.work)
+
+    def kill_supervised(self, name):
+        """The one that `leat up` started and starts again; those beside it go on."""
+        alone = {process.pid for process in self.alone.values()}
+        pids = [pid for pid in self.leat.pids(name) if pid not in alone]
+        assert len(pids) == 1, pids
+        os.kill(pids[0], signal.SIGKILL)
 
     # ---- what is looked at ----------------------------------------------------------------------
 
@@ -161,12 +169,18 @@ def test_status_says_what_this_survives(site):
     assert shown["class"] == "survives process crashes"  # one broker: one copy
 
 
+def test_the_doctor_looks_at_the_brokers(site):
+    shown = json.loads(site.leat.leat("doctor", "--data", site.leat.data, "-o", "json").stdout)
+    bus = next(finding for finding in shown if finding["what"] == "bus")
+    assert bus["level"] == "ok" and "1 brokers" in bus["why"] and "not power loss" in bus["why"], bus
+
+
 @pytest.mark.parametrize("daemon", ["leat-scheduler", "leat-worker", "leat-triggers", "leat-api"])
 def test_kill_9_of_each_daemon_with_work_under_way(site, daemon):
     before = site.deliver(f"{daemon}-before")
     run = site.leat.event_runs(before)[0]
     until(lambda: any(line[0] == run for line in site.leat.ledger_lines()), what="a running step")
-    site.leat.kill(daemon)
+    site.kill_supervised(daemon)
     after = site.deliver(f"{daemon}-after")
     site.check_steady(before)
     site.check_steady(after)
@@ -186,6 +200,7 @@ def test_a_leader_stopped_for_longer_than_its_lease_changes_nothing(site):
         os.kill(pid, signal.SIGCONT)
     for event in events:
         site.check_steady(event)
+    assert all(process.poll() is None for name, process in site.alone.items() if process.pid != pid)
     until(lambda: pid not in site.leat.pids_of("leat-scheduler"), 20, what="the end of the old leader")
     now = site.leader()
     assert now[1] == epoch + 1 and now[0] != pid
