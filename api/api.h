@@ -76,6 +76,7 @@ json_t *openapi_document(void);
 http_handler api_health, api_metrics, api_status, api_openapi;
 http_handler api_apply, api_pipelines, api_pipeline;
 http_handler api_pipeline_pause, api_pipeline_resume, api_pipeline_remove;
+http_handler api_trigger_pause, api_trigger_resume;
 http_handler api_triggers, api_experiments;
 http_handler api_runs, api_run, api_run_events, api_artifacts, api_artifact, api_object, api_log;
 http_handler api_run_start, api_run_cancel, api_run_retry;

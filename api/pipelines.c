@@ -43,6 +43,25 @@ void api_pipeline_resume(struct http_request *req, void *arg)
     move(req, arg, false, false);
 }
 
+static void move_trigger(struct http_request *req, struct api *api, bool paused)
+{
+    struct pg_params params = {0};
+    pg_add_text(&params, http_param(req, "pipeline"));
+    pg_add_text(&params, http_param(req, "trigger"));
+    pg_add_bool(&params, paused);
+    api_ask(api, QUERY_API_TRIGGER_MOVE, &params, api_answer_row, req);
+}
+
+void api_trigger_pause(struct http_request *req, void *arg)
+{
+    move_trigger(req, arg, true);
+}
+
+void api_trigger_resume(struct http_request *req, void *arg)
+{
+    move_trigger(req, arg, false);
+}
+
 void api_pipeline_remove(struct http_request *req, void *arg)
 {
     move(req, arg, false, true);

@@ -17,6 +17,10 @@
       "Events and ticks start no runs of it")                                                      \
     R("POST", "/api/v1/pipelines/:pipeline/resume", api_pipeline_resume, USER, API_BODY_MAX,       \
       "They start runs again")                                                                     \
+    R("POST", "/api/v1/pipelines/:pipeline/triggers/:trigger/pause", api_trigger_pause, USER,      \
+      API_BODY_MAX, "Events and ticks that it fits start no runs")                                 \
+    R("POST", "/api/v1/pipelines/:pipeline/triggers/:trigger/resume", api_trigger_resume, USER,    \
+      API_BODY_MAX, "They start runs again")                                                       \
     R("DELETE", "/api/v1/pipelines/:pipeline", api_pipeline_remove, USER, 0,                       \
       "Remove a pipeline; runs and versions stay")                                                 \
     R("GET", "/api/v1/triggers", api_triggers, USER, 0,                                            \

@@ -13,32 +13,49 @@ static const struct column columns[] = {{"name", "/name", false},
                                         {"deleted", "/deleted", false},
                                         COLUMN_END};
 
-static int change(const struct given *given, const char *method, const char *path, struct err *err)
+static const struct column trigger_columns[] = {{"pipeline", "/pipeline", false},
+                                                {"name", "/name", false},
+                                                {"paused", "/paused", false},
+                                                COLUMN_END};
+
+static int change(const struct given *given, const char *method, const char *path,
+                  const struct column *shown, struct err *err)
 {
     cleanup_json json_t *answer = NULL;
     int rc = output_check(given, err);
-    if (rc == 0 && strchr(given_argument(given, 0), '/'))
-        rc = err_set(err, LEAT_EUSAGE,
-                     "this build pauses and deletes whole pipelines, not one of their triggers");
     if (rc == 0)
         rc = client_call(method, path, NULL, &answer, err);
     if (rc < 0)
         return rc;
-    output_object(given, answer, columns);
+    output_object(given, answer, shown);
     return 0;
+}
+
+/* PIPELINE or PIPELINE/TRIGGER; neither name has a slash. */
+static int move(const struct given *given, const char *verb, struct err *err)
+{
+    const char *what = given_argument(given, 0), *slash = strchr(what, '/');
+    if (!slash) {
+        cleanup_free char *path = client_path("/api/v1/pipelines/%s/%s", what, verb);
+        return change(given, "POST", path, columns, err);
+    }
+    cleanup_free char *pipeline = mem_bytes(what, (size_t)(slash - what));
+    cleanup_free char *path =
+        client_path("/api/v1/pipelines/%s/triggers/%s/%s", pipeline, slash + 1, verb);
+    return change(given, "POST", path, trigger_columns, err);
 }
 
 static int run_pause(const struct given *given, struct err *err)
 {
-    cleanup_free char *path = client_path("/api/v1/pipelines/%s/pause", given_argument(given, 0));
-    return change(given, "POST", path, err);
+    return move(given, "pause", err);
 }
 const struct verb VERB_PAUSE = {
     .name = "pause",
-    .arguments = "PIPELINE",
-    .summary = "Keeps events and ticks from starting runs of a pipeline",
+    .arguments = "PIPELINE[/TRIGGER]",
+    .summary = "Keeps events and ticks from starting runs of a pipeline, or of one trigger",
     .details = "Events get the verdict `paused`; ticks are passed over. Runs that live go on, and\n"
-               "leat run still starts new ones.",
+               "leat run still starts new ones. A trigger stays paused across new versions; it\n"
+               "starts runs when neither it nor its pipeline is paused.",
     .least = 1,
     .most = 1,
     .options = options,
@@ -46,11 +63,10 @@ const struct verb VERB_PAUSE = {
 
 static int run_resume(const struct given *given, struct err *err)
 {
-    cleanup_free char *path = client_path("/api/v1/pipelines/%s/resume", given_argument(given, 0));
-    return change(given, "POST", path, err);
+    return move(given, "resume", err);
 }
 const struct verb VERB_RESUME = {.name = "resume",
-                                 .arguments = "PIPELINE",
+                                 .arguments = "PIPELINE[/TRIGGER]",
                                  .summary = "Lets events and ticks start runs again",
                                  .least = 1,
                                  .most = 1,
@@ -60,7 +76,7 @@ const struct verb VERB_RESUME = {.name = "resume",
 static int run_delete(const struct given *given, struct err *err)
 {
     cleanup_free char *path = client_path("/api/v1/pipelines/%s", given_argument(given, 0));
-    return change(given, "DELETE", path, err);
+    return change(given, "DELETE", path, columns, err);
 }
 const struct verb VERB_DELETE = {
     .name = "delete",

@@ -108,6 +108,8 @@ static void pipeline_learn(struct core *core, const struct snapshot_pipeline *fr
 {
     struct pipeline *p = pipeline_get(core, from->name);
     p->paused = from->paused;
+    json_decref(p->paused_triggers);
+    p->paused_triggers = json_incref(from->paused_triggers);
     p->deleted = from->deleted;
     if (from->next_number > p->next_number)
         p->next_number = from->next_number;
@@ -250,6 +252,7 @@ void catalog_free(struct core *core)
     HASH_ITER (hh, core->pipelines, p, next) {
         version_unref(core, p->current);
         HASH_DEL(core->pipelines, p);
+        json_decref(p->paused_triggers);
         free(p->name);
         free(p);
     }

@@ -73,10 +73,20 @@ static void fire(struct firing *f, json_t *verdicts, const struct core_now *now,
     add_verdict(verdicts, f, failed ? "failed" : "run", failed ? err.text : NULL);
 }
 
+static bool is_paused(const struct firing *f)
+{
+    size_t i;
+    json_t *name;
+    json_array_foreach (f->pipeline->paused_triggers, i, name)
+        if (strcmp(json_string_value(name), f->found.trigger->name) == 0)
+            return true;
+    return f->pipeline->paused;
+}
+
 static void meet(struct firing *f, json_t *verdicts, const struct core_now *now, struct batch *out)
 {
     struct err err = {0};
-    if (f->pipeline->paused) {
+    if (is_paused(f)) {
         add_verdict(verdicts, f, "paused", NULL);
         return;
     }

@@ -14,6 +14,8 @@ struct snapshot *snapshot_new(void)
 
 static void drop_json(struct snapshot *s)
 {
+    for (size_t i = 0; i < s->pipelines_count; i++)
+        json_decref(s->pipelines[i].paused_triggers);
     for (size_t i = 0; i < s->versions_count; i++)
         json_decref(s->versions[i].ir);
     for (size_t i = 0; i < s->runs_count; i++) {

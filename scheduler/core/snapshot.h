@@ -22,6 +22,7 @@ struct snapshot_pipeline {
     bool deleted;
     int64_t next_number;
     int64_t gen;
+    json_t *paused_triggers; /* names; NULL = none */
 };
 
 struct snapshot_run {

@@ -84,6 +84,7 @@ struct pipeline {
     char *name;
     struct version *current; /* NULL: not known */
     bool paused, deleted;
+    json_t *paused_triggers; /* names of those that are paused alone; NULL = none */
     bool number_dirty;
     int64_t next_number;
     int64_t running;    /* live runs that are not queued */

@@ -51,6 +51,7 @@ void db_pg_take_pipeline(struct snapshot *s, const struct pg_rows *rows, size_t 
     p->deleted = pg_bool(rows, row, 3);
     p->next_number = pg_int(rows, row, 4);
     p->gen = pg_int(rows, row, 5);
+    p->paused_triggers = json(rows, row, 6);
 }
 
 void db_pg_take_run(struct snapshot *s, const struct pg_rows *rows, size_t row)

@@ -528,6 +528,10 @@ const struct migration MIGRATIONS[] = {
     "ALTER TABLE step_result ADD COLUMN image text;  -- REPOSITORY@sha256:… or the image's id; NULL = no container\n"
     "ALTER TABLE attempt_done ADD COLUMN image text;\n",
     "c47a903fde4ef432b038c02a05de100a1fc8b4ce37fb51416de290b1908aa5ac"},
+    {8, "paused_triggers",
+    "-- Triggers that are paused alone, by name: a name of an older version waits for the one that has it again.\n"
+    "ALTER TABLE pipeline ADD COLUMN paused_triggers text[] NOT NULL DEFAULT '{}';\n",
+    "5d13fbe394bb5481c26940b384bf35d347241ec2ff00ad6d380d6dba1b4f8bca"},
 };
 
-const int MIGRATION_COUNT = 7;
+const int MIGRATION_COUNT = 8;

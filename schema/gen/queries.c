@@ -90,6 +90,18 @@ const struct query QUERIES[] = {
     "    FROM raised WHERE p.name = $1::text AND NOT p.deleted RETURNING p.name, p.paused, p.deleted)\n"
     "SELECT jsonb_build_object('name', name, 'paused', paused, 'deleted', deleted)::text FROM moved, pg_notify('leat_catalog', '');\n"
     "\n"
+    "-- $1 pipeline, $2 trigger (of the current version, or one that is paused), $3 paused.",
+    3},
+    {"api_trigger_move",
+    "WITH raised AS (UPDATE catalog SET gen = gen + 1 RETURNING gen),\n"
+    "moved AS (UPDATE pipeline p SET gen = raised.gen, paused_triggers = array_remove(p.paused_triggers, $2::text)\n"
+    "        || CASE WHEN $3::boolean THEN ARRAY[$2::text] ELSE '{}' END\n"
+    "    FROM raised WHERE p.name = $1::text AND NOT p.deleted AND ($2::text = ANY (p.paused_triggers) OR EXISTS (\n"
+    "        SELECT FROM pipeline_version v, jsonb_array_elements(v.ir->'triggers') AS t\n"
+    "        WHERE v.pipeline = p.name AND v.hash = p.version AND t->>'name' = $2::text))\n"
+    "    RETURNING p.name)\n"
+    "SELECT jsonb_build_object('pipeline', name, 'name', $2::text, 'paused', $3::boolean)::text FROM moved, pg_notify('leat_catalog', '');\n"
+    "\n"
     "-- The last verdict is looked for among the newest 1,000 events.",
     3},
     {"api_triggers",
@@ -99,7 +111,7 @@ const struct query QUERIES[] = {
     "        'verdict', x->>'verdict', 'event', e.id, 'received', e.received, 'run', x->>'run', 'reason', x->>'reason')) AS verdict\n"
     "    FROM newest e CROSS JOIN LATERAL jsonb_array_elements(e.verdicts) AS x ORDER BY 1, 2, e.received DESC)\n"
     "SELECT coalesce(jsonb_agg((t - 'params' - 'vars' - 'run_name' - 'experiment') || jsonb_build_object('pipeline', p.name,\n"
-    "    'name', t->>'name', 'paused', p.paused, 'last', l.verdict, 'last_slot', c.last,\n"
+    "    'name', t->>'name', 'paused', p.paused OR t->>'name' = ANY (p.paused_triggers), 'last', l.verdict, 'last_slot', c.last,\n"
     "    'on', concat_ws(' ', t->>'schedule', t->>'timezone', t->>'bucket', t->>'source', t->>'branch', t->>'tag', t->>'type',\n"
     "        (t->>'prefix') || '*', '*' || (t->>'suffix')))\n"
     "    ORDER BY p.name, n), '[]')::text\n"
@@ -664,7 +676,7 @@ const struct query QUERIES[] = {
     "                               UNION SELECT r.pipeline, r.version FROM run_live r)",
     0},
     {"load_pipelines",
-    "SELECT name, version, paused, deleted, next_number, gen FROM pipeline WHERE gen > $1::bigint",
+    "SELECT name, version, paused, deleted, next_number, gen, to_jsonb(nullif(paused_triggers, '{}'))::text FROM pipeline WHERE gen > $1::bigint",
     1},
     {"load_runs",
     "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
@@ -788,7 +800,7 @@ const struct query QUERIES[] = {
     "JOIN pipeline_version v ON v.pipeline = p.name AND v.hash = p.version\n"
     "CROSS JOIN LATERAL jsonb_array_elements(v.ir->'triggers') AS t\n"
     "LEFT JOIN cron_slot c ON c.pipeline = p.name AND c.trigger = t->>'name'\n"
-    "WHERE NOT p.paused AND NOT p.deleted AND t->>'kind' = 'cron'",
+    "WHERE NOT p.paused AND NOT p.deleted AND NOT t->>'name' = ANY (p.paused_triggers) AND t->>'kind' = 'cron'",
     0},
     {"triggers_cron_done",
     "INSERT INTO cron_slot (pipeline, trigger, last) VALUES ($1::text, $2::text, $3::timestamptz)\n"

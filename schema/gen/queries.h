@@ -14,6 +14,7 @@ enum query_id {
     QUERY_API_PIPELINES, /* api.sql */
     QUERY_API_PIPELINE, /* api.sql */
     QUERY_API_PIPELINE_MOVE, /* api.sql */
+    QUERY_API_TRIGGER_MOVE, /* api.sql */
     QUERY_API_TRIGGERS, /* api.sql */
     QUERY_API_EXPERIMENTS, /* api.sql */
     QUERY_API_RUNS, /* api.sql */

@@ -86,6 +86,17 @@ moved AS (UPDATE pipeline p SET paused = $2::boolean, deleted = $3::boolean, gen
     FROM raised WHERE p.name = $1::text AND NOT p.deleted RETURNING p.name, p.paused, p.deleted)
 SELECT jsonb_build_object('name', name, 'paused', paused, 'deleted', deleted)::text FROM moved, pg_notify('leat_catalog', '');
 
+-- $1 pipeline, $2 trigger (of the current version, or one that is paused), $3 paused.
+-- name: api_trigger_move
+WITH raised AS (UPDATE catalog SET gen = gen + 1 RETURNING gen),
+moved AS (UPDATE pipeline p SET gen = raised.gen, paused_triggers = array_remove(p.paused_triggers, $2::text)
+        || CASE WHEN $3::boolean THEN ARRAY[$2::text] ELSE '{}' END
+    FROM raised WHERE p.name = $1::text AND NOT p.deleted AND ($2::text = ANY (p.paused_triggers) OR EXISTS (
+        SELECT FROM pipeline_version v, jsonb_array_elements(v.ir->'triggers') AS t
+        WHERE v.pipeline = p.name AND v.hash = p.version AND t->>'name' = $2::text))
+    RETURNING p.name)
+SELECT jsonb_build_object('pipeline', name, 'name', $2::text, 'paused', $3::boolean)::text FROM moved, pg_notify('leat_catalog', '');
+
 -- The last verdict is looked for among the newest 1,000 events.
 -- name: api_triggers
 WITH newest AS (SELECT id, received, verdicts FROM event ORDER BY received DESC LIMIT 1000),
@@ -94,7 +105,7 @@ last AS (
         'verdict', x->>'verdict', 'event', e.id, 'received', e.received, 'run', x->>'run', 'reason', x->>'reason')) AS verdict
     FROM newest e CROSS JOIN LATERAL jsonb_array_elements(e.verdicts) AS x ORDER BY 1, 2, e.received DESC)
 SELECT coalesce(jsonb_agg((t - 'params' - 'vars' - 'run_name' - 'experiment') || jsonb_build_object('pipeline', p.name,
-    'name', t->>'name', 'paused', p.paused, 'last', l.verdict, 'last_slot', c.last,
+    'name', t->>'name', 'paused', p.paused OR t->>'name' = ANY (p.paused_triggers), 'last', l.verdict, 'last_slot', c.last,
     'on', concat_ws(' ', t->>'schedule', t->>'timezone', t->>'bucket', t->>'source', t->>'branch', t->>'tag', t->>'type',
         (t->>'prefix') || '*', '*' || (t->>'suffix')))
     ORDER BY p.name, n), '[]')::text

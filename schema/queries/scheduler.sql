@@ -171,7 +171,7 @@ WHERE (v.pipeline, v.hash) IN (SELECT p.name, p.version FROM pipeline p
                                UNION SELECT r.pipeline, r.version FROM run_live r);
 
 -- name: load_pipelines
-SELECT name, version, paused, deleted, next_number, gen FROM pipeline WHERE gen > $1::bigint;
+SELECT name, version, paused, deleted, next_number, gen, to_jsonb(nullif(paused_triggers, '{}'))::text FROM pipeline WHERE gen > $1::bigint;
 
 -- name: load_runs
 SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,

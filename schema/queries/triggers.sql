@@ -12,7 +12,7 @@ FROM pipeline p
 JOIN pipeline_version v ON v.pipeline = p.name AND v.hash = p.version
 CROSS JOIN LATERAL jsonb_array_elements(v.ir->'triggers') AS t
 LEFT JOIN cron_slot c ON c.pipeline = p.name AND c.trigger = t->>'name'
-WHERE NOT p.paused AND NOT p.deleted AND t->>'kind' = 'cron';
+WHERE NOT p.paused AND NOT p.deleted AND NOT t->>'name' = ANY (p.paused_triggers) AND t->>'kind' = 'cron';
 
 -- name: triggers_cron_done
 INSERT INTO cron_slot (pipeline, trigger, last) VALUES ($1::text, $2::text, $3::timestamptz)

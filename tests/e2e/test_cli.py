@@ -340,6 +340,30 @@ def test_experiments(leat, poked):
     assert "Pokes" in leat.ok("experiments", "-o", "name").splitlines()
 
 
+def test_pause_one_trigger(leat, poked):
+    def of(name):
+        return [t for t in leat.json("triggers") if t["name"] == name and t["pipeline"] == "poked"][0]
+    assert leat.json("pause", "poked/strong") == {"pipeline": "poked", "name": "strong", "paused": True}
+    assert leat.json("pause", "poked/strong")["paused"], "twice is once"
+    assert of("strong")["paused"] and not of("yearly")["paused"]
+    event = poke(leat, 5, 20)
+    assert verdicts(leat, event) == ["paused"] and not leat.event_runs(event)
+    assert leat.json("pause", "poked/yearly")["paused"]
+    assert of("yearly")["paused"] and "next" not in of("yearly"), "ticks are passed over"
+    assert not leat.json("resume", "poked/yearly")["paused"] and of("yearly")["next"]
+    assert leat.json("run", "poked", "--wait")["state"] == "succeeded", "by hand it runs"
+    leat.ok("resume", "poked")  # the pipeline never was
+    assert verdicts(leat, poke(leat, 5, 21)) == ["paused"]
+    leat.kill("leat-scheduler")  # the next leader knows
+    assert verdicts(leat, poke(leat, 5, 22)) == ["paused"]
+    assert not leat.json("resume", "poked/strong")["paused"]
+    assert verdicts(leat, poke(leat, 5, 23)) == ["run"]
+    for wrong in ("poked/nothing", "nothing/strong"):
+        assert leat.leat("pause", wrong).returncode == 3
+        assert leat.leat("resume", wrong).returncode == 3
+    assert leat.leat("delete", "poked/strong").returncode == 3
+
+
 def test_pause_resume_delete(leat, poked):
     assert leat.json("pause", "poked") == {"name": "poked", "paused": True, "deleted": False}
     assert verdicts(leat, poke(leat, 5, 10)) == ["paused"]
@@ -349,8 +373,6 @@ def test_pause_resume_delete(leat, poked):
     assert not leat.json("resume", "poked")["paused"]
     assert verdicts(leat, poke(leat, 5, 11)) == ["run"]
     assert leat.leat("pause", "nothing-of-this-name").returncode == 3
-    one = leat.leat("pause", "poked/strong")
-    assert one.returncode == 2 and "whole pipelines" in one.stderr
     run = leat.json("runs", "--pipeline", "poked", "--limit", "1")[0]["id"]
     assert leat.json("delete", "poked")["deleted"]
     assert verdicts(leat, poke(leat, 5, 12)) == []

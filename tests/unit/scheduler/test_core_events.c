@@ -91,6 +91,31 @@ static void verdicts_without_a_run(void **state)
     assert_true(h->accepted);
 }
 
+static void learn_paused(struct harness *h, json_t *triggers)
+{
+    struct snapshot *delta = snapshot_new();
+    *snapshot_add_pipelines(delta) = h->rows->pipelines[0];
+    delta->pipelines[0].paused_triggers = triggers;
+    core_learn(h->core, delta, &h->now);
+    snapshot_free(delta);
+}
+
+static void a_trigger_is_paused_alone(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\non:\n  event:\n    - {name: one, type: dev.example.drift}\n"
+                     "    - {name: two, type: dev.example.drift}\nsteps:\n  a: {command: [x]}\n");
+    learn_paused(h, json_pack("[s, s]", "of-another-version", "two"));
+    send_event(h, 1, "{}");
+    assert_non_null(strstr(h->verdicts, "\"trigger\":\"one\",\"verdict\":\"run\""));
+    assert_non_null(strstr(h->verdicts, "\"trigger\":\"two\",\"verdict\":\"paused\""));
+    assert_int_equal(h->rows->runs_count, 1);
+    learn_paused(h, NULL);
+    send_event(h, 2, "{}");
+    assert_null(strstr(h->verdicts, "paused"));
+    assert_int_equal(h->rows->runs_count, 3);
+}
+
 static void what_cannot_be_resolved_is_born_failed(void **state)
 {
     struct harness *h = *state;
@@ -215,6 +240,7 @@ int main(void)
         T(a_fitting_event_makes_its_run),
         T(the_same_event_names_the_same_run),
         T(verdicts_without_a_run),
+        T(a_trigger_is_paused_alone),
         T(what_cannot_be_resolved_is_born_failed),
         T(an_event_that_nobody_wants_is_kept),
         T(retry_adopts_what_succeeded),
