@@ -93,6 +93,8 @@ static void worker_args(struct args *a, const struct up_settings *s)
     add(a, "api", api);
     add_in(a, "token-file", s->data, "token");
     add(a, "executor", s->executor);
+    add(a, "docker-network", s->docker_network);
+    add(a, "docker-networks", s->docker_networks);
     add(a, "slots", s->slots);
     add(a, "path", s->path);
 }

@@ -9,6 +9,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/bus/open.h"
+#include "common/ir/container.h"
 
 /* A socket's path must stay below 108 bytes: DATA/run/doorbells/<32 hex digits>.sock. */
 #define DATA_MAX 50
@@ -120,6 +121,8 @@ static int check_choices(const struct up_settings *s, struct err *err)
         strcmp(s->executor, "docker") != 0)
         return err_set(err, LEAT_EUSAGE, "--executor %s: it is auto, process or docker",
                        s->executor);
+    if (s->docker_network && container_network_check(s->docker_network, err) < 0)
+        return err_wrap(err, "--docker-network %s", s->docker_network);
     if (s->store_at && s->store_at[0] != '/' && !text_starts_with(s->store_at, "s3://"))
         return err_set(err, LEAT_EUSAGE,
                        "--store %s: it is an absolute folder or s3://BUCKET[/PREFIX]", s->store_at);
@@ -151,6 +154,8 @@ int up_settings_fill(const struct given *given, const struct given *then, const 
         .store_credentials = value(given, then, "store-credentials", NULL),
         .bus = value(given, then, "bus", "embedded"),
         .executor = value(given, then, "executor", "auto"),
+        .docker_network = value(given, then, "docker-network", NULL),
+        .docker_networks = value(given, then, "docker-networks", NULL),
         .slots = value(given, then, "slots", NULL),
         .path = value(given, then, "path", NULL),
         .detach = given_flag(given, "detach"),

@@ -54,9 +54,10 @@ struct up_settings {
     const char *bus;
     const char *bus_more[UP_BUS_COUNT]; /* as for the daemons; NULL = not given */
     const char *executor;
-    const char *slots; /* NULL = the worker's default */
-    const char *path;  /* of process steps; NULL = the worker's default */
-    char *conninfo;    /* what the daemons get */
+    const char *docker_network, *docker_networks; /* NULL = the worker's defaults */
+    const char *slots;                            /* NULL = the worker's default */
+    const char *path; /* of process steps; NULL = the worker's default */
+    char *conninfo;   /* what the daemons get */
     bool detach;
     bool insecure;
 };
