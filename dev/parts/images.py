@@ -16,6 +16,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SUITE = "bookworm"
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 COMPONENTS = ROOT / "examples" / "forecast" / "components"
+PYTHON = "python:3.11-slim-bookworm"  # the hub's, the default of the components' Dockerfiles
+PULL_S = 180
 DAEMONS = ("scheduler", "worker", "triggers", "api")
 
 
@@ -140,9 +142,42 @@ def component_names():
     return sorted(f.parent.name for f in COMPONENTS.glob("*/Dockerfile"))
 
 
-def forecast(engine, registry="registry.local", tag="latest", push=False):
+def forecast_tag():
+    """A tag made of all that the components' images are built from: another source, another tag."""
+    files = sorted(f for f in COMPONENTS.rglob("*") if f.is_file() and not {"tests", "build", "__pycache__"} & set(f.parts))
+    return digest_of(*(word for f in files for word in (str(f.relative_to(COMPONENTS)), hashlib.sha256(f.read_bytes()).hexdigest())))
+
+
+def python_base(engine):
+    """The hub's image with Python where it is there or can be pulled, else our own."""
+    if engine.has(PYTHON):
+        return PYTHON
+    with contextlib.suppress(PartError, subprocess.TimeoutExpired):
+        command(engine.program, "pull", "-q", PYTHON, env=engine.env, timeout=PULL_S)
+        return PYTHON
+    if not shutil.which("mmdebstrap"):
+        command(ROOT / "dev" / "setup", "base")
+    return base(engine, "python")
+
+
+def forecast_pipeline(mlflow, registry=None, tag=None, container=None):
+    """The example's pipeline with a site's own addresses; `container` is how its containers run."""
+    changes = [("default: http://127.0.0.1:5000", f"default: {mlflow}")]
+    if registry:
+        changes += [("default: registry.local", f"default: {registry}"), ("default: latest", f"default: {tag}")]
+    if container:
+        changes += [("defaults: {timeout: 10m}", f"defaults: {{timeout: 10m, container: {container}}}")]
+    text = (COMPONENTS.parent / "pipeline.yaml").read_text()
+    for old, new in changes:
+        if text.count(f"{old}\n") != 1:
+            raise PartError(f"examples/forecast/pipeline.yaml has no one line that ends in {old}")
+        text = text.replace(f"{old}\n", f"{new}\n")
+    return text
+
+
+def forecast(engine, registry="registry.local", tag="latest", push=False, base_image=None):
     """{image: id} of the forecast's components; with `push` {image: its digest in the registry}."""
-    python = base(engine, "python")
+    python = base_image or base(engine, "python")
     made = {}
     with tempfile.TemporaryDirectory(dir=cache()) as folder:
         context = pathlib.Path(folder) / "components"

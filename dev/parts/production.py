@@ -126,12 +126,7 @@ class Production:
             self.say("the forecast's images")
             engine = images.Engine(self.part("docker").addresses()["DOCKER_HOST"])
             made = images.forecast(engine, at["REGISTRY"], tag, push=True)
-        text = (ROOT / "examples/forecast/pipeline.yaml").read_text()
-        for old, new in (("default: registry.local", f"default: {at['REGISTRY']}"), ("default: latest", f"default: {tag}"),
-                         ("default: http://127.0.0.1:5000", f"default: {at['MLFLOW']}")):
-            assert old in text
-            text = text.replace(old, new, 1)
-        self.apply(text, "pipeline.yaml")
+        self.apply(images.forecast_pipeline(at["MLFLOW"], at["REGISTRY"], tag), "pipeline.yaml")
         return made
 
     def down(self):
