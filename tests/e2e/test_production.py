@@ -182,7 +182,13 @@ def test_every_step_ran_once_in_its_container(site, trained):
 
 
 def test_the_digest_of_what_ran_is_recorded(site, trained):
-    """On the queue, in the report of each attempt: the very digests that the registry gave when they were pushed."""
+    """In `leat show`, and on the queue in the report of each attempt: the very digests that the registry gave when they
+    were pushed."""
+    digests = {image.rpartition("/")[2].rpartition(":")[0].removeprefix("forecast-"): f"{image.rpartition(':')[0]}@{digest}"
+               for image, digest in site.images.items()}
+    shown = {s["name"]: s["image"] for s in trained["run"]["steps"]}
+    assert shown == {s["name"]: digests[s["name"].partition("-")[0]] if s["state"] == "succeeded" and s["kind"] == "run" else None
+                     for s in trained["run"]["steps"]}
     attempts = {s["attempt_id"] for s in trained["run"]["steps"] if s["state"] == "succeeded" and s["kind"] == "run"}
     ran = set()
     for _, value in records(site, "leat.reports"):
