@@ -17,22 +17,7 @@ struct fd_watch {
     int asked;
 };
 
-static void on_poll(uv_poll_t *uv, int status, int events)
-{
-    struct fd_watch *watch = (struct fd_watch *)uv;
-    int seen = 0;
-    if (status < 0) { /* libuv has stopped the watch; loop_fd_events starts it again */
-        seen = watch->asked;
-        watch->asked = 0;
-    }
-    if (events & UV_READABLE)
-        seen |= LOOP_READ;
-    if (events & UV_WRITABLE)
-        seen |= LOOP_WRITE;
-    if (events & UV_DISCONNECT)
-        seen |= LOOP_HANGUP;
-    watch->fn(watch->arg, seen);
-}
+static void on_poll(uv_poll_t *uv, int status, int events);
 
 static int listen_for(struct fd_watch *watch, int events)
 {
@@ -43,6 +28,25 @@ static int listen_for(struct fd_watch *watch, int events)
                       (events & LOOP_WRITE ? UV_WRITABLE : 0) |
                       (events & LOOP_HANGUP ? UV_DISCONNECT : 0);
     return uv_poll_start(&watch->uv, flags, on_poll);
+}
+
+/* libuv stops a watch whose fd has an error. It goes on here: what the peer said last may have to
+ * be read first, and whoever is told of that alone would wait for the error for ever. */
+static void on_poll(uv_poll_t *uv, int status, int events)
+{
+    struct fd_watch *watch = (struct fd_watch *)uv;
+    int seen = 0;
+    if (status < 0) {
+        seen = watch->asked;
+        loop_must(listen_for(watch, watch->asked));
+    }
+    if (events & UV_READABLE)
+        seen |= LOOP_READ;
+    if (events & UV_WRITABLE)
+        seen |= LOOP_WRITE;
+    if (events & UV_DISCONNECT)
+        seen |= LOOP_HANGUP;
+    watch->fn(watch->arg, seen);
 }
 
 int loop_fd_start(struct loop *loop, struct loop_fd *handle, int fd, int events, loop_fd_fn *fn,

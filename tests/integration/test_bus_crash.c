@@ -169,7 +169,8 @@ static void expect_exactly_once(struct fixture *f)
     int durable = 0;
     for (int i = 0; i < f->sent_count; i++)
         durable += f->sent[i].code == 0;
-    assert_true(wait_for_count(f->loop, &f->read, durable, 5000));
+    if (!wait_for_count(f->loop, &f->read, durable, 5000))
+        fail_msg("%d of %d were read, after %d resets", f->read, durable, f->resets);
     wait_ms(f->loop, 100);
     for (int i = 0; i < f->sent_count; i++) {
         const struct sent *s = &f->sent[i];

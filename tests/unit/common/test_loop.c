@@ -238,6 +238,34 @@ static void test_fd_watch(void **state)
     close(pair[0]);
 }
 
+static void take_one(void *arg, int events)
+{
+    char byte;
+    (void)events;
+    const bool data = read(*(int *)arg, &byte, 1) == 1;
+    note(data ? MARK('r') : errno == ECONNRESET ? MARK('x') : MARK('e'));
+    loop_stop(loop);
+}
+
+/* Whose peer goes away without having read has data and an error at once. The data says why the
+ * peer went, so it is read first, and the error has to be told after it. */
+static void test_fd_with_an_error_is_told_until_it_is_taken(void **state)
+{
+    (void)state;
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    struct loop_fd watch = {0};
+    assert_int_equal(write(pair[0], "q", 1), 1); /* that the peer never reads */
+    assert_int_equal(write(pair[1], "ab", 2), 2);
+    close(pair[1]);
+    assert_int_equal(loop_fd_start(loop, &watch, pair[0], LOOP_READ, take_one, &pair[0], NULL), 0);
+    for (int i = 0; i < 3; i++)
+        run();
+    assert_string_equal(trace, "rrx");
+    loop_fd_stop(&watch);
+    close(pair[0]);
+}
+
 static void test_regular_file_cannot_be_watched(void **state)
 {
     (void)state;
@@ -405,6 +433,7 @@ int main(void)
         T(test_timer_far_away_does_not_overflow),
         T(test_deferred_calls_keep_their_order_and_do_not_nest),
         T(test_fd_watch),
+        T(test_fd_with_an_error_is_told_until_it_is_taken),
         T(test_regular_file_cannot_be_watched),
         T(test_signal),
         T(test_child_exit),
