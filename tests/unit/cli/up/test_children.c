@@ -128,6 +128,19 @@ static void test_what_they_are_told(void **state)
     assert_null(argument("scheduler", "store"));
 }
 
+static void test_networks_are_the_workers_matter(void **state)
+{
+    (void)state;
+    MAKE("--docker-network", "none", "--docker-networks", "none,default,host");
+    assert_string_equal(argument("worker", "docker-network"), "none");
+    assert_string_equal(argument("worker", "docker-networks"), "none,default,host");
+    assert_null(argument("api", "docker-networks"));
+    unmake(state);
+    MAKE();
+    assert_null(argument("worker", "docker-network")); /* then its own defaults count */
+    assert_null(argument("worker", "docker-networks"));
+}
+
 static void test_store_and_insecure(void **state)
 {
     (void)state;
@@ -203,8 +216,9 @@ static int teardown(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_teardown(name, unmake)
-    const struct CMUnitTest tests[] = {T(test_who_runs), T(test_on_kafka),
-                                       T(test_what_they_are_told), T(test_store_and_insecure),
-                                       T(test_the_keeper_alone_is_ended)};
+    const struct CMUnitTest tests[] = {
+        T(test_who_runs),           T(test_on_kafka),
+        T(test_what_they_are_told), T(test_networks_are_the_workers_matter),
+        T(test_store_and_insecure), T(test_the_keeper_alone_is_ended)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -64,6 +64,9 @@ static void test_given(void **state)
 static void test_refused(void **state)
 {
     (void)state;
+    assert_int_equal(READ("--docker-network", "container:other"), LEAT_EINPUT);
+    assert_non_null(strstr(err.text, "--docker-network container:other"));
+    assert_int_equal(READ("--docker-network", ""), LEAT_EINPUT);
     assert_int_equal(READ("--bus", "nonsense"), LEAT_EUSAGE);
     assert_non_null(strstr(err.text, "nonsense"));
     assert_int_equal(READ("--bus", "kafka://"), LEAT_EINPUT);
