@@ -8,18 +8,23 @@
 #include "common/base/mem.h"
 #include "common/text/json.h"
 
+#define LARGE_BYTES (64UL * 1024) /* compiling takes about a hundred times as much */
+
 struct apply {
     struct api *api;
     struct http_request *req;
     struct documents all;
     size_t next; /* whose answer comes next */
-    bool dry;
+    bool dry, large;
 };
 
 static void apply_free(struct apply *a)
 {
+    const bool large = a->large;
     documents_free(&a->all);
     free(a);
+    if (large)
+        mem_give_back();
 }
 
 static json_t *result(const struct apply *a)
@@ -156,6 +161,9 @@ void api_apply(struct http_request *req, void *arg)
         return;
     struct apply *a = mem_alloc(sizeof *a);
     *a = (struct apply){.api = arg, .req = req, .dry = dry && strcmp(dry, "true") == 0};
+    size_t len = 0;
+    http_body(req, &len);
+    a->large = len > LARGE_BYTES;
     documents_read(&a->all, files);
     if (a->all.problems.len || a->all.count == 0)
         refuse(a);

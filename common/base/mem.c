@@ -1,5 +1,6 @@
 #include "common/base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -52,6 +53,11 @@ char *mem_printf(const char *fmt, ...)
     const int n = vasprintf(&text, fmt, ap);
     va_end(ap);
     return or_die(n < 0 ? NULL : text);
+}
+
+void mem_give_back(void)
+{
+    malloc_trim(0);
 }
 
 void mem_wipe(void *secret, size_t len)

@@ -12,6 +12,9 @@ void *mem_grow(void *old, size_t count, size_t size); /* realloc of an array; ne
 char *mem_string(const char *text);                   /* strdup; NULL gives NULL */
 char *mem_bytes(const void *data, size_t len);        /* copy with a NUL after it */
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Gives what was freed back to the system; takes milliseconds when there is much. For a daemon that
+ * has just let go of something large. */
+void mem_give_back(void);
 void mem_wipe(void *secret, size_t len); /* zeroes; not removed by the compiler */
 
 /* Grows array `a` (pointer, count, capacity as lvalues) so that one more element fits. */

@@ -9,8 +9,8 @@ import subprocess
 import tempfile
 import time
 
+from engine import ROOT, Engine
 from leat import Leat
-from test_docker import ROOT, Engine
 
 
 def bare(engine):
