@@ -28,7 +28,7 @@ VARIANT_FLAGS := $(FLAGS_$(V))
 CFLAGS = -std=gnu11 -g -pthread -fstack-protector-strong -fPIE $(WARN) $(VARIANT_FLAGS) \
          -I. -I/usr/include/postgresql -D_GNU_SOURCE -DLEAT_VERSION='"$(VERSION)"' -MMD -MP
 LDFLAGS = -pie -pthread $(filter -fsanitize=% --coverage,$(VARIANT_FLAGS))
-LIBS := -lpq -lrdkafka -luv -ljansson -lcurl -lmicrohttpd -lyaml -lexpat -lcrypto -lm
+LIBS := -lpq -lrdkafka -luv -ljansson -lcurl -lmicrohttpd -lyaml -lexpat -larchive -lcrypto -lm
 
 B := build/$(V)
 

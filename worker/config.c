@@ -16,6 +16,8 @@
 
 static const char *const executor_words[] = {"auto", "process", "docker", NULL};
 
+static const char *const outputs_words[] = {"auto", "mount", "copy", NULL};
+
 #define KEY(field, name, kind) CONFIG_KEY(struct worker_config, field, name, kind)
 static const struct config_key keys[] = {
     DAEMON_KEYS(struct worker_config, false), /* no database on a queue of its own */
@@ -38,6 +40,10 @@ static const struct config_key keys[] = {
     {KEY(docker_certs, "docker-certs", CONFIG_PATH),
      .help = "folder of ca.pem, cert.pem and key.pem for an engine over TLS (default: "
              "DOCKER_CERT_PATH where DOCKER_TLS_VERIFY is set)"},
+    {KEY(docker_outputs, "docker-outputs", CONFIG_ENUM), .words = outputs_words, .fallback = "auto",
+     .help =
+         "outputs of containers: mount (a folder of the worker's), copy (a volume, out of which "
+         "they are copied), or auto: mount where the worker is root"},
     {KEY(docker_network, "docker-network", CONFIG_STRING), .fallback = "default",
      .help = "network of containers whose step names none: none, default (the engine's), host, or "
              "a network's name"},

@@ -7,6 +7,8 @@
 #include "common/store/config.h"
 
 /* auto: containers for steps with an image while a docker engine answers, else processes. */
+/* auto: mount where the worker is root and may read and remove what any user left. */
+enum worker_outputs { WORKER_OUTPUTS_AUTO, WORKER_OUTPUTS_MOUNT, WORKER_OUTPUTS_COPY };
 enum worker_executor { WORKER_EXECUTOR_AUTO, WORKER_EXECUTOR_PROCESS, WORKER_EXECUTOR_DOCKER };
 
 struct worker_config {
@@ -27,6 +29,7 @@ struct worker_config {
     int executor;  /* enum worker_executor */
     char *docker_host;
     char *docker_certs;    /* NULL = plain */
+    int docker_outputs;    /* enum worker_outputs */
     char *docker_network;  /* of steps that name none */
     char *docker_networks; /* that steps may name, between commas */
     int64_t slots;         /* 0 = one a processor */

@@ -113,6 +113,8 @@ static int open_docker(struct worker *w, const struct executor_owner *owner, str
         .networks = config->docker_networks,
         .workspaces = w->workspaces,
         .secrets = w->secrets,
+        .copies = config->docker_outputs == WORKER_OUTPUTS_COPY ||
+                  (config->docker_outputs == WORKER_OUTPUTS_AUTO && geteuid() != 0),
         .needed = config->executor == WORKER_EXECUTOR_DOCKER,
     };
     struct executor *docker = docker_executor_open(owner, &options, err);

@@ -40,6 +40,14 @@ static inline int docker_setup(void **state)
     return 0;
 }
 
+/* As a worker does that is not root. */
+static inline int docker_setup_copies(void **state)
+{
+    const int rc = docker_setup(state);
+    docker_flags[2] = "--docker-outputs=copy";
+    return rc;
+}
+
 static inline int docker_teardown(void **state)
 {
     (void)state;
@@ -48,6 +56,7 @@ static inline int docker_teardown(void **state)
     one_worker_close(o);
     engine_remove_all("w1");
     free(docker_flag);
+    docker_flags[2] = NULL;
     o = NULL;
     return 0;
 }

@@ -212,6 +212,7 @@ static void test_engine_restarts(void **state)
         assert_int_equal(s->finished, 1);
         assert_log_is(attempt, "up\n");
     }
+    one_worker_pass(o, 3000); /* the lease, which lapsed if that took long */
     engine_service("kill");
     order_ledger(3); /* waits for it */
     one_worker_pass(o, 1000);
@@ -257,6 +258,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #ifdef LEAT_FAILPOINTS
         cmocka_unit_test_setup_teardown(test_worker_dies_at_each_failpoint, docker_setup,
+                                        docker_teardown),
+        cmocka_unit_test_setup_teardown(test_worker_dies_at_each_failpoint, docker_setup_copies,
                                         docker_teardown),
 #endif
         cmocka_unit_test_setup_teardown(test_worker_dies_twenty_times, docker_setup,

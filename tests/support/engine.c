@@ -85,11 +85,17 @@ void engine_remove_all(const char *worker)
 
 void engine_service(const char *verb)
 {
+    engine_service_with(verb, NULL);
+}
+
+void engine_service_with(const char *verb, const char *setting)
+{
     const char *services = getenv("LEAT_TEST_SERVICES");
-    char program[] = "dev/services", name[] = "docker", dir[] = "--dir";
+    char program[] = "dev/services", name[] = "docker", dir[] = "--dir", set[] = "--set";
     cleanup_free char *what = mem_string(verb);
+    cleanup_free char *pair = mem_string(setting);
     cleanup_free char *folder = mem_string(services ? services : "");
-    char *argv[] = {program, what, name, dir, folder, NULL};
+    char *argv[] = {program, what, name, dir, folder, pair ? set : NULL, pair, NULL};
     pid_t pid;
     int status = -1;
     if (posix_spawn(&pid, program, NULL, NULL, argv, environ) == 0)

@@ -14,3 +14,5 @@ int engine_containers(const char *worker);
 void engine_remove_all(const char *worker);
 /* `dev/services VERB docker` on the test's engine. */
 void engine_service(const char *verb);
+/* With a setting of dev/parts/docker.py, KEY=VALUE, that stays; NULL = none. */
+void engine_service_with(const char *verb, const char *setting);

@@ -124,6 +124,7 @@ struct docker_options {
     const char *network;              /* of steps that name none */
     const char *networks;             /* that steps may name, between commas */
     const char *workspaces, *secrets; /* nothing else is mounted */
+    bool copies;                      /* outputs are copied out of containers, not mounted */
     bool needed; /* `ready` waits for the engine; else, when nothing is held, for a moment only */
 };
 /* NULL with LEAT_EINPUT when an option is wrong. */

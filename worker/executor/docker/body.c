@@ -124,14 +124,20 @@ static size_t count_of(const char *const *list)
     return n;
 }
 
-static json_t *mounts(const struct executor_container *c)
+static json_t *mounts(const struct executor_container *c, bool copies)
 {
     json_t *out = json_array();
-    for (size_t i = 0; i < c->mount_count; i++)
+    if (copies)
+        json_array_append_new(out, json_pack("{s:s, s:s, s:{s:b}}", "Type", "volume", "Target",
+                                             BODY_VOLUME, "VolumeOptions", "NoCopy", 1));
+    for (size_t i = 0; i < c->mount_count; i++) {
+        if (copies && c->mounts[i].writable)
+            continue;
         json_array_append_new(
             out, json_pack("{s:s, s:s, s:s, s:b, s:{s:s}}", "Type", "bind", "Source",
                            c->mounts[i].source, "Target", c->mounts[i].target, "ReadOnly",
                            !c->mounts[i].writable, "BindOptions", "Propagation", "rprivate"));
+    }
     return out;
 }
 
@@ -156,7 +162,7 @@ static json_t *host_config(const struct executor_spec *spec, const struct body_s
         "IpcMode", "private", "PidMode", "", "PidsLimit",
         (json_int_t)(c->pids ? c->pids : CONTAINER_PIDS_USUAL), "ShmSize",
         (json_int_t)(c->shm ? c->shm : CONTAINER_SHM_USUAL), "RestartPolicy", "Name", "no");
-    json_object_set_new(host, "Mounts", mounts(c));
+    json_object_set_new(host, "Mounts", mounts(c, site->copies));
     json_object_set_new(host, "LogConfig", log_config(spec));
     if (c->memory > 0) {
         json_object_set_new(host, "Memory", json_integer(c->memory));
@@ -179,10 +185,11 @@ static json_t *labels(const struct executor_spec *spec, const struct body_site *
     char id[UUID_TEXT];
     uuid_format(&spec->attempt, id);
     cleanup_free char *base = mem_printf("%lld", (long long)log_base);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", LABEL_CLUSTER, site->cluster, LABEL_WORKER,
-                     site->worker, LABEL_RUN, spec->container->run ? spec->container->run : "",
-                     LABEL_STEP, spec->container->step ? spec->container->step : "", LABEL_ATTEMPT,
-                     id, LABEL_LOG, base);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", LABEL_CLUSTER, site->cluster,
+                     LABEL_WORKER, site->worker, LABEL_RUN,
+                     spec->container->run ? spec->container->run : "", LABEL_STEP,
+                     spec->container->step ? spec->container->step : "", LABEL_ATTEMPT, id,
+                     LABEL_LOG, base, LABEL_OUTPUTS, site->copies ? "copied" : "mounted");
 }
 
 json_t *body_make(const struct executor_spec *spec, const struct body_site *site, int64_t log_base)

@@ -178,6 +178,7 @@ static int docker_start(struct executor *ex, const struct executor_spec *spec, s
     job->state = CONTAINER_CREATING; /* where a new one begins; an adopted one is unknown */
     job->body = body_make(spec, &d->site, 0);
     job->pull = spec->container->pull;
+    job->copies = d->copies;
     job->login = mem_string(spec->container->login);
     job_begin(job);
     return 0;
@@ -298,11 +299,13 @@ struct executor *docker_executor_open(const struct executor_owner *owner,
     d->secrets = mem_string(options->secrets);
     d->digests = json_object();
     d->needed = options->needed;
+    d->copies = options->copies;
     d->site = (struct body_site){.worker = d->worker,
                                  .network = d->network,
                                  .networks = d->networks,
                                  .workspace = d->workspace,
-                                 .secrets = d->secrets};
+                                 .secrets = d->secrets,
+                                 .copies = d->copies};
     cleanup_free char *label = mem_printf(LABEL_WORKER "=%s", d->worker);
     const struct engine_site site = {options->host, options->certs, label};
     if (engine_open(owner->loop, &site, &events, d, &d->engine, err) != 0) {

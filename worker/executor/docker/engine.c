@@ -102,21 +102,20 @@ struct engine_call *engine_ask(struct engine *e, const struct engine_request *re
     cleanup_free char *url = e->api ? mem_printf("%s/v1.%d%s", e->base, e->api, request->path)
                                     : mem_printf("%s%s", e->base, request->path);
     cleanup_free char *body = request->body ? json_write(request->body) : NULL;
-    const struct http_header headers[] = {
-        {body            ? "Content-Type"
-         : request->auth ? "X-Registry-Auth"
-                         : NULL,
-         body ? "application/json" : request->auth},
-        {body && request->auth ? "X-Registry-Auth" : NULL, request->auth},
-        {0},
-    };
+    const char *type = body ? "application/json" : request->tar ? "application/x-tar" : NULL;
+    struct http_header headers[3] = {0};
+    size_t n = 0;
+    if (type)
+        headers[n++] = (struct http_header){"Content-Type", type};
+    if (request->auth)
+        headers[n++] = (struct http_header){"X-Registry-Auth", request->auth};
     const struct http_outgoing out = {
         .method = request->method,
         .url = url,
         .unix_socket = e->socket,
         .headers = headers,
-        .body = body,
-        .body_len = body ? strlen(body) : 0,
+        .body = body ? body : request->tar,
+        .body_len = body ? strlen(body) : request->tar_len,
         .timeout_us = request->timeout_us,
         .max_answer = ANSWER_MOST,
         .ca_file = e->ca,

@@ -55,9 +55,11 @@ struct engine_answer {
 typedef void engine_done_fn(void *arg, const struct engine_answer *answer, const struct err *err);
 
 struct engine_request {
-    const char *method;   /* NULL = GET */
-    const char *path;     /* "/containers/…", escaped */
-    const json_t *body;   /* NULL = none; borrowed during the call */
+    const char *method; /* NULL = GET */
+    const char *path;   /* "/containers/…", escaped */
+    const json_t *body; /* NULL = none; borrowed during the call */
+    const char *tar;    /* another body: an archive; copied; NULL = none */
+    size_t tar_len;
     const char *auth;     /* X-Registry-Auth; NULL = none */
     int64_t timeout_us;   /* 0 = 30 s; < 0 = none */
     http_piece_fn *piece; /* a stream: pieces of a 200; NULL = collected */

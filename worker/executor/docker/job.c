@@ -11,6 +11,8 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/text/json.h"
+#include "worker/attempt/environment.h"
+#include "worker/executor/docker/unpack.h"
 
 #define RETRY_FIRST_US (200 * US_PER_MS)
 #define RETRY_MOST_US  (5 * US_PER_S)
@@ -60,6 +62,7 @@ static void quiet(struct job *job)
     engine_cancel(TAKE(job->call));
     pull_close(TAKE(job->pull_now));
     follow_close(TAKE(job->follow));
+    bring_close(TAKE(job->bring));
 }
 
 void job_free(struct job *job)
@@ -232,10 +235,44 @@ static void on_started(void *arg, const struct engine_answer *answer, const stru
     }
 }
 
+static void on_opened(void *arg, const struct engine_answer *answer, const struct err *err)
+{
+    struct job *job = arg;
+    came_back(job);
+    if (err) {
+        look_later(job);
+    } else if (answer->status == 200) {
+        job->opened = true;
+        start(job);
+    } else if (answer->status == 404 || answer->status == 409) {
+        job_look(job);
+    } else {
+        cleanup_free char *reason =
+            mem_printf("the folder of its outputs could not be made: %s", answer->message);
+        job_failed(job, reason);
+    }
+}
+
+/* A new volume is root's. Done again after a death it changes nothing: the container has not run.
+ */
+static void open_outputs(struct job *job)
+{
+    size_t len = 0;
+    cleanup_free char *tar = unpack_open_folder(&CONTAINER_OUT[sizeof BODY_VOLUME], &len);
+    cleanup_free char *path = mem_printf("/containers/%s/archive?path=" BODY_VOLUME, job->name);
+    const struct engine_request request = {
+        .method = "PUT", .path = path, .tar = tar, .tar_len = len};
+    job->call = engine_ask(job->docker->engine, &request, on_opened, job);
+}
+
 static void start(struct job *job)
 {
     if (job->stop) { /* it has not run, and it does not have to */
         job_failed(job, "");
+        return;
+    }
+    if (job->copies && !job->opened) {
+        open_outputs(job);
         return;
     }
     failpoint_hit(FAILPOINT_CONTAINER_START_BEFORE);
@@ -261,6 +298,7 @@ static void runs(struct job *job, const json_t *state)
 {
     const int64_t began = job_time(state, "StartedAt"), now = clock_wall_us();
     move(job, CONTAINER_RUNNING);
+    job->engine_left = false; /* it has outlived what was away: its end is its own */
     job->exit.started_us = began;
     job->started_mono_us = clock_monotonic_us() - (began > 0 && began < now ? now - began : 0);
     if (!job->told_start) {
@@ -289,6 +327,7 @@ static void learn(struct job *job, const json_t *json)
     long long base = 0;
     text_to_int(json_get_string(labels, LABEL_LOG, "0"), 0, INT64_MAX / 2, &base);
     job->log_base = base;
+    job->copies = strcmp(json_get_string(labels, LABEL_OUTPUTS, ""), "copied") == 0;
     if (!job->image_id) {
         job->image_id = mem_string(json_get_string(json, "Image", ""));
         job->container_id = mem_string(json_get_string(json, "Id", ""));

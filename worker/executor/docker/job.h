@@ -9,6 +9,7 @@
 #include "common/base/loop.h"
 #include "common/base/uuid.h"
 #include "worker/executor/docker/body.h"
+#include "worker/executor/docker/bring.h"
 #include "worker/executor/docker/engine.h"
 #include "worker/executor/docker/follow.h"
 #include "worker/executor/docker/pull.h"
@@ -34,11 +35,15 @@ struct job {
     int pull; /* enum executor_pull */
     int64_t log_limit, timeout_us, grace_us, fuse_slack_us;
     int64_t log_base;
+    bool copies; /* its outputs lie in a volume */
+    bool opened; /* which has its folder */
     bool pulled; /* by this job: no second time */
     /* What goes on. */
     struct engine_call *call; /* at most one of look, create, start, kill, remove */
     struct pull *pull_now;
     struct follow *follow;
+    struct bring *bring;
+    int bring_tries;
     bool follow_waits; /* it goes on while the container writes */
     bool follow_whole; /* the log has been read to its end, after the container's */
     int follow_tries;
@@ -74,7 +79,8 @@ struct docker_executor {
     bool ready;           /* and so was told */
     bool settled;         /* what the worker does not know may be removed */
     bool needed;
-    char *why; /* the engine is away; NULL = it is there */
+    bool copies; /* of new ones */
+    char *why;   /* the engine is away; NULL = it is there */
     struct loop_timer patience, sweep;
     struct engine_call *sweep_call;
 };

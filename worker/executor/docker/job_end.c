@@ -7,8 +7,11 @@
 #include "common/base/mem.h"
 #include "common/http/url.h"
 #include "common/text/json.h"
+#include "worker/attempt/environment.h"
 #include "worker/executor/docker/job.h"
 
+#define BRING_AGAIN_US  (500 * US_PER_MS)
+#define BRING_TRIES     20 /* that the engine answered */
 #define FOLLOW_AGAIN_US (300 * US_PER_MS)
 #define FOLLOW_END_US   (10 * US_PER_S) /* after its container */
 #define FOLLOW_TRIES    40              /* of the end of a log; then it counts as truncated */
@@ -58,6 +61,66 @@ void job_failed(struct job *job, const char *reason)
     tell(job);
 }
 
+/* ---- its outputs ----------------------------------------------------------------------------- */
+
+static void bring(struct job *job);
+
+static void bring_again(void *arg)
+{
+    bring(arg);
+}
+
+/* An engine that is away is waited for; one that refuses is asked again for a while. */
+static void on_brought(void *arg, const struct err *err)
+{
+    struct job *job = arg;
+    bring_close(TAKE(job->bring));
+    if (!err) {
+        tell(job);
+        return;
+    }
+    const bool up = engine_is_up(job->docker->engine);
+    job->bring_tries += up;
+    if (err->code != LEAT_ENOTFOUND && err->code != LEAT_EINPUT && err->code != LEAT_ELIMIT &&
+        job->bring_tries < BRING_TRIES) {
+        loop_timer_start(job->docker->owner.loop, &job->again, up ? BRING_AGAIN_US : US_PER_S, 0,
+                         bring_again, job);
+    } else if (job->exit.exit_code != 0) { /* only its metrics are missing */
+        log_warn("a container's outputs could not be copied", LOG_S("container", job->name),
+                 LOG_ERR(err));
+        tell(job);
+    } else if (err->code == LEAT_EINPUT || err->code == LEAT_ELIMIT) {
+        cleanup_free char *reason = mem_printf("its outputs cannot be taken: %s", err->text);
+        job_failed(job, reason);
+    } else {
+        cleanup_free char *reason = mem_printf("its outputs could not be copied: %s", err->text);
+        job_lost(job, reason);
+    }
+}
+
+static void bring(struct job *job)
+{
+    const struct docker_executor *d = job->docker;
+    char id[UUID_TEXT];
+    uuid_format(&job->attempt, id);
+    cleanup_free char *folder = mem_printf("%s/%s/out", d->workspace, id);
+    const struct bring_site site = {.engine = d->engine,
+                                    .loop = d->owner.loop,
+                                    .name = job->name,
+                                    .from = CONTAINER_OUT,
+                                    .folder = folder};
+    job->bring = bring_open(&site, on_brought, job);
+}
+
+/* All but how it ended is told when its outputs are in the attempt's folder. */
+static void bring_or_tell(struct job *job)
+{
+    if (job->copies && !job->lost)
+        bring(job);
+    else
+        tell(job);
+}
+
 /* ---- which image ---------------------------------------------------------------------------- */
 
 static void on_image(void *arg, const struct engine_answer *answer, const struct err *err)
@@ -71,16 +134,19 @@ static void on_image(void *arg, const struct engine_answer *answer, const struct
         json_object_set_new(job->docker->digests, job->image_id,
                             json_string(first ? first : job->image_id));
     job->digest = mem_string(first);
-    tell(job);
+    bring_or_tell(job);
 }
 
 /* By content: REPOSITORY@sha256:… where it came from a registry, else the image's own id. */
 static void name_image(struct job *job)
 {
+    /* Nobody read what it wrote while its engine was away (live-restore keeps the program, not its
+     * words): nobody can say that the log is whole. */
+    job->exit.truncated |= job->engine_left;
     const char *known = json_get_string(job->docker->digests, job->image_id, NULL);
     job->digest = mem_string(known);
     if (known || job->image_id[0] == '\0') {
-        tell(job);
+        bring_or_tell(job);
         return;
     }
     cleanup_text struct text path = {0};
@@ -97,10 +163,14 @@ static void drain(struct job *job);
 
 static void open_follow(struct job *job, bool wait);
 
+static void later(struct job *job, int64_t after_us);
+
 static void follow_again(void *arg)
 {
     struct job *job = arg;
-    if (job->state == CONTAINER_RUNNING) {
+    if (!engine_is_up(job->docker->engine)) {
+        later(job, FOLLOW_AGAIN_US); /* the tries are for one that answers */
+    } else if (job->state == CONTAINER_RUNNING) {
         job_follow(job);
     } else if (job->state == CONTAINER_DRAINING) {
         follow_close(TAKE(job->follow)); /* one that does not end with its container */
@@ -121,7 +191,7 @@ static void on_followed(void *arg, const struct err *err)
     /* A stream that follows may end before the last lines (seen with 20.10, driver local): what
      * counts is one that was begun when the container had ended. */
     job->follow_whole = !err && !job->follow_waits;
-    if (err)
+    if (err && engine_is_up(job->docker->engine))
         log_info("a log's stream broke; it is read on", LOG_S("container", job->name),
                  LOG_ERR(err));
     follow_close(TAKE(job->follow));

@@ -1,0 +1,182 @@
+#include "worker/executor/docker/unpack.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "worker/attempt/files.h"
+
+#define BLOCK_BYTES  65536
+#define FOLDER_BYTES 4096 /* of an archive that holds one folder */
+
+static int failed(struct err *err, const char *path)
+{
+    return err_set(err, errno == ENOSPC || errno == EDQUOT ? LEAT_EFULL : LEAT_EIO, "%.200s: %s",
+                   path, strerror(errno));
+}
+
+/* ---- where ---------------------------------------------------------------------------------- */
+
+/* The path below the top, "" = the top itself; NULL = it is not below it. */
+static const char *below(const char *path, const char *top)
+{
+    const size_t len = strlen(top);
+    if (!path || strncmp(path, top, len) != 0 || (path[len] && path[len] != '/'))
+        return NULL;
+    path += len;
+    return path + strspn(path, "/");
+}
+
+static bool is_plain(const char *name)
+{
+    return name[0] && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+/* The open folder that holds `path`'s last part, to which *name points. */
+static int open_parent(int folder, char *path, const char **name, struct err *err)
+{
+    int at = dup(folder), depth = 0;
+    char *part = path;
+    for (char *slash; at >= 0 && (slash = strchr(part, '/')); part = slash + 1) {
+        *slash = '\0';
+        if (!is_plain(part) || ++depth > UNPACK_DEPTH) {
+            close(at);
+            return err_set(err, depth > UNPACK_DEPTH ? LEAT_ELIMIT : LEAT_EINPUT,
+                           depth > UNPACK_DEPTH ? "%.200s: folders too deep"
+                                                : "%.200s is no part of a path",
+                           part);
+        }
+        if (mkdirat(at, part, 0755) != 0 && errno != EEXIST) {
+            close(at);
+            return failed(err, part);
+        }
+        const int next = openat(at, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        close(at);
+        at = next;
+    }
+    if (at < 0)
+        return failed(err, part);
+    if (!is_plain(part)) {
+        close(at);
+        return err_set(err, LEAT_EINPUT, "%.200s is no part of a path", part);
+    }
+    *name = part;
+    return at;
+}
+
+/* ---- what ----------------------------------------------------------------------------------- */
+
+static int put_file(struct archive *a, struct archive_entry *entry, int at, const char *name,
+                    struct err *err)
+{
+    cleanup_close int fd =
+        openat(at, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return failed(err, name);
+    if (archive_read_data_into_fd(a, fd) < ARCHIVE_WARN)
+        return err_set(err, archive_errno(a) == ENOSPC ? LEAT_EFULL : LEAT_EIO, "%.200s: %s", name,
+                       archive_error_string(a));
+    const mode_t runs = archive_entry_perm(entry) & 0100 ? 0755 : 0644;
+    return fchmod(fd, runs) == 0 ? 0 : failed(err, name);
+}
+
+/* To a file that the same archive brought before. */
+static int put_link(int folder, const char *target, int at, const char *name, struct err *err)
+{
+    cleanup_free char *path = mem_string(target);
+    const char *last;
+    cleanup_close int from = open_parent(folder, path, &last, err);
+    if (from < 0)
+        return err->code;
+    return linkat(from, last, at, name, 0) == 0 ? 0 : failed(err, name);
+}
+
+static int put(struct archive *a, struct archive_entry *entry, const char *top, int folder,
+               struct err *err)
+{
+    const char *where = below(archive_entry_pathname(entry), top);
+    const char *link = archive_entry_hardlink(entry);
+    const mode_t type = archive_entry_filetype(entry);
+    if (!where)
+        return err_set(err, LEAT_EINPUT, "the engine's archive leads out of %s", top);
+    cleanup_free char *path = mem_string(where);
+    for (size_t n = strlen(path); n > 0 && path[n - 1] == '/'; n--)
+        path[n - 1] = '\0';
+    if (!path[0]) /* the top itself: not a folder when the step has put something else there */
+        return 0;
+    const char *name;
+    cleanup_close int at = open_parent(folder, path, &name, err);
+    if (at < 0)
+        return err->code;
+    if (link) {
+        const char *target = below(link, top);
+        return target ? put_link(folder, target, at, name, err)
+                      : err_set(err, LEAT_EINPUT, "a link of the archive leads out of %s", top);
+    }
+    if (type == AE_IFREG)
+        return put_file(a, entry, at, name, err);
+    if (type == AE_IFDIR)
+        return mkdirat(at, name, 0755) == 0 || errno == EEXIST ? 0 : failed(err, name);
+    if (type == AE_IFLNK)
+        return symlinkat(archive_entry_symlink(entry), at, name) == 0 ? 0 : failed(err, name);
+    return 0;
+}
+
+static int read_all(struct archive *a, const char *top, int folder, struct err *err)
+{
+    struct archive_entry *entry;
+    for (size_t n = 0;; n++) {
+        const int got = archive_read_next_header(a, &entry);
+        if (got == ARCHIVE_EOF)
+            return 0;
+        if (got < ARCHIVE_WARN)
+            return err_set(err, LEAT_EINPUT, "the engine's archive: %s", archive_error_string(a));
+        if (n >= UNPACK_ENTRIES)
+            return err_set(err, LEAT_ELIMIT, "there are more than %d files", UNPACK_ENTRIES);
+        if (put(a, entry, top, folder, err) != 0)
+            return err->code;
+    }
+}
+
+int unpack(int fd, const char *top, const char *folder, struct err *err)
+{
+    tree_remove_now(folder); /* of an earlier try */
+    if (folder_make(folder, 0755, err) != 0)
+        return err->code;
+    cleanup_close int at = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (at < 0)
+        return failed(err, folder);
+    struct archive *a = archive_read_new();
+    archive_read_support_format_tar(a);
+    archive_read_support_format_empty(a);             /* the step has removed its folder */
+    archive_read_set_options(a, "hdrcharset=BINARY"); /* names are bytes */
+    int rc = archive_read_open_fd(a, fd, BLOCK_BYTES) == ARCHIVE_OK
+                 ? read_all(a, top, at, err)
+                 : err_set(err, LEAT_EINPUT, "the engine's archive: %s", archive_error_string(a));
+    archive_read_free(a);
+    return rc;
+}
+
+char *unpack_open_folder(const char *name, size_t *len)
+{
+    char *out = mem_alloc(FOLDER_BYTES);
+    struct archive *a = archive_write_new();
+    struct archive_entry *entry = archive_entry_new();
+    archive_write_set_format_ustar(a);
+    archive_write_set_bytes_per_block(a, 512);
+    archive_write_open_memory(a, out, FOLDER_BYTES, len);
+    archive_entry_set_pathname(entry, name);
+    archive_entry_set_filetype(entry, AE_IFDIR);
+    archive_entry_set_perm(entry, 0777);
+    archive_write_header(a, entry);
+    archive_entry_free(entry);
+    archive_write_close(a);
+    archive_write_free(a);
+    return out;
+}
