@@ -62,25 +62,25 @@ static size_t list_executors(const struct worker *w, const char *names[WORKER_EX
     return n;
 }
 
-/* For the person who wonders why a step is what it is. */
-static void log_choice(const struct worker *w)
+/* For the person who wonders why a step is what it is: to be freed. */
+static char *choice_of(const struct worker *w)
 {
     const struct executor *docker = w->executors[ORDER_START_EXECUTOR_DOCKER];
     const char *why = "";
     const char *version = docker ? docker_executor_engine(docker, &why) : NULL;
     if (!docker)
-        log_info("steps run as processes: executor is process");
-    else if (version)
-        log_info("steps with an image run in containers", LOG_S("engine", version),
-                 LOG_S("host", w->config->docker_host));
-    else
-        log_info("steps run as processes until a docker engine answers", LOG_S("why", why));
+        return mem_string("processes: executor is process");
+    if (version)
+        return mem_printf("containers: docker %.80s at %.150s", version, w->config->docker_host);
+    return mem_printf("%s until a docker engine answers: %.200s",
+                      w->config->executor == WORKER_EXECUTOR_DOCKER ? "nothing" : "processes", why);
 }
 
 static void say(struct worker *w)
 {
     const char *executors[WORKER_EXECUTORS];
     cleanup_free struct held_attempt *held = mem_array(HASH_COUNT(w->attempts), sizeof *held);
+    cleanup_free char *runtime = choice_of(w);
     struct sysinfo machine = {0};
     sysinfo(&machine);
     struct report_hello hello = {
@@ -91,6 +91,7 @@ static void say(struct worker *w)
         .memory = (int64_t)machine.totalram * machine.mem_unit,
         .executors = executors,
         .executors_count = list_executors(w, executors),
+        .runtime = runtime,
         .workspace = w->workspaces,
         .held = held,
         .held_count = list_held(w, held),
@@ -100,19 +101,18 @@ static void say(struct worker *w)
     };
     struct report report = {.kind = REPORT_KIND_HELLO, .hello = &hello};
     reports_push(&w->reports, &report, NULL);
+    log_info("what steps with an image run in", LOG_S("runtime", runtime));
     log_info("hello", LOG_S("worker", w->id), LOG_I("slots", hello.slots),
              LOG_I("held", hello.held_count), LOG_I("orders", hello.orders));
 }
 
 void hello_again(struct worker *w)
 {
-    log_choice(w);
     say(w);
 }
 
 void hello_say(struct worker *w)
 {
-    log_choice(w);
     say(w);
     lease_begin(&w->lease, clock_boottime_us());
     for (struct attempt *a = w->attempts; a; a = a->hh.next)

@@ -75,10 +75,9 @@ static const struct column experiment_columns[] = {{"NAME", "/name", false},
                                                    {"PIPELINES", "/pipelines", true},
                                                    COLUMN_END};
 static const struct column worker_columns[] = {
-    {"ID", "/id", false},       {"STATE", "/state", false},
-    {"SLOTS", "/slots", false}, {"USED", "/used", false},
-    {"HEARD", "/heard", false}, {"EXECUTORS", "/executors", true},
-    {"POOL", "/pool", true},    COLUMN_END};
+    {"ID", "/id", false},     {"STATE", "/state", false},    {"SLOTS", "/slots", false},
+    {"USED", "/used", false}, {"HEARD", "/heard", false},    {"EXECUTORS", "/executors", true},
+    {"POOL", "/pool", true},  {"RUNTIME", "/runtime", true}, COLUMN_END};
 static const struct column source_columns[] = {{"NAME", "/name", false},
                                                {"PROVIDER", "/provider", false},
                                                {"SECRET", "/secret", false},

@@ -21,6 +21,8 @@ static json_t *info_of(const struct report_hello *hello)
         (json_int_t)hello->epoch);
     if (hello->labels)
         json_object_set(info, "labels", hello->labels);
+    if (hello->runtime)
+        json_object_set_new(info, "runtime", json_string(hello->runtime));
     return info;
 }
 

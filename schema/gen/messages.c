@@ -277,6 +277,7 @@ static const struct field report_hello_fields[] = {
     {.name = "gpu", .kind = FIELD_INTEGER, .offset = offsetof(struct report_hello, gpu), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "labels", .kind = FIELD_JSON, .offset = offsetof(struct report_hello, labels), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "executors", .kind = FIELD_ARRAY, .offset = offsetof(struct report_hello, executors), .required = true, .items = FIELD_STRING, .count_offset = offsetof(struct report_hello, executors_count), .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "runtime", .kind = FIELD_STRING, .offset = offsetof(struct report_hello, runtime), .least = INT64_MIN, .most = INT64_MAX, .longest = 300},
     {.name = "workspace", .kind = FIELD_STRING, .offset = offsetof(struct report_hello, workspace), .required = true, .least = INT64_MIN, .most = INT64_MAX},
     {.name = "held", .kind = FIELD_ARRAY, .offset = offsetof(struct report_hello, held), .items = FIELD_OBJECT, .count_offset = offsetof(struct report_hello, held_count), .shape = &shape_held_attempt, .least = INT64_MIN, .most = INT64_MAX},
     {.name = "orders", .kind = FIELD_INTEGER, .offset = offsetof(struct report_hello, orders), .least = INT64_MIN, .most = INT64_MAX},
@@ -284,7 +285,7 @@ static const struct field report_hello_fields[] = {
     {.name = "version", .kind = FIELD_STRING, .offset = offsetof(struct report_hello, version), .least = INT64_MIN, .most = INT64_MAX},
 };
 
-const struct shape shape_report_hello = {"report_hello", sizeof(struct report_hello), report_hello_fields, 13};
+const struct shape shape_report_hello = {"report_hello", sizeof(struct report_hello), report_hello_fields, 14};
 
 static const char *const report_result_outcome_words[] = {"", "succeeded", "failed", "timed_out", "cancelled", "revoked", "refused", "lost", NULL};
 

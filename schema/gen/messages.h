@@ -250,6 +250,7 @@ struct report_hello {
     json_t *labels;
     const char **executors; /* what it can run; the first is its default */
     size_t executors_count;
+    const char *runtime; /* for people: what steps with an image run in, and why */
     const char *workspace; /* absolute folder; attempt A of the process executor has WORKSPACE/A/in/NAME and WORKSPACE/A/out/NAME */
     struct held_attempt *held; /* journalled and known to the keeper, or finished and not yet acknowledged */
     size_t held_count;

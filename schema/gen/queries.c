@@ -267,7 +267,7 @@ const struct query QUERIES[] = {
     {"api_workers",
     "SELECT coalesce(jsonb_agg(jsonb_build_object('id', w.id, 'state', w.state, 'incarnation', w.incarnation,\n"
     "    'slots', w.info->'slots', 'used', (SELECT count(*) FROM step_live l WHERE l.worker = w.id),\n"
-    "    'executors', w.info->'executors', 'pool', w.info->'pool', 'labels', w.info->'labels', 'heard', w.heard) ORDER BY w.id), '[]')::text\n"
+    "    'executors', w.info->'executors', 'runtime', w.info->'runtime', 'pool', w.info->'pool', 'labels', w.info->'labels', 'heard', w.heard) ORDER BY w.id), '[]')::text\n"
     "FROM worker w WHERE NOT w.info ? 'removed'",
     0},
     {"api_worker_brief",

@@ -256,7 +256,7 @@ SELECT envelope::text FROM event WHERE id = $1::uuid;
 -- name: api_workers
 SELECT coalesce(jsonb_agg(jsonb_build_object('id', w.id, 'state', w.state, 'incarnation', w.incarnation,
     'slots', w.info->'slots', 'used', (SELECT count(*) FROM step_live l WHERE l.worker = w.id),
-    'executors', w.info->'executors', 'pool', w.info->'pool', 'labels', w.info->'labels', 'heard', w.heard) ORDER BY w.id), '[]')::text
+    'executors', w.info->'executors', 'runtime', w.info->'runtime', 'pool', w.info->'pool', 'labels', w.info->'labels', 'heard', w.heard) ORDER BY w.id), '[]')::text
 FROM worker w WHERE NOT w.info ? 'removed';
 
 -- name: api_worker_brief

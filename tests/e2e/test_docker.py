@@ -22,7 +22,21 @@ def test_auto_takes_the_engine(leat, engine):
     worker = json.loads(leat.ok("workers", "-o", "json"))[0]
     assert worker["executors"][:2] == ["docker", "process"]
     log = (leat.data / "log/worker.log").read_text()
-    assert "steps with an image run in containers" in log
+    assert "containers: docker " in log
+    wide = leat.ok("workers", "-o", "wide")
+    assert "RUNTIME" in wide and "containers: docker " in wide and str(engine.socket) in wide
+    assert worker["runtime"] in wide
+
+
+def test_why_it_is_processes():
+    for extra, said in (((), "processes until a docker engine answers: no engine: there is no socket /nowhere"),
+                        (("--executor", "process"), "processes: executor is process")):
+        instance = Leat(slots=1, env={"DOCKER_HOST": "unix:///nowhere"}, extra=extra)
+        try:
+            instance.up()
+            assert said in instance.ok("workers", "-o", "wide")
+        finally:
+            instance.remove()
 
 
 def test_a_run_of_containers_and_a_process(leat, engine):
