@@ -110,7 +110,10 @@ static inline void open_executor(void)
 
 static inline void close_executor(void)
 {
+    if (!ex)
+        return; /* a test that failed had closed it */
     ex->ops->close(ex);
+    ex = NULL;
     loop_free(loop);
 }
 
