@@ -165,11 +165,11 @@ def choose(wanted="auto", host="", user="leat", client=CLIENT):
 # ---- what is left in an engine --------------------------------------------------------------------------
 
 def containers(path, data):
-    """Those that a worker whose folder lies below `data` has made: inputs and outputs are mounted from there."""
-    query = urllib.parse.urlencode({"all": 1, "filters": json.dumps({"label": ["dev.leat.worker"]})})
-    below = f"{pathlib.Path(data)}/"
-    return [c["Id"] for c in ask(path, "GET", f"/containers/json?{query}")
-            if any(str(mount.get("Source", "")).startswith(below) for mount in c.get("Mounts", []))]
+    """Those of attempts whose folder a worker below `data` still has: it goes after the container, when the result is
+    acknowledged. Mounts do not tell: a step without inputs has none from there."""
+    query = urllib.parse.urlencode({"all": 1, "filters": json.dumps({"label": ["dev.leat.worker", "dev.leat.attempt"]})})
+    attempts = {p.name for p in pathlib.Path(data, "worker").glob("*/*") if p.is_dir()}
+    return [c["Id"] for c in ask(path, "GET", f"/containers/json?{query}") if c["Labels"]["dev.leat.attempt"] in attempts]
 
 
 def remove_containers(path, data):
