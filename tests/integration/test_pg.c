@@ -291,6 +291,30 @@ static void terminated_backend_rolls_back(void **state)
     assert_int_equal(recorded(f), 0);
 }
 
+/* More than the server reads at once waits behind a statement when its backend is ended: its last
+ * words come together with a reset connection. Nothing has a time limit here. */
+static void backend_that_ends_with_calls_unread_is_noticed(void **state)
+{
+    enum { BEHIND = 120 }; /* more than 8 KiB, less than a socket holds */
+    struct fixture *f = *state;
+    struct answers a = {0};
+    char sql[80];
+    PGconn *blocker = test_connect(f->db.conninfo);
+    PQclear(PQexec(blocker, "BEGIN; LOCK TABLE leat_migration"));
+    for (int i = 0; i < BEHIND; i++) {
+        record(f->pg, 900 + i, &a);
+        pg_sync(f->pg);
+    }
+    wait_ms(f->loop, 100);
+    snprintf(sql, sizeof sql, "SELECT pg_terminate_backend(%d)", pg_backend_pid(f->pg));
+    test_sql(f->db.conninfo, sql);
+    usleep(300000); /* a busy client: it comes back to words and error at once */
+    assert_true(wait_for_count(f->loop, &a.count, BEHIND, 5000));
+    PQfinish(blocker);
+    assert_true(wait_for_count(f->loop, &f->ups, 2, 5000));
+    assert_int_equal(recorded(f), 0);
+}
+
 static void silent_server_counts_as_lost(void **state)
 {
     struct fixture *f = *state;
@@ -449,6 +473,7 @@ int main(void)
         TEST(dropped_after_the_sync_is_unknown),
         TEST(refused_before_the_connection_broke_is_certain),
         TEST(terminated_backend_rolls_back),
+        TEST(backend_that_ends_with_calls_unread_is_noticed),
         TEST(silent_server_counts_as_lost),
         TEST(calls_while_away_are_refused_at_once),
         TEST(close_answers_what_is_open),
