@@ -78,7 +78,8 @@ static void child(doctor_check *check, const struct doctor *d, int out)
 {
     struct finding f = {.level = DOCTOR_WRONG};
     signal(SIGPIPE, SIG_IGN);
-    become_user(d->settings);
+    if (check != doctor_programs) /* leat up copies them to where its user can read them */
+        become_user(d->settings);
     check(d, &f);
     (void)!write(out, &f, sizeof f); /* below PIPE_BUF: whole or not at all */
     _exit(0);
