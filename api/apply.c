@@ -1,5 +1,5 @@
-/* POST /api/v1/apply: every document of every file is compiled first; then all are written in one
- * transaction, or none. */
+/* POST /api/v1/apply: the pipelines that the documents name are read from the catalog, every
+ * document of every file is compiled, then all are written in one transaction, or none. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@ struct apply {
     struct api *api;
     struct http_request *req;
     struct documents all;
-    size_t next; /* whose answer comes next */
+    size_t next; /* whose answer comes next: of what is missing, then of the documents */
     bool dry, large;
 };
 
@@ -32,9 +32,9 @@ static json_t *result(const struct apply *a)
     json_t *items = json_array();
     for (size_t i = 0; i < a->all.count; i++) {
         const struct document *d = &a->all.items[i];
-        json_t *item = json_pack("{s:s, s:s, s:s}", "kind", d->is_pipeline ? "pipeline" : "source",
-                                 "name", d->name, "action", d->action);
-        if (d->is_pipeline) {
+        json_t *item = json_pack("{s:s, s:s, s:s}", "kind", document_kind_name(d->kind), "name",
+                                 d->name, "action", d->action);
+        if (d->kind == DOCUMENT_PIPELINE) {
             json_object_set_new(item, "version", json_string(d->hash));
             json_object_set_new(item, "number", json_integer(d->number));
         }
@@ -73,15 +73,31 @@ static void put_done(void *arg, const struct pg_answer *answer)
     if (answer->err)
         return; /* the last call of the group answers for all */
     d->action = keep_action(pg_text(answer->rows, 0, 0));
-    d->number = d->is_pipeline ? pg_int(answer->rows, 0, 1) : 0;
+    d->number = d->kind == DOCUMENT_PIPELINE ? pg_int(answer->rows, 0, 1) : 0;
+}
+
+/* What a source and a limit are, after their name. */
+static void add_values(struct pg_params *params, const struct document *d)
+{
+    if (d->kind == DOCUMENT_LIMIT) {
+        pg_add_int8(params, d->limit);
+        pg_add_text(params, d->description);
+    } else {
+        pg_add_text(params, d->provider);
+        pg_add_text(params, d->secret);
+        pg_add_text(params, d->text);
+    }
 }
 
 static void put(struct apply *a, const struct document *d)
 {
+    static const enum query_id PUT[] = {[DOCUMENT_PIPELINE] = QUERY_API_PIPELINE_PUT,
+                                        [DOCUMENT_SOURCE] = QUERY_API_SOURCE_PUT,
+                                        [DOCUMENT_LIMIT] = QUERY_API_LIMIT_PUT};
     struct pg *pg = a->api->pg;
     struct pg_params params = {0};
     pg_add_text(&params, d->name);
-    if (d->is_pipeline) {
+    if (d->kind == DOCUMENT_PIPELINE) {
         pg_add_text(&params, d->hash);
         pg_add_text(&params, d->file);
         pg_add_text(&params, d->text);
@@ -89,12 +105,9 @@ static void put(struct apply *a, const struct document *d)
         pg_add_text(&params, d->name);
         pg_add_text(&params, d->hash);
     } else {
-        pg_add_text(&params, d->provider);
-        pg_add_text(&params, d->secret);
-        pg_add_text(&params, d->text);
+        add_values(&params, d);
     }
-    pg_exec(pg, d->is_pipeline ? QUERY_API_PIPELINE_PUT : QUERY_API_SOURCE_PUT, &params, put_done,
-            a);
+    pg_exec(pg, PUT[d->kind], &params, put_done, a);
     pg_params_free(&params);
 }
 
@@ -104,11 +117,12 @@ static void compared(void *arg, const struct pg_answer *answer)
     struct document *d = &a->all.items[a->next++];
     if (!answer->err) {
         const struct pg_rows *rows = answer->rows;
+        const bool pipeline = d->kind == DOCUMENT_PIPELINE;
         const bool there = pg_row_count(rows) > 0 && !pg_is_null(rows, 0, 0);
-        const bool same = there && (d->is_pipeline ? strcmp(pg_text(rows, 0, 0), d->hash) == 0
-                                                   : pg_bool(rows, 0, 0));
+        const bool same =
+            there && (pipeline ? strcmp(pg_text(rows, 0, 0), d->hash) == 0 : pg_bool(rows, 0, 0));
         d->action = !there ? "created" : same ? "unchanged" : "updated";
-        d->number = d->is_pipeline ? pg_int(rows, 0, 1) : 0;
+        d->number = pipeline ? pg_int(rows, 0, 1) : 0;
     }
     if (a->next == a->all.count)
         applied(a, answer);
@@ -116,17 +130,16 @@ static void compared(void *arg, const struct pg_answer *answer)
 
 static void compare(struct apply *a, const struct document *d)
 {
+    static const enum query_id COMPARE[] = {[DOCUMENT_PIPELINE] = QUERY_API_PIPELINE_COMPARE,
+                                            [DOCUMENT_SOURCE] = QUERY_API_SOURCE_COMPARE,
+                                            [DOCUMENT_LIMIT] = QUERY_API_LIMIT_COMPARE};
     struct pg_params params = {0};
     pg_add_text(&params, d->name);
-    if (d->is_pipeline) {
+    if (d->kind == DOCUMENT_PIPELINE)
         pg_add_text(&params, d->hash);
-    } else {
-        pg_add_text(&params, d->provider);
-        pg_add_text(&params, d->secret);
-        pg_add_text(&params, d->text);
-    }
-    pg_exec(a->api->pg, d->is_pipeline ? QUERY_API_PIPELINE_COMPARE : QUERY_API_SOURCE_COMPARE,
-            &params, compared, a);
+    else
+        add_values(&params, d);
+    pg_exec(a->api->pg, COMPARE[d->kind], &params, compared, a);
     pg_params_free(&params);
 }
 
@@ -152,11 +165,63 @@ static void refuse(struct apply *a)
     apply_free(a);
 }
 
+static void go_on(struct apply *a)
+{
+    a->next = 0;
+    documents_compile(&a->all);
+    if (a->all.problems.len || a->all.count == 0)
+        refuse(a);
+    else
+        write_all(a);
+}
+
+/* After what is missing, in the same group: its answer is the last. */
+static void limits_known(void *arg, const struct pg_answer *answer)
+{
+    struct apply *a = arg;
+    if (answer->err) {
+        http_answer_err(a->req, answer->err);
+        apply_free(a);
+        return;
+    }
+    for (size_t i = 0; i < pg_row_count(answer->rows); i++)
+        if (json_object_get(a->all.limits, pg_text(answer->rows, i, 0)))
+            documents_give_limit(&a->all, pg_text(answer->rows, i, 0));
+    go_on(a);
+}
+
+static void looked_up(void *arg, const struct pg_answer *answer)
+{
+    struct apply *a = arg;
+    const char *reference = json_string_value(json_array_get(a->all.missing, a->next++));
+    const struct pg_rows *rows = answer->rows;
+    if (!answer->err && pg_row_count(rows) > 0)
+        documents_give(&a->all, reference, pg_is_null(rows, 0, 0) ? NULL : pg_text(rows, 0, 0),
+                       "it has no such version");
+}
+
+/* NAME or NAME@VERSION. */
+static void look_up(struct apply *a, const char *reference)
+{
+    struct pg_params params = {0};
+    cleanup_free char *name = mem_string(reference);
+    char *at = strchr(name, '@');
+    if (at)
+        *at++ = '\0';
+    pg_add_text(&params, name);
+    pg_add_text(&params, at ? at : "");
+    pg_exec(a->api->pg, QUERY_API_VERSION_IR, &params, looked_up, a);
+    pg_params_free(&params);
+}
+
+/* What is taken in is pinned as it is now: an apply of it that comes in between is as if it came
+ * after this one. */
 void api_apply(struct http_request *req, void *arg)
 {
     cleanup_json json_t *body = api_body(req);
-    const json_t *files = json_get_array(body, "files");
     const char *dry = http_query(req, "dry_run");
+    size_t i;
+    json_t *reference;
     if (!body)
         return;
     struct apply *a = mem_alloc(sizeof *a);
@@ -164,9 +229,11 @@ void api_apply(struct http_request *req, void *arg)
     size_t len = 0;
     http_body(req, &len);
     a->large = len > LARGE_BYTES;
-    documents_read(&a->all, files);
-    if (a->all.problems.len || a->all.count == 0)
-        refuse(a);
+    documents_open(&a->all, json_get_array(body, "files"), json_get_array(body, "parts"));
+    json_array_foreach (a->all.missing, i, reference)
+        look_up(a, json_string_value(reference));
+    if (json_array_size(a->all.missing) + json_object_size(a->all.limits) == 0)
+        go_on(a);
     else
-        write_all(a);
+        pg_call(a->api->pg, QUERY_API_LIMIT_NAMES, NULL, limits_known, a);
 }

@@ -6,9 +6,16 @@
 
 #include "common/base/mem.h"
 #include "common/ir/ir.h"
-#include "common/ir/source.h"
+#include "common/ir/runnable.h"
 #include "common/text/json.h"
-#include "common/text/yaml.h"
+
+static const char *const KINDS[] = {
+    [DOCUMENT_PIPELINE] = "pipeline", [DOCUMENT_SOURCE] = "source", [DOCUMENT_LIMIT] = "limit"};
+
+const char *document_kind_name(enum document_kind kind)
+{
+    return KINDS[kind];
+}
 
 void documents_free(struct documents *all)
 {
@@ -18,77 +25,141 @@ void documents_free(struct documents *all)
         free(all->items[i].text);
         free(all->items[i].provider);
         free(all->items[i].secret);
+        free(all->items[i].description);
     }
     free(all->items);
     text_free(&all->problems);
+    bundle_free(all->bundle);
+    json_decref(all->missing);
+    json_decref(all->catalog);
+    json_decref(all->limits);
 }
 
-static void note(struct documents *all, const struct text *found, const struct err *err)
+/* ---- the catalog ----------------------------------------------------------------------------- */
+
+static void note_missing(void *arg, enum ir_reference kind, const char *name)
 {
-    text_puts(&all->problems, found->len ? found->data : err->text);
-    if (all->problems.data[all->problems.len - 1] != '\n')
-        text_append(&all->problems, "\n", 1);
+    struct documents *all = arg;
+    if (kind == IR_REFERENCE_PIPELINE && json_array_size(all->missing) < BUNDLE_PARTS_MAX)
+        json_array_append_new(all->missing, json_string(name));
+    if (kind == IR_REFERENCE_LIMIT)
+        json_object_set_new(all->limits, name, json_false());
 }
 
-static void add_pipeline(struct documents *all, const json_t *ir, const char *file)
+void documents_give_limit(struct documents *all, const char *name)
 {
-    struct document *d = &all->items[all->count++];
-    d->is_pipeline = true;
-    d->name = mem_string(json_get_string(ir, "name", ""));
+    json_object_set_new(all->limits, name, json_true());
+}
+
+void documents_give(struct documents *all, const char *reference, const char *ir, const char *why)
+{
+    json_object_set_new(all->catalog, reference,
+                        ir ? json_string(ir) : json_pack("{s:s}", "why", why));
+}
+
+static int find(void *arg, enum ir_reference kind, const char *reference, const char *from,
+                struct ir_found *out, struct err *err)
+{
+    const struct documents *all = arg;
+    const json_t *given = json_object_get(all->catalog, reference);
+    (void)from;
+    if (kind == IR_REFERENCE_COMPONENT)
+        return err_set(err, LEAT_ENOTFOUND, "%.200s was not sent along", reference);
+    if (kind == IR_REFERENCE_LIMIT)
+        return json_is_true(json_object_get(all->limits, reference))
+                   ? 0
+                   : err_set(err, LEAT_ENOTFOUND,
+                             "there is no limit of that name: apply one of kind: limit");
+    if (!json_is_string(given))
+        return err_set(err, LEAT_ENOTFOUND, "%s",
+                       json_get_string(given, "why", "there is no pipeline of that name"));
+    out->len = json_string_length(given);
+    out->bytes = mem_bytes(json_string_value(given), out->len);
+    return 0;
+}
+
+/* ---- documents ------------------------------------------------------------------------------- */
+
+void documents_open(struct documents *all, const json_t *files, const json_t *parts)
+{
+    size_t i;
+    const json_t *file;
+    all->bundle = bundle_new(find, all);
+    all->missing = json_array();
+    all->catalog = json_object();
+    all->limits = json_object();
+    json_array_foreach (files, i, file)
+        bundle_add(all->bundle, json_get_string(file, "name", "file.yaml"),
+                   json_get_string(file, "text", ""), &all->problems);
+    if (json_array_size(parts) > BUNDLE_PARTS_MAX)
+        text_printf(&all->problems, "parts: at most %d\n", BUNDLE_PARTS_MAX);
+    json_array_foreach (parts, i, file) {
+        if (i < BUNDLE_PARTS_MAX)
+            bundle_add_part(all->bundle, json_get_string(file, "name", ""),
+                            json_get_string(file, "text", ""));
+    }
+    bundle_missing(all->bundle, note_missing, all);
+}
+
+static void fill_pipeline(struct document *d, const json_t *ir, const char *file)
+{
     d->file = mem_string(file);
     d->text = json_write(ir);
     ir_hash(ir, d->hash);
 }
 
-static void add_source(struct documents *all, const json_t *source)
+/* False with a problem: the format can say it and the scheduler of this build does not do it. */
+static bool is_run_here(struct documents *all, size_t i, const json_t *out)
 {
-    struct document *d = &all->items[all->count++];
-    d->name = mem_string(json_get_string(source, "name", ""));
+    struct err err = {0};
+    struct ir *ir = ir_load(out, &err);
+    const int rc = ir ? ir_runnable(ir, &err) : err.code;
+    ir_unref(ir);
+    if (rc < 0)
+        text_printf(&all->problems, "%s: %s\n", bundle_file(all->bundle, i), err.text);
+    return rc == 0;
+}
+
+static void fill_source(struct document *d, const json_t *source)
+{
     d->provider = mem_string(json_get_string(source, "provider", ""));
     d->secret = mem_string(json_get_string(source, "secret", NULL));
     d->text = json_write(json_object_get(source, "config"));
 }
 
-static void compile(struct documents *all, const struct yaml_doc *doc, const char *name,
-                    const char *file)
+static void fill_limit(struct document *d, const json_t *limit)
 {
-    struct err err = {0};
-    cleanup_text struct text found = {0};
-    const char *kind = json_get_string(doc->value, "kind", "pipeline");
-    const bool is_source = strcmp(kind, "source") == 0;
-    cleanup_json json_t *out =
-        is_source ? source_compile(doc, name, &found, &err) : ir_compile(doc, name, &found, &err);
+    d->limit = json_get_int(limit, "limit", 0);
+    d->description = mem_string(json_get_string(limit, "description", NULL));
+}
+
+static void compile(struct documents *all, size_t i)
+{
+    const char *kind = bundle_kind(all->bundle, i);
+    cleanup_json json_t *out = bundle_compile(all->bundle, i, &all->problems);
+    if (!out || strcmp(kind, "component") == 0)
+        return;
+    if (strcmp(kind, KINDS[DOCUMENT_PIPELINE]) == 0 && !is_run_here(all, i, out))
+        return;
     MEM_ROOM(all->items, all->count, all->cap);
-    all->items[all->count] = (struct document){0};
-    if (!out)
-        note(all, &found, &err);
-    else if (is_source)
-        add_source(all, out);
+    struct document *d = &all->items[all->count++];
+    *d = (struct document){.name = mem_string(json_get_string(out, "name", ""))};
+    if (strcmp(kind, KINDS[DOCUMENT_SOURCE]) == 0)
+        d->kind = DOCUMENT_SOURCE;
+    if (strcmp(kind, KINDS[DOCUMENT_LIMIT]) == 0)
+        d->kind = DOCUMENT_LIMIT;
+    if (d->kind == DOCUMENT_SOURCE)
+        fill_source(d, out);
+    else if (d->kind == DOCUMENT_LIMIT)
+        fill_limit(d, out);
     else
-        add_pipeline(all, out, file);
+        fill_pipeline(d, out, bundle_text(all->bundle, i));
 }
 
-static void read_file(struct documents *all, const json_t *file)
+void documents_compile(struct documents *all)
 {
-    struct err err = {0};
-    struct text none = {0};
-    cleanup_yaml struct yaml_docs docs = {0};
-    const char *name = json_get_string(file, "name", "file.yaml");
-    const char *text = json_get_string(file, "text", "");
-    if (strlen(text) > IR_FILE_MAX)
-        err_set(&err, LEAT_ELIMIT, "%.200s: a file may have 1 MiB", name);
-    else
-        yaml_read(name, text, strlen(text), &docs, &err);
-    if (err.code)
-        note(all, &none, &err);
-    for (size_t i = 0; i < docs.count; i++)
-        compile(all, &docs.items[i], name, text);
-}
-
-void documents_read(struct documents *all, const json_t *files)
-{
-    size_t i;
-    const json_t *file;
-    json_array_foreach (files, i, file)
-        read_file(all, file);
+    for (size_t i = 0; i < bundle_count(all->bundle); i++)
+        compile(all, i);
+    bundle_free(all->bundle); /* the files as trees are most of what an apply holds */
+    all->bundle = NULL;
 }

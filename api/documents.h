@@ -1,5 +1,7 @@
-/* api/documents.h: the documents of `POST /api/v1/apply`, compiled: pipelines and sources out of
- * the text of files. Pure; what is wrong is collected, one problem a line, with its place. */
+/* api/documents.h: the documents of `POST /api/v1/apply`, compiled: pipelines, sources and limits
+ * out of the text of files, with the component files that were sent along. Pure; what is wrong is
+ * collected, one problem a line, with its place. First everything is opened, then the pipelines of
+ * the catalog that it names are given, then it is compiled. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -7,15 +9,20 @@
 #include <jansson.h>
 #include "common/base/hash.h"
 #include "common/base/text.h"
+#include "common/front/bundle.h"
+
+enum document_kind { DOCUMENT_PIPELINE, DOCUMENT_SOURCE, DOCUMENT_LIMIT };
 
 struct document { /* one, compiled */
-    bool is_pipeline;
+    enum document_kind kind;
     char *name;
-    char *file; /* a pipeline: the file as given */
-    char *text; /* a pipeline: the canonical IR; a source: its config */
-    char *provider, *secret;
-    char hash[SHA256_HEX]; /* of a pipeline's IR */
-    const char *action;    /* what the apply did with it; filled by the caller */
+    char *file;              /* a pipeline: the file as given */
+    char *text;              /* a pipeline: the canonical IR; a source: its config */
+    char *provider, *secret; /* a source */
+    int64_t limit;           /* a limit */
+    char *description;       /* a limit; NULL = none */
+    char hash[SHA256_HEX];   /* of a pipeline's IR */
+    const char *action;      /* what the apply did with it; filled by the caller */
     int64_t number;
 };
 
@@ -23,9 +30,20 @@ struct documents {
     struct document *items;
     size_t count, cap;
     struct text problems; /* "" = none */
+    struct bundle *bundle;
+    json_t *missing; /* ["NAME" | "NAME@VERSION"]: pipelines that the documents name */
+    json_t *catalog; /* what was given of them: {REFERENCE: IR text | {"why": text}} */
+    json_t *limits;  /* {NAME: whether it is there}: limits that they name */
 };
 
-/* `files`: [{"name", "text"}]. Every document of every file is compiled, also after a problem, so
- * that all problems are told at once. */
-void documents_read(struct documents *all, const json_t *files);
+const char *document_kind_name(enum document_kind kind);
+
+/* `files`, `parts`: [{"name", "text"}]; parts may be NULL. Fills `missing`. */
+void documents_open(struct documents *all, const json_t *files, const json_t *parts);
+/* One of `missing`: its IR, or NULL and why it is not there. */
+void documents_give(struct documents *all, const char *reference, const char *ir, const char *why);
+void documents_give_limit(struct documents *all, const char *name); /* it is there */
+/* Every document of every file, also after a problem, so that all problems are told at once.
+ * Components are parts only: they make no item. */
+void documents_compile(struct documents *all);
 void documents_free(struct documents *all);

@@ -16,7 +16,8 @@ struct log_read {
     struct uuid run;
     int64_t offset; /* bytes of the whole log still to be passed over */
     int64_t attempt, chunks;
-    char *id; /* of the attempt; NULL: it has not begun, or never will */
+    char *id;   /* of the attempt; NULL: it has not begun, or never will */
+    char *step; /* its name, without the iteration that was asked for */
     bool over;
     int64_t next; /* chunk */
     struct text out;
@@ -26,6 +27,7 @@ static void free_read(struct log_read *l)
 {
     text_free(&l->out);
     free(l->id);
+    free(l->step);
     free(l);
 }
 
@@ -73,8 +75,8 @@ static void read_chunk(struct log_read *l)
         return;
     }
     uuid_format(&l->run, run);
-    cleanup_free char *name = mem_printf("logs/%s/%s/%s/%06lld", run,
-                                         http_param(l->request, "step"), l->id, (long long)l->next);
+    cleanup_free char *name =
+        mem_printf("logs/%s/%s/%s/%06lld", run, l->step, l->id, (long long)l->next);
     store_read(l->api->store, name, l->offset, ANSWER_MAX, chunk_read, l);
 }
 
@@ -83,6 +85,7 @@ static void begin(struct log_read *l, const struct pg_rows *rows)
     l->attempt = pg_int(rows, 0, 0);
     l->id = mem_string(pg_text_or_null(rows, 0, 1));
     l->over = pg_bool(rows, 0, 2);
+    l->step = mem_string(pg_text(rows, 0, 4));
     l->chunks = pg_int(rows, 0, 3);
     l->next = 1;
     read_chunk(l);

@@ -45,6 +45,7 @@
       "The CloudEvent as published")                                                               \
     R("GET", "/api/v1/workers", api_workers, USER, 0, "Workers")                                   \
     R("GET", "/api/v1/sources", api_sources, USER, 0, "Sources")                                   \
+    R("GET", "/api/v1/limits", api_limits, USER, 0, "Named limits")                                \
     R("GET", "/api/v1/secrets", api_secrets, USER, 0, "Names of secrets")                          \
     R("PUT", "/api/v1/secrets/:secret", api_secret_put, USER, API_SECRET_MAX,                      \
       "Set a secret to the request's body")                                                        \

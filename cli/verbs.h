@@ -9,6 +9,7 @@
     V(APPLY)                                                                                       \
     V(PIPELINES)                                                                                   \
     V(PIPELINE)                                                                                    \
+    V(GRAPH)                                                                                       \
     V(PAUSE)                                                                                       \
     V(RESUME)                                                                                      \
     V(DELETE)                                                                                      \
@@ -33,6 +34,7 @@
     V(WORKER_RESUME)                                                                               \
     V(WORKER_REMOVE)                                                                               \
     V(SOURCES)                                                                                     \
+    V(LIMITS)                                                                                      \
     V(SECRET_SET)                                                                                  \
     V(SECRET_LIST)                                                                                 \
     V(SECRET_REMOVE)                                                                               \

@@ -179,18 +179,18 @@ class FileTable:
         return f"{self.name}_{what}_{self.count}"
 
     def emit(self):
-        for key in self.schema.get("$defs", {}):
-            self.head.append(f"static const struct schema_node {self.name}_def_{key};")
+        self.head = [f"static const struct schema_node {self.name}_def_{key};" for key in self.schema.get("$defs", {})]
         for key, node in self.schema.get("$defs", {}).items():
             body = self.body(node)
             self.lines.append(f"static const struct schema_node {self.name}_def_{key} = {body};")
         body = self.body(self.schema)
         self.lines.append(f"const struct schema_node SCHEMA_{upper(self.name)} = {body};")
-        return "\n".join(self.head + self.lines)
+        return "\n".join(self.lines)
 
     def node(self, schema):
-        if "$ref" in schema:
-            return f"&{self.name}_def_{schema['$ref'].rsplit('/', 1)[1]}"
+        if "$ref" in schema:  # "#/$defs/X", or "FILE.json#/$defs/X" of another file of the folder
+            file, key = schema["$ref"].split("#/$defs/")
+            return f"&{file.removesuffix('.json') or self.name}_def_{key}"
         name = self.fresh("node")
         body = self.body(schema)
         self.lines.append(f"static const struct schema_node {name} = {body};")
@@ -261,7 +261,7 @@ class FileTable:
 
 
 def resolve_alternative_types(schema, defs):
-    """oneOf picks by type, so an alternative that is a $ref is given its definition's type."""
+    """oneOf picks by type, so each alternative, or the definition that it refers to, has one."""
     for alternative in schema.get("oneOf", []):
         target = defs[alternative["$ref"].rsplit("/", 1)[1]] if "$ref" in alternative else alternative
         if "type" not in target and "enum" not in target:
@@ -271,11 +271,15 @@ def resolve_alternative_types(schema, defs):
 def make_files(out):
     h = [NOTE.format("schema/files"), "#pragma once", '#include "common/schema/check.h"', ""]
     c = [NOTE.format("schema/files"), '#include "schema/gen/files.h"', ""]
+    heads, tables = [], []
     for path in sorted((ROOT / "schema/files").glob("*.json")):
         schema = json.loads(path.read_text())
         resolve_alternative_types(schema, schema.get("$defs", {}))
         h.append(f"extern const struct schema_node SCHEMA_{upper(path.stem)};")
-        c += [FileTable(path.stem, schema).emit(), ""]
+        table = FileTable(path.stem, schema)
+        tables += [table.emit(), ""]
+        heads += table.head
+    c += heads + [""] + tables
     out["schema/gen/files.h"] = "\n".join(h) + "\n"
     out["schema/gen/files.c"] = "\n".join(c)
 

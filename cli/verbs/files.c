@@ -1,104 +1,43 @@
 /* validate (offline) and apply. */
-#include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/client.h"
-#include "cli/files.h"
+#include "cli/gather.h"
 #include "cli/output.h"
 #include "common/base/mem.h"
-#include "common/ir/ir.h"
-#include "common/ir/source.h"
 #include "common/text/json.h"
-#include "common/text/yaml.h"
 
-struct names {
-    char **list;
-    size_t count, cap;
-};
-
-static void names_free(struct names *n)
+/* Problems of one file to standard error; whether there are any. */
+static bool is_wrong(struct gathered *g, size_t nth)
 {
-    for (size_t i = 0; i < n->count; i++)
-        free(n->list[i]);
-    free(n->list);
-}
-
-static void add_name(struct names *n, char *name)
-{
-    MEM_ROOM(n->list, n->count, n->cap);
-    n->list[n->count++] = name;
-}
-
-static int is_yaml(const struct dirent *e)
-{
-    return text_ends_with(e->d_name, ".yaml") || text_ends_with(e->d_name, ".yml");
-}
-
-/* A folder stands for the YAML files in it, in the order of their names. */
-static int expand(const struct given *given, struct names *out, struct err *err)
-{
-    const char *path;
-    for (size_t i = 0; (path = given_argument(given, i)) != NULL; i++) {
-        struct stat st;
-        struct dirent **found = NULL;
-        if (strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-            const int n = scandir(path, &found, is_yaml, alphasort);
-            for (int k = 0; k < n; k++) {
-                add_name(out, mem_printf("%s/%s", path, found[k]->d_name));
-                free(found[k]);
-            }
-            free(found);
-            if (n < 1)
-                return err_set(err, LEAT_EINPUT, "%s: there is no .yaml file in it", path);
-        } else {
-            add_name(out, mem_string(path));
-        }
+    struct bundle *b = gathered_bundle(g);
+    cleanup_text struct text problems = {0};
+    text_puts(&problems, gathered_problems(g, nth));
+    bool wrong = problems.len > 0;
+    for (size_t i = 0; i < bundle_count(b); i++) {
+        if (strcmp(bundle_file(b, i), gathered_name(g, nth)) != 0)
+            continue;
+        cleanup_json json_t *out = bundle_compile(b, i, &problems);
+        wrong = wrong || !out;
     }
-    return 0;
-}
-
-/* Problems of one file to standard error; how many documents are wrong. */
-static int validate(const char *path, struct err *err)
-{
-    size_t len;
-    int wrong = 0;
-    cleanup_yaml struct yaml_docs docs = {0};
-    cleanup_free char *text = file_read(path, IR_FILE_MAX, &len, err);
-    if (!text)
-        return err->code;
-    if (yaml_read(path, text, len, &docs, err) < 0) {
-        fprintf(stderr, "%s\n", err->text);
-        return 1;
-    }
-    for (size_t i = 0; i < docs.count; i++) {
-        struct err why = {0};
-        cleanup_text struct text all = {0};
-        const char *kind = json_get_string(docs.items[i].value, "kind", "pipeline");
-        cleanup_json json_t *out = strcmp(kind, "source") == 0
-                                       ? source_compile(&docs.items[i], path, &all, &why)
-                                       : ir_compile(&docs.items[i], path, &all, &why);
-        if (!out)
-            fprintf(stderr, "%s\n", all.len ? all.data : why.text);
-        wrong += !out;
-    }
+    fputs(problems.data, stderr);
     return wrong;
 }
 
 static int run_validate(const struct given *given, struct err *err)
 {
-    struct names names = {0};
-    int wrong = 0, rc = expand(given, &names, err);
-    for (size_t i = 0; rc >= 0 && i < names.count; i++) {
-        rc = validate(names.list[i], err);
-        wrong += rc > 0;
-        if (rc == 0)
-            printf("%s: fine\n", names.list[i]);
+    struct gathered *g = NULL;
+    bool wrong = false;
+    const int rc = gather_given(given, &g, err);
+    for (size_t i = 0; rc == 0 && i < gathered_count(g); i++) {
+        if (is_wrong(g, i))
+            wrong = true;
+        else
+            printf("%s: fine\n", gathered_name(g, i));
     }
-    names_free(&names);
-    return rc < 0 ? rc : wrong ? 1 : 0;
+    gathered_free(g);
+    return rc < 0 ? rc : wrong;
 }
 const struct verb VERB_VALIDATE = {.name = "validate",
                                    .arguments = "FILE|DIR...",
@@ -114,42 +53,22 @@ static const struct column apply_columns[] = {
     {"NAME", "/name", false},     {"KIND", "/kind", false},      {"ACTION", "/action", false},
     {"NUMBER", "/number", false}, {"VERSION", "/version", true}, COLUMN_END};
 
-static json_t *read_files(const struct names *names, struct err *err)
-{
-    json_t *files = json_array();
-    for (size_t i = 0; i < names->count; i++) {
-        size_t len;
-        cleanup_free char *text = file_read(names->list[i], IR_FILE_MAX, &len, err);
-        json_t *body = text ? json_stringn(text, len) : NULL;
-        if (!body) {
-            if (text)
-                err_set(err, LEAT_EINPUT, "%s: is not UTF-8", names->list[i]);
-            json_decref(files);
-            return NULL;
-        }
-        json_array_append_new(files, json_pack("{s:s, s:o}", "name", names->list[i], "text", body));
-    }
-    return files;
-}
-
 static int run_apply(const struct given *given, struct err *err)
 {
-    struct names names = {0};
-    cleanup_json json_t *body = json_object();
+    struct gathered *g = NULL;
     cleanup_json json_t *answer = NULL;
     int rc = output_check(given, err);
     if (rc == 0)
-        rc = expand(given, &names, err);
-    json_t *files = rc == 0 ? read_files(&names, err) : NULL;
-    if (files) {
-        json_object_set_new(body, "files", files);
-        const bool dry = given_flag(given, "dry-run");
-        rc = client_call("POST", dry ? "/api/v1/apply?dry_run=true" : "/api/v1/apply", body,
-                         &answer, err);
-    } else if (rc == 0) {
-        rc = err->code;
-    }
-    names_free(&names);
+        rc = gather_given(given, &g, err);
+    if (rc < 0)
+        return rc;
+    const char *path =
+        given_flag(given, "dry-run") ? "/api/v1/apply?dry_run=true" : "/api/v1/apply";
+    cleanup_json json_t *body = gathered_body(g);
+    rc = client_call("POST", path, body, &answer, err);
+    if (rc < 0)
+        gathered_tell_missing(g);
+    gathered_free(g);
     if (rc < 0)
         return rc;
     output_list(given, json_object_get(answer, "items"), apply_columns);

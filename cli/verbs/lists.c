@@ -78,6 +78,11 @@ static const struct column worker_columns[] = {
     {"ID", "/id", false},     {"STATE", "/state", false},    {"SLOTS", "/slots", false},
     {"USED", "/used", false}, {"HEARD", "/heard", false},    {"EXECUTORS", "/executors", true},
     {"POOL", "/pool", true},  {"RUNTIME", "/runtime", true}, COLUMN_END};
+static const struct column limit_columns[] = {{"NAME", "/name", false},
+                                              {"LIMIT", "/limit", false},
+                                              {"DESCRIPTION", "/description", false},
+                                              {"UPDATED", "/updated", true},
+                                              COLUMN_END};
 static const struct column source_columns[] = {{"NAME", "/name", false},
                                                {"PROVIDER", "/provider", false},
                                                {"SECRET", "/secret", false},
@@ -167,6 +172,7 @@ LIST_VERB(TRIGGERS, "triggers",
           "/api/v1/triggers", plain_options, trigger_columns)
 LIST_VERB(WORKERS, "workers", "Lists workers", "/api/v1/workers", plain_options, worker_columns)
 LIST_VERB(SOURCES, "sources", "Lists sources", "/api/v1/sources", plain_options, source_columns)
+LIST_VERB(LIMITS, "limits", "Lists named limits", "/api/v1/limits", plain_options, limit_columns)
 LIST_VERB(SECRET_LIST, "secret list", "Lists the names of secrets", "/api/v1/secrets",
           plain_options, secret_columns)
 

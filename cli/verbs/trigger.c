@@ -6,6 +6,7 @@
 
 #include "cli/client.h"
 #include "cli/files.h"
+#include "cli/gather.h"
 #include "cli/output.h"
 #include "common/base/clock.h"
 #include "common/base/hash.h"
@@ -123,18 +124,26 @@ static int try_pipeline(struct test *t, const json_t *ir_json, struct err *err)
     return 0;
 }
 
-static int try_file(struct test *t, const char *path, struct err *err)
+static int try_files(struct test *t, const struct given *given, struct err *err)
 {
-    size_t len;
-    cleanup_yaml struct yaml_docs docs = {0};
-    cleanup_free char *text = file_read(path, IR_FILE_MAX, &len, err);
-    int rc = text ? yaml_read(path, text, len, &docs, err) : err->code;
-    for (size_t i = 0; rc >= 0 && i < docs.count; i++) {
-        if (strcmp(json_get_string(docs.items[i].value, "kind", "pipeline"), "pipeline") != 0)
-            continue;
-        cleanup_json json_t *ir = ir_compile(&docs.items[i], path, NULL, err);
-        rc = ir ? try_pipeline(t, ir, err) : err->code;
+    struct gathered *g = NULL;
+    int rc = gather_given(given, &g, err);
+    for (size_t i = 0; rc >= 0 && i < gathered_count(g); i++) {
+        if (*gathered_problems(g, i))
+            rc = err_set(err, LEAT_EINPUT, "%.*s", (int)strcspn(gathered_problems(g, i), "\n"),
+                         gathered_problems(g, i));
     }
+    for (size_t i = 0; rc >= 0 && i < bundle_count(gathered_bundle(g)); i++) {
+        cleanup_text struct text problems = {0};
+        if (strcmp(bundle_kind(gathered_bundle(g), i), "pipeline") != 0)
+            continue;
+        cleanup_json json_t *ir = bundle_compile(gathered_bundle(g), i, &problems);
+        rc = ir ? try_pipeline(t, ir, err)
+                : err_set(err, LEAT_EINPUT, "%.*s",
+                          (int)strcspn(problems.len ? problems.data : "", "\n"),
+                          problems.len ? problems.data : "");
+    }
+    gathered_free(g);
     return rc;
 }
 
@@ -159,7 +168,7 @@ static int try_applied(struct test *t, struct err *err)
 
 static int run_test(const struct given *given, struct err *err)
 {
-    const char *file = given_value(given, "event", NULL), *path;
+    const char *file = given_value(given, "event", NULL);
     struct test t = {.items = json_array()};
     int rc = output_check(given, err);
     if (rc == 0)
@@ -167,8 +176,8 @@ static int run_test(const struct given *given, struct err *err)
                   : err_set(err, LEAT_EUSAGE, "leat trigger test: --event FILE must be given");
     if (rc >= 0 && !given_argument(given, 0))
         rc = try_applied(&t, err);
-    for (size_t i = 0; rc >= 0 && (path = given_argument(given, i)) != NULL; i++)
-        rc = try_file(&t, path, err);
+    if (rc >= 0 && given_argument(given, 0))
+        rc = try_files(&t, given, err);
     if (rc >= 0)
         output_list(given, t.items, columns);
     event_clear(&t.event);

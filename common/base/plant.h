@@ -20,7 +20,9 @@
     P(OFFSET_OUTSIDE_TRANSACTION, "offset-outside-transaction")                                    \
     P(INBOX_IN_ITS_OWN_TRANSACTION, "inbox-in-its-own-transaction")                                \
     P(TIMER_WITHOUT_FENCE, "timer-without-fence")                                                  \
-    P(OFFSETS_FROM_A_SEQUENCE, "offsets-from-a-sequence")
+    P(OFFSETS_FROM_A_SEQUENCE, "offsets-from-a-sequence")                                          \
+    P(ITEM_COUNTED_TWICE, "item-counted-twice")                                                    \
+    P(FINALLY_AGAIN_AFTER_TAKEOVER, "finally-again-after-takeover")
 
 enum plant {
 #define P(id, name) PLANT_##id,

@@ -20,16 +20,18 @@
 
 #define STEP_STATES(S, TO)                                                                         \
     S(PENDING, "pending",                                                                          \
-      TO(READY) | TO(WAITING) | TO(SKIPPED) | TO(CANCELLED) | TO(UPSTREAM_FAILED) | TO(FAILED) |   \
-          TO(SUCCEEDED))                                                                           \
-    S(WAITING, "waiting", TO(READY) | TO(CANCELLED) | TO(FAILED) | TO(SUCCEEDED))                  \
+      TO(READY) | TO(WAITING) | TO(RUNNING) /* a group */ | TO(SKIPPED) | TO(CANCELLED) |          \
+          TO(UPSTREAM_FAILED) | TO(FAILED) | TO(SUCCEEDED))                                        \
+    S(WAITING, "waiting",                                                                          \
+      TO(READY) | TO(RUNNING) | TO(CANCELLED) | TO(FAILED) | TO(SKIPPED) | TO(SUCCEEDED))          \
     S(READY, "ready", TO(PLACED) | TO(WAITING) | TO(CANCELLED) | TO(FAILED))                       \
     S(PLACED, "placed",                                                                            \
       TO(RUNNING) | TO(READY) | TO(WAITING) | TO(CANCELLING) | TO(SUCCEEDED) | TO(FAILED) |        \
           TO(CANCELLED))                                                                           \
     S(RUNNING, "running",                                                                          \
       TO(READY) | TO(WAITING) | TO(CANCELLING) | TO(SUCCEEDED) | TO(FAILED) | TO(CANCELLED))       \
-    S(CANCELLING, "cancelling", TO(SUCCEEDED) | TO(FAILED) | TO(CANCELLED))                        \
+    S(CANCELLING, "cancelling", /* waiting: a group, between two tries */                          \
+      TO(WAITING) | TO(SUCCEEDED) | TO(FAILED) | TO(CANCELLED))                                    \
     S(SUCCEEDED, "succeeded", NOWHERE)                                                             \
     S(FAILED, "failed", NOWHERE)                                                                   \
     S(SKIPPED, "skipped", NOWHERE)                                                                 \

@@ -24,9 +24,41 @@ void front_at(struct front *f, ...)
     va_end(ap);
 }
 
+void front_at_step(struct front *f, size_t step, ...)
+{
+    va_list ap;
+    front_use(f, f->step[step].unit);
+    at_reset(f);
+    text_puts(&f->at, f->step[step].at);
+    va_start(ap, step);
+    for (const char *segment = va_arg(ap, const char *); segment;
+         segment = va_arg(ap, const char *))
+        json_pointer_add(&f->at, segment);
+    va_end(ap);
+}
+
 void front_at_index(struct front *f, size_t index)
 {
     json_pointer_add_index(&f->at, index);
+}
+
+void front_at_cut(struct front *f, size_t len)
+{
+    f->at.len = len;
+    f->at.data[len] = '\0';
+}
+
+void front_use(struct front *f, struct front_unit *unit)
+{
+    f->unit = unit;
+    f->problems.doc = unit->doc;
+    f->problems.file = unit->file;
+    f->problems.main = unit->origin == NULL;
+}
+
+bool front_is_spent(const struct front *f)
+{
+    return f->cost > FRONT_COST_MAX || f->step_count > IR_STEPS_MAX;
 }
 
 bool front_spend(struct front *f, size_t bytes)
@@ -36,7 +68,9 @@ bool front_spend(struct front *f, size_t bytes)
     if (f->cost <= FRONT_COST_MAX)
         return true;
     if (!was_over)
-        front_problem(f, "with defaults and aliases written out the file comes to over %lu MiB",
+        front_problem(f,
+                      "with defaults, aliases and what it uses written out the file comes to over "
+                      "%lu MiB",
                       FRONT_COST_MAX >> 20);
     return false;
 }
@@ -51,57 +85,96 @@ const char *front_hint(const struct front *f, const struct names *names, const c
     return out;
 }
 
-const json_t *front_field(struct front *f, const struct front_step *step, const char *key)
+const json_t *front_own(struct front *f, size_t step, const char *key)
 {
-    const json_t *own = json_object_get(step->source, key);
+    front_at_step(f, step, key, NULL);
+    return json_object_get(f->step[step].source, key);
+}
+
+const json_t *front_field(struct front *f, size_t step, const char *key)
+{
+    const json_t *own = front_own(f, step, key);
     const json_t *fallback =
-        own ? NULL : json_object_get(json_get_object(f->root, "defaults"), key);
+        own ? NULL : json_object_get(json_get_object(f->unit->root, "defaults"), key);
     if (fallback)
         front_at(f, "defaults", key, NULL);
-    else
-        front_at(f, "steps", step->name, key, NULL);
     return own ? own : fallback;
 }
 
-size_t front_add_step(struct front *f, const char *name, const json_t *source)
+void front_put(struct front *f, json_t *out, const char *key, json_t *value)
+{
+    f->nested = true;
+    json_object_set_new(out, key, value);
+}
+
+static const char *path_of(struct front *f, int32_t dag, const char *label)
+{
+    const int32_t group = f->dags[dag].group;
+    if (group < 0)
+        return arena_text(f->arena, label);
+    cleanup_free char *path = mem_printf("%s/%s", f->step[group].name, label);
+    return arena_text(f->arena, path);
+}
+
+static void put_place(struct front *f, const struct front_step *s, bool finally)
+{
+    const struct front_dag *dag = &f->dags[s->dag];
+    if (dag->group >= 0) {
+        const struct front_step *group = &f->step[dag->group];
+        front_put(f, s->out, "in", json_string(group->name));
+        if (s->dag > group->inside)
+            front_put(f, s->out, "branch", json_integer(s->dag - group->inside));
+    }
+    if (finally)
+        front_put(f, s->out, "finally", json_true());
+}
+
+size_t front_add_step(struct front *f, int32_t dag, const char *label, bool finally)
 {
     MEM_ROOM(f->step, f->step_count, f->step_cap);
     json_t *out = json_object();
     json_array_append_new(f->steps_out, out);
-    f->step[f->step_count] = (struct front_step){.name = name, .source = source, .out = out};
+    struct front_step *s = &f->step[f->step_count];
+    *s = (struct front_step){.unit = f->unit,
+                             .at = arena_text(f->arena, f->at.data),
+                             .shape = FRONT_MADE,
+                             .dag = dag,
+                             .inside = -1,
+                             .finally = finally,
+                             .out = out};
+    s->name = path_of(f, dag, label);
+    s->label = s->name + strlen(s->name) - strlen(label);
+    json_object_set_new(out, "name", json_string(s->name));
+    put_place(f, s, finally);
     return f->step_count++;
 }
 
-void front_need(struct front *f, size_t step, int32_t needed)
+int32_t front_add_dags(struct front *f, size_t group, size_t count, bool closed)
 {
-    struct front_step *s = &f->step[step];
-    MEM_ROOM(s->needs, s->need_count, s->need_cap);
-    s->needs[s->need_count++] = needed;
+    const int32_t depth = f->dags[f->step[group].dag].depth + 1;
+    f->step[group].inside = (int32_t)f->dag_count;
+    for (size_t i = 0; i < count; i++) {
+        MEM_ROOM(f->dags, f->dag_count, f->dag_cap);
+        f->dags[f->dag_count++] = (struct front_dag){
+            .group = (int32_t)group, .depth = depth, .closed = closed, .steps = names_new()};
+    }
+    return f->step[group].inside;
 }
 
-int32_t front_output(struct front *f, const char *text, const char **output)
+static void add_index(struct front_indices *list, int32_t index)
 {
-    char name[IR_NAME_MAX + 1], near[FRONT_HINT];
-    const char *dot = strchr(text, '.');
-    const size_t len = dot ? (size_t)(dot - text) : 0;
-    if (len == 0 || len > IR_NAME_MAX || !dot[1]) {
-        front_problem(f, "'%.64s': write STEP.OUTPUT, the output of another step", text);
-        return -1;
-    }
-    memcpy(name, text, len);
-    name[len] = '\0';
-    const int32_t index = names_find(f->steps, name);
-    if (index < 0) {
-        front_problem(f, "'%s': there is no step %s%s", text, name,
-                      front_hint(f, f->steps, name, near));
-        return -1;
-    }
-    *output = dot + 1;
-    if (!json_object_get(json_object_get(f->step[index].source, "outputs"), *output)) {
-        front_problem(f, "'%s': step %s declares no output %s", text, name, *output);
-        return -1;
-    }
-    return index;
+    MEM_ROOM(list->items, list->count, list->cap);
+    list->items[list->count++] = index;
+}
+
+void front_need(struct front *f, int32_t step, int32_t needed)
+{
+    add_index(&f->step[step].needs, needed);
+}
+
+void front_see(struct front *f, int32_t step, int32_t seen)
+{
+    add_index(&f->step[step].sees, seen);
 }
 
 int64_t front_duration(struct front *f, const json_t *value, int64_t least, int64_t most,

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/text.h"
 #include "common/front/front.h"
 #include "common/ir/value.h"
 #include "common/text/json.h"
@@ -58,7 +59,7 @@ static json_t *read_long(struct front *f, const char *name, const json_t *param)
 
 void front_params(struct front *f)
 {
-    const json_t *params = json_object_get(f->root, "params");
+    const json_t *params = json_object_get(f->unit->root, "params");
     const char *name;
     json_t *param;
     int32_t index = 0;
@@ -70,7 +71,76 @@ void front_params(struct front *f)
                           ? read_long(f, name, param)
                           : json_pack("{s:s, s:s, s:O}", "name", name, "type",
                                       ir_type_name(type_of_short(param)), "default", param);
-        json_array_append_new(f->params_out, out);
-        names_add(f->params, name, index++);
+        json_array_append_new(f->unit->params_out, out);
+        names_add(f->unit->params, name, index++);
     }
+}
+
+static const json_t *param_named(const json_t *params, const char *name)
+{
+    size_t i;
+    json_t *param;
+    json_array_foreach (params, i, param) {
+        if (strcmp(json_get_string(param, "name", ""), name) == 0)
+            return param;
+    }
+    return NULL;
+}
+
+static void tell_no_param(struct front *f, const json_t *params, const char *name)
+{
+    char hint[FRONT_HINT];
+    struct names *known = names_new();
+    size_t i;
+    json_t *param;
+    json_array_foreach (params, i, param)
+        names_add(known, json_get_string(param, "name", ""), (int32_t)i);
+    front_key_problem(f, "params: there is no parameter %s%s", name,
+                      front_hint(f, known, name, hint));
+    names_free(known);
+}
+
+static void check_value(struct front *f, const json_t *param, const json_t *value, const char *text)
+{
+    const char *name = json_get_string(param, "name", "");
+    const int type = ir_type_parse(json_get_string(param, "type", "string"));
+    const json_t *choices = json_object_get(param, "choices"), *choice;
+    struct err err = {0};
+    cleanup_json json_t *read = NULL;
+    if (json_is_string(value))
+        read = ir_output_value((enum ir_type)type, text, strlen(text), &err);
+    else if (ir_value_check((enum ir_type)type, value, &err) == 0)
+        read = json_incref((json_t *)value);
+    size_t i;
+    bool found = choices == NULL || !read;
+    json_array_foreach (choices, i, choice)
+        found = found || ir_value_equal(choice, read);
+    if (!read)
+        front_problem(f, "params.%s: %s", name, err.text);
+    else if (!found)
+        front_problem(f, "params.%s: is not one of the parameter's choices", name);
+}
+
+void front_given(struct front *f, const json_t *params, const char *name, const json_t *value,
+                 const char *text)
+{
+    const json_t *param = param_named(params, name);
+    if (!param)
+        tell_no_param(f, params, name);
+    else if (!strstr(text, "${{"))
+        check_value(f, param, value, text);
+}
+
+char *front_template_of(const json_t *value)
+{
+    if (json_is_string(value))
+        return mem_string(json_string_value(value));
+    cleanup_free char *json = json_write(value);
+    cleanup_text struct text out = {0};
+    for (const char *s = json; *s; s++) {
+        if (strncmp(s, "${{", 3) == 0)
+            text_puts(&out, "$");
+        text_append(&out, s, 1);
+    }
+    return text_take(&out);
 }

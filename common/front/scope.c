@@ -60,9 +60,10 @@ static const char *hint(const char *word, const char *const *words, char out[FRO
 static void check_params(struct check *c, const struct cel_reference *ref)
 {
     char near[FRONT_HINT];
-    if (ref->count > 1 && names_find(c->f->params, ref->names[1]) < 0)
+    const struct names *params = c->f->unit->params;
+    if (ref->count > 1 && names_find(params, ref->names[1]) < 0)
         refuse(c, "params.%s: there is no parameter of that name%s", ref->names[1],
-               front_hint(c->f, c->f->params, ref->names[1], near));
+               front_hint(c->f, params, ref->names[1], near));
 }
 
 static void check_run(struct check *c, const struct cel_reference *ref)
@@ -96,9 +97,9 @@ static void check_vars(struct check *c, const struct cel_reference *ref)
                hint(name, GIT_VARS, near));
     else if (c->scope->git_vars_only)
         refuse(c, "vars.%s: %s sees the git variables only", name, c->scope->where);
-    else if (names_find(c->f->user_vars, name) < 0)
+    else if (!c->f->unit->origin && names_find(c->f->unit->user_vars, name) < 0)
         refuse(c, "vars.%s: no trigger sets it under vars%s", name,
-               front_hint(c->f, c->f->user_vars, name, near));
+               front_hint(c->f, c->f->unit->user_vars, name, near));
 }
 
 /* steps.a-b reads as steps.a minus b. */
@@ -107,37 +108,54 @@ static bool is_cut_at_dash(const struct front *f, const char *name)
     const size_t n = strlen(name);
     for (size_t i = 0; i < f->step_count; i++) {
         const struct front_step *step = &f->step[i];
-        if (step->source && strncmp(step->name, name, n) == 0 && step->name[n] == '-')
+        if (step->source && strncmp(step->label, name, n) == 0 && step->label[n] == '-')
             return true;
     }
     return false;
 }
 
-static void refuse_step(struct check *c, const char *name)
+static bool is_known(const struct front *f, int32_t step, const char *label)
 {
-    char near[FRONT_HINT];
-    if (c->f->problems.count < IR_PROBLEMS_MAX && is_cut_at_dash(c->f, name))
-        refuse(c,
-               "steps.%s: there is no step of that name; a name with a dash is written "
-               "steps[\"%s-…\"]",
-               name, name);
-    else
-        refuse(c, "steps.%s: there is no step of that name%s", name,
-               front_hint(c->f, c->f->steps, name, near));
+    for (; step >= 0; step = front_outward(f, step)) {
+        if (names_find(f->dags[f->step[step].dag].steps, label) >= 0)
+            return true;
+    }
+    return false;
 }
 
-/* The output that a path steps.S.outputs.N names; NULL with a problem. */
-static const json_t *declared_output(struct check *c, const struct cel_reference *ref,
-                                     const struct front_step *step)
+/* A value of that declaration, of which `ref` from its name at `at` on is looked at. */
+static void check_value(struct check *c, const struct cel_reference *ref, const json_t *output,
+                        const char *shown, size_t at)
 {
-    const json_t *outputs = json_object_get(step->source, "outputs");
-    const json_t *output = ref->count > 3 ? json_object_get(outputs, ref->names[3]) : NULL;
-    if (ref->count < 4 || strcmp(ref->names[2], "outputs") != 0)
-        refuse(c, "steps.%s: write steps.%s.outputs.NAME", step->name, step->name);
-    else if (!output)
-        refuse(c, "steps.%s.outputs.%s: step %s declares no output of that name", step->name,
-               ref->names[3], step->name);
-    return output;
+    const char *type = json_get_string(output, "type", "artifact");
+    const bool list = json_get_int(output, "list", 0) > 0;
+    if (strcmp(type, "artifact") == 0)
+        refuse(c, "%s is an artifact: take it as an input, or give the output a type", shown);
+    else if (ref->count > at && list)
+        refuse(c, "%s is a list and has no field %s: take one by its place, [0], or all by .map()",
+               shown, ref->names[at]);
+    else if (ref->count > at && strcmp(type, "json") != 0)
+        refuse(c, "%s is of type %s and has no field %s", shown, type, ref->names[at]);
+}
+
+/* steps.S.outputs.N or steps.S.state, of a step that is there. */
+static void check_step(struct check *c, const struct cel_reference *ref, int32_t index)
+{
+    const struct front_step *step = &c->f->step[index];
+    const json_t *outputs = json_object_get(step->out, "outputs");
+    if (ref->count == 3 && strcmp(ref->names[2], "state") == 0)
+        return;
+    if (ref->count < 4 || strcmp(ref->names[2], "outputs") != 0) {
+        refuse(c, "steps.%s: write steps.%s.outputs.NAME or steps.%s.state", step->label,
+               step->label, step->label);
+        return;
+    }
+    cleanup_free char *shown = mem_printf("steps.%s.outputs.%s", step->label, ref->names[3]);
+    const json_t *output = json_object_get(outputs, ref->names[3]);
+    if (output)
+        check_value(c, ref, output, shown, 4);
+    else
+        refuse(c, "%s: step %s declares no output of that name", shown, step->label);
 }
 
 static void check_steps(struct check *c, const struct cel_reference *ref)
@@ -146,25 +164,37 @@ static void check_steps(struct check *c, const struct cel_reference *ref)
         refuse(c, "steps: name the step, as in steps.NAME.outputs.NAME");
         return;
     }
-    const int32_t index = names_find(c->f->steps, ref->names[1]);
-    if (index < 0) {
-        refuse_step(c, ref->names[1]);
+    const char *name = ref->names[1];
+    if (c->f->problems.count < IR_PROBLEMS_MAX && !is_known(c->f, c->scope->step, name) &&
+        is_cut_at_dash(c->f, name)) {
+        refuse(c,
+               "steps.%s: there is no step of that name; a name with a dash is written "
+               "steps[\"%s-…\"]",
+               name, name);
         return;
     }
-    const struct front_step *step = &c->f->step[index];
-    const json_t *output = declared_output(c, ref, step);
-    if (!output)
+    cleanup_free char *shown = mem_printf("steps.%s", name);
+    const size_t found = c->f->problems.found;
+    const int32_t index = front_refer(c->f, c->scope->step, name, shown);
+    c->problems += c->f->problems.found - found;
+    if (index >= 0)
+        check_step(c, ref, index);
+}
+
+/* outputs.NAME of the round that has ended. */
+static void check_results(struct check *c, const struct cel_reference *ref)
+{
+    const json_t *outputs = json_object_get(c->f->step[c->scope->step].out, "outputs");
+    const json_t *output = ref->count > 1 ? json_object_get(outputs, ref->names[1]) : NULL;
+    if (ref->count < 2) {
+        refuse(c, "outputs: write outputs.NAME");
         return;
-    const char *type = json_get_string(output, "type", "artifact");
-    if (strcmp(type, "artifact") == 0)
-        refuse(c,
-               "steps.%s.outputs.%s is an artifact: take it as an input, or give the output a type",
-               step->name, ref->names[3]);
-    else if (ref->count > 4 && strcmp(type, "json") != 0)
-        refuse(c, "steps.%s.outputs.%s is of type %s and has no field %s", step->name,
-               ref->names[3], type, ref->names[4]);
+    }
+    cleanup_free char *shown = mem_printf("outputs.%s", ref->names[1]);
+    if (output)
+        check_value(c, ref, output, shown, 2);
     else
-        front_need(c->f, (size_t)c->scope->step, index);
+        refuse(c, "%s: this step declares no output of that name", shown);
 }
 
 /* inputs.NAME.path and outputs.NAME.path. */
@@ -175,7 +205,7 @@ static void check_own(struct check *c, const struct cel_reference *ref)
     if (ref->count < 2)
         refuse(c, "%s: write %s.NAME.path", root, root);
     else if (!json_object_get(json_object_get(step->source, root), ref->names[1]))
-        refuse(c, "%s.%s: step %s declares no %.*s of that name", root, ref->names[1], step->name,
+        refuse(c, "%s.%s: step %s declares no %.*s of that name", root, ref->names[1], step->label,
                (int)strlen(root) - 1, root);
     else if (ref->count != 3 || strcmp(ref->names[2], "path") != 0)
         refuse(c, "%s.%s: write %s.%s.path", root, ref->names[1], root, ref->names[1]);
@@ -186,13 +216,13 @@ static check_fn *const ROOT_CHECKS[] = {
     [SCOPE_PARAMS_ROOT] = check_params, [SCOPE_RUN_ROOT] = check_run,
     [SCOPE_EVENT_ROOT] = check_event,   [SCOPE_VARS_ROOT] = check_vars,
     [SCOPE_STEPS_ROOT] = check_steps,   [SCOPE_INPUTS_ROOT] = check_own,
-    [SCOPE_OUTPUTS_ROOT] = check_own,
+    [SCOPE_OUTPUTS_ROOT] = check_own,   [SCOPE_RESULTS_ROOT] = check_results,
 };
 
 /* "params, run, event" */
 static void list_roots(unsigned roots, struct text *out)
 {
-    for (int i = 0; i < SCOPE_ROOT_COUNT; i++) {
+    for (int i = 0; i < SCOPE_AROUND_ROOT; i++) {
         if (roots & (1U << i))
             text_printf(out, "%s%s", out->len ? ", " : "", ROOT_NAMES[i]);
     }
@@ -201,19 +231,64 @@ static void list_roots(unsigned roots, struct text *out)
 static void check_reference(void *user, const struct cel_reference *ref)
 {
     struct check *c = user;
-    for (int i = 0; i < SCOPE_ROOT_COUNT; i++) {
-        if (strcmp(ROOT_NAMES[i], ref->names[0]) == 0 && (c->scope->roots & (1U << i))) {
+    const char *root = ref->names[0];
+    for (int i = 0; i < SCOPE_AROUND_ROOT; i++) {
+        if (strcmp(ROOT_NAMES[i], root) == 0 && (c->scope->roots & (1U << i))) {
             ROOT_CHECKS[i](c, ref);
             return;
         }
     }
+    const size_t found = c->f->problems.found;
+    if (c->scope->roots & SCOPE_AROUND && scope_around(c->f, c->scope, ref)) {
+        c->problems += c->f->problems.found - found;
+        return;
+    }
     char near[FRONT_HINT];
     cleanup_text struct text known = {0};
     list_roots(c->scope->roots, &known);
-    const bool elsewhere = is_word(ref->names[0], ROOT_NAMES);
-    refuse(c, "%s: %s in %s; there is %s%s", ref->names[0],
-           elsewhere ? "cannot be used" : "is not known", c->scope->where, known.data,
-           elsewhere ? "" : hint(ref->names[0], ROOT_NAMES, near));
+    const bool elsewhere = scope_is_taken(root);
+    refuse(c, "%s: %s in %s; there is %s%s", root, elsewhere ? "cannot be used" : "is not known",
+           c->scope->where, known.data, elsewhere ? "" : hint(root, ROOT_NAMES, near));
+}
+
+bool scope_is_taken(const char *name)
+{
+    static const char *const AROUND[] = {"index", "loop", "outcome", NULL};
+    return is_word(name, ROOT_NAMES) || is_word(name, AROUND);
+}
+
+static void count_bare(void *user, const struct cel_reference *ref)
+{
+    size_t *bare = user;
+    *bare += ref->count == 1;
+}
+
+bool scope_is_variable(const struct cel *cel)
+{
+    size_t bare = 0;
+    cel_references(cel, count_bare, &bare);
+    return bare == 1;
+}
+
+struct mention {
+    const char *name;
+    bool found;
+};
+
+static void note_mention(void *user, const struct cel_reference *ref)
+{
+    struct mention *m = user;
+    m->found =
+        m->found || strcmp(ref->names[0], m->name) == 0 || strcmp(ref->names[0], "index") == 0;
+}
+
+bool scope_mentions(const char *condition, const char *name)
+{
+    struct mention m = {.name = name};
+    cleanup_cel struct cel *cel = cel_compile(condition, NULL);
+    if (cel)
+        cel_references(cel, note_mention, &m);
+    return m.found;
 }
 
 bool scope_template(struct front *f, const struct scope *scope, const char *source)

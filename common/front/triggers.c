@@ -36,7 +36,7 @@ static void at_entry(struct front *f, const struct entry *e, const char *key, co
 /* Calls `each` for every entry, in order of KINDS and of the file. */
 static void each_entry(struct front *f, void (*each)(struct front *, const struct entry *))
 {
-    const json_t *on = json_object_get(f->root, "on");
+    const json_t *on = json_object_get(f->unit->root, "on");
     for (size_t kind = 0; kind < ARRAY_LEN(KINDS); kind++) {
         const json_t *value = json_object_get(on, KINDS[kind]);
         struct entry e = {.kind = (enum ir_trigger_kind)kind, .source = value};
@@ -55,7 +55,7 @@ static void declare_vars_of(struct front *f, const struct entry *e)
     const char *name;
     json_t *value;
     json_object_foreach (json_object_get(e->source, "vars"), name, value)
-        names_add(f->user_vars, name, 0);
+        names_add(f->unit->user_vars, name, 0);
 }
 
 void front_declare_vars(struct front *f)
@@ -129,53 +129,6 @@ static void check_cron(struct front *f, const struct entry *e, const json_t *out
         front_problem(f, "timezone: %s", err.text);
 }
 
-/* A parameter that a trigger gives as plain text or value is checked now; one with an expression
- * when the event is there. */
-static void check_given(struct front *f, const char *name, const json_t *value, const char *text)
-{
-    char near[FRONT_HINT];
-    const int32_t index = names_find(f->params, name);
-    if (index < 0) {
-        front_key_problem(f, "params: this pipeline declares no parameter %s%s", name,
-                          front_hint(f, f->params, name, near));
-        return;
-    }
-    const json_t *param = json_array_get(f->params_out, (size_t)index);
-    const int type = ir_type_parse(json_get_string(param, "type", "string"));
-    const json_t *choices = json_object_get(param, "choices"), *choice;
-    struct err err = {0};
-    cleanup_json json_t *read = NULL;
-    if (strstr(text, "${{"))
-        return;
-    if (json_is_string(value))
-        read = ir_output_value((enum ir_type)type, text, strlen(text), &err);
-    else if (ir_value_check((enum ir_type)type, value, &err) == 0)
-        read = json_incref((json_t *)value);
-    size_t i;
-    bool found = choices == NULL || !read;
-    json_array_foreach (choices, i, choice)
-        found = found || ir_value_equal(choice, read);
-    if (!read)
-        front_problem(f, "params.%s: %s", name, err.text);
-    else if (!found)
-        front_problem(f, "params.%s: is not one of the parameter's choices", name);
-}
-
-/* Text is a template as it stands; the text of any other value is, with its ${{ made literal. */
-static char *text_of(const json_t *value)
-{
-    if (json_is_string(value))
-        return mem_string(json_string_value(value));
-    cleanup_free char *json = json_write(value);
-    cleanup_text struct text out = {0};
-    for (const char *s = json; *s; s++) {
-        if (strncmp(s, "${{", 3) == 0)
-            text_puts(&out, "$");
-        text_append(&out, s, 1);
-    }
-    return text_take(&out);
-}
-
 static void read_params(struct front *f, const struct entry *e, json_t *out)
 {
     const struct scope scope = {.roots = SCOPE_OF_TICK, .where = "params", .step = -1};
@@ -184,9 +137,9 @@ static void read_params(struct front *f, const struct entry *e, json_t *out)
     at_entry(f, e, "params", NULL);
     front_few(f, "parameters", params, IR_PARAMS_MAX);
     json_object_foreach (params, name, value) {
-        cleanup_free char *text = text_of(value);
+        cleanup_free char *text = front_template_of(value);
         at_entry(f, e, "params", name);
-        check_given(f, name, value, text);
+        front_given(f, f->unit->params_out, name, value, text);
         if (scope_template(f, &scope, text))
             json_object_set_new(all, name, json_string(text));
     }
@@ -236,7 +189,7 @@ static void check_missing(struct front *f, const struct entry *e)
     size_t i;
     json_t *param;
     at_entry(f, e, NULL, NULL);
-    json_array_foreach (f->params_out, i, param) {
+    json_array_foreach (f->unit->params_out, i, param) {
         const char *name = json_get_string(param, "name", "");
         if (!json_object_get(param, "default") && !json_object_get(given, name))
             front_problem(f,

@@ -71,3 +71,9 @@ bool ir_trigger_fits(const struct ir_trigger *trigger, const char *pipeline,
     }
     return false;
 }
+
+bool ir_wait_fits(const struct ir_wait *wait, const struct event *event)
+{
+    return event->type && type_fits(wait->type, event->type) &&
+           (!wait->source || same(wait->source, event->leatsource));
+}

@@ -6,28 +6,41 @@
 
 #include "common/base/mem.h"
 
-/* Takes away, again and again, the nodes that nobody left needs; what stays is on a cycle or needed
- * by one. `wanted[n]` counts the nodes left that need n, and is 0 for those taken away. */
-static size_t peel(const struct graph_node *nodes, size_t count, int32_t *wanted)
+/* Takes away, again and again, the nodes that nobody left needs, and notes them in `taken`; what
+ * stays is on a cycle or needed by one. `wanted[n]` counts the nodes left that need n, and is 0 for
+ * those taken away. Returns how many were taken. */
+static size_t peel(const struct graph_node *nodes, size_t count, int32_t *wanted, int32_t *taken)
 {
-    cleanup_free int32_t *ready = mem_array(count + 1, sizeof *ready);
-    size_t ready_count = 0, taken = 0;
+    size_t ready = 0, done = 0;
     for (size_t i = 0; i < count; i++) {
         for (size_t n = 0; n < nodes[i].need_count; n++)
             wanted[nodes[i].needs[n]]++;
     }
     for (size_t i = 0; i < count; i++) {
         if (wanted[i] == 0)
-            ready[ready_count++] = (int32_t)i;
+            taken[ready++] = (int32_t)i;
     }
-    while (taken < ready_count) {
-        const struct graph_node *node = &nodes[ready[taken++]];
+    while (done < ready) {
+        const struct graph_node *node = &nodes[taken[done++]];
         for (size_t n = 0; n < node->need_count; n++) {
             if (--wanted[node->needs[n]] == 0)
-                ready[ready_count++] = node->needs[n];
+                taken[ready++] = node->needs[n];
         }
     }
-    return count - taken;
+    return done;
+}
+
+int32_t *graph_order(const struct graph_node *nodes, size_t count)
+{
+    cleanup_free int32_t *wanted = mem_array(count + 1, sizeof *wanted);
+    int32_t *order = mem_array(count + 1, sizeof *order);
+    const size_t taken = peel(nodes, count, wanted, order);
+    for (size_t i = 0; i < taken / 2; i++) {
+        const int32_t swap = order[i];
+        order[i] = order[taken - 1 - i];
+        order[taken - 1 - i] = swap;
+    }
+    return order;
 }
 
 /* The node that `from` is needed by, among those left. Turned round, since every node left has one
@@ -52,8 +65,9 @@ static int32_t lowest_on(const int32_t *by, int32_t at)
 int32_t *graph_cycle(const struct graph_node *nodes, size_t count, size_t *length)
 {
     cleanup_free int32_t *wanted = mem_array(count + 1, sizeof *wanted);
+    cleanup_free int32_t *taken = mem_array(count + 1, sizeof *taken);
     *length = 0;
-    if (peel(nodes, count, wanted) == 0)
+    if (peel(nodes, count, wanted, taken) == count)
         return NULL;
     cleanup_free int32_t *by = mem_array(count, sizeof *by);
     cleanup_free bool *seen = mem_array(count, sizeof *seen);

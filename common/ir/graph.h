@@ -12,5 +12,8 @@ struct graph_node {
  * caller's. NULL and *length 0 when there is none. */
 int32_t *graph_cycle(const struct graph_node *nodes, size_t count, size_t *length);
 
+/* The nodes so that each comes after all that it needs; malloc'd, the caller's. Without a cycle. */
+int32_t *graph_order(const struct graph_node *nodes, size_t count);
+
 /* Sorts and drops repeats; returns how many are left. */
 size_t graph_unique(int32_t *indices, size_t count);

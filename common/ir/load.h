@@ -46,9 +46,27 @@ const char **load_keys(struct loader *l, const json_t *map, size_t *count);
 struct ir_binding *load_bindings(struct loader *l, const json_t *obj, const char *key,
                                  size_t *count);
 
+bool load_flag(struct loader *l, const json_t *obj, const char *key, bool fallback);
+/* A list of text, copied. */
+const char **load_words(struct loader *l, const json_t *obj, const char *key, size_t most,
+                        size_t *count);
+/* `count` zeroed elements in the arena; NULL when there is none. */
+void *load_array(struct loader *l, size_t count, size_t size);
+/* A list of names of steps as indices, sorted, without repeats, with `room` for more after them. */
+int32_t *load_steps_named(struct loader *l, const json_t *obj, const char *key, size_t room,
+                          size_t *count);
+/* {"step", "output"} -> the step's index, -1 after a failure. */
+int32_t load_output_of(struct loader *l, const json_t *from, const char **output);
+
 struct ir_owned *owned_new(void);
 void owned_free(struct ir_owned *owned); /* takes NULL */
 size_t owned_bytes(const struct ir_owned *owned);
 
 void load_triggers(struct loader *l, const json_t *json);
+struct ir_param *load_params(struct loader *l, const json_t *json, size_t *count);
 void load_steps(struct loader *l, const json_t *json);
+/* Parts of a step, and what is done when all are there. */
+void load_program(struct loader *l, const json_t *json, struct ir_step *step);
+void load_shape(struct loader *l, const json_t *json, struct ir_step *step);
+void load_dag_ends(struct loader *l, const json_t *json, struct ir_dag *dag);
+void load_links(struct loader *l);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ir/graph.h"
 #include "common/ir/load.h"
 
 void load_fail(struct loader *l, const char *fmt, ...)
@@ -138,4 +139,59 @@ struct ir_binding *load_bindings(struct loader *l, const json_t *obj, const char
         bindings[i].value = load_template(l, map, names[i]);
     }
     return bindings;
+}
+
+bool load_flag(struct loader *l, const json_t *obj, const char *key, bool fallback)
+{
+    const json_t *value = json_object_get(obj, key);
+    if (value && !json_is_boolean(value))
+        load_fail(l, "%s: must be true or false", key);
+    return value ? json_is_true(value) : fallback;
+}
+
+const char **load_words(struct loader *l, const json_t *obj, const char *key, size_t most,
+                        size_t *count)
+{
+    const json_t *list = load_list(l, obj, key, most);
+    const char **words = load_array(l, json_array_size(list), sizeof *words);
+    for (*count = 0; *count < json_array_size(list); ++*count) {
+        const char *word = json_string_value(json_array_get(list, *count));
+        words[*count] = arena_text(l->ir->arena, word ? word : "");
+        if (!word)
+            load_fail(l, "%s: must be a list of text", key);
+    }
+    return words;
+}
+
+void *load_array(struct loader *l, size_t count, size_t size)
+{
+    return count ? arena_alloc(l->ir->arena, count * size) : NULL;
+}
+
+int32_t *load_steps_named(struct loader *l, const json_t *obj, const char *key, size_t room,
+                          size_t *count)
+{
+    const json_t *list = load_list(l, obj, key, IR_STEPS_MAX);
+    int32_t *steps = load_array(l, json_array_size(list) + room, sizeof *steps);
+    for (*count = 0; *count < json_array_size(list); ++*count) {
+        const char *name = json_string_value(json_array_get(list, *count));
+        const int32_t index = name ? ir_step_index(l->ir, name) : -1;
+        if (index < 0) {
+            load_fail(l, "%s: there is no step %.64s", key, name ? name : "without a name");
+            break;
+        }
+        steps[*count] = index;
+    }
+    *count = graph_unique(steps, *count);
+    return steps;
+}
+
+int32_t load_output_of(struct loader *l, const json_t *from, const char **output)
+{
+    const char *name = load_text(l, from, "step", true);
+    const int32_t index = ir_step_index(l->ir, name);
+    *output = load_text(l, from, "output", true);
+    if (index < 0)
+        load_fail(l, "there is no step %.64s to take output %.64s of", name, *output);
+    return index;
 }

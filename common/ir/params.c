@@ -94,3 +94,40 @@ json_t *ir_params(const struct ir *ir, const json_t *given, bool from_text, stru
     }
     return TAKE(out);
 }
+
+json_t *ir_group_params(const struct ir_group *group, const struct cel_vars *vars, struct err *err)
+{
+    cleanup_json json_t *out = json_object();
+    for (size_t i = 0; i < group->param_count; i++) {
+        const struct ir_param *param = &group->params[i];
+        cleanup_json json_t *given =
+            param->value ? template_eval_json(param->value, vars, err) : NULL;
+        if (param->value && !given) {
+            err_wrap(err, "parameter %s", param->name);
+            return NULL;
+        }
+        json_t *one = given ? read_one(param, given, true, err) : json_incref(param->fallback);
+        if (!one) {
+            if (!given)
+                err_set(err, LEAT_EINPUT, "parameter %s: must be given, it has no default",
+                        param->name);
+            return NULL;
+        }
+        json_object_set_new(out, param->name, one);
+    }
+    return TAKE(out);
+}
+
+int ir_items_check(const json_t *items, struct err *err)
+{
+    if (!json_is_array(items))
+        return err_set(err, LEAT_EINPUT, "for_each: must be a list, not %s", ir_json_kind(items));
+    if (json_array_size(items) > IR_ITEMS_MAX)
+        return err_set(err, LEAT_ELIMIT, "for_each: %zu items: at most %d", json_array_size(items),
+                       IR_ITEMS_MAX);
+    cleanup_free char *text = json_write(items);
+    if (strlen(text) > IR_ITEMS_BYTES_MAX)
+        return err_set(err, LEAT_ELIMIT, "for_each: the items come to %zu bytes: at most %d",
+                       strlen(text), IR_ITEMS_BYTES_MAX);
+    return 0;
+}

@@ -7,8 +7,8 @@
 #include "common/base/mem.h"
 
 static const char *const reserved[] = {
-    "as",  "break", "const",   "continue",  "else",   "for", "function", "if",   "import",
-    "let", "loop",  "package", "namespace", "return", "var", "void",     "while"};
+    "as",     "break", "const",   "continue",  "else",   "for", "function", "if",
+    "import", "let",   "package", "namespace", "return", "var", "void",     "while"};
 
 static const struct {
     const char *word;

@@ -60,13 +60,18 @@ static size_t length(const char *text)
 static void take(struct core *core, struct run *run, const struct learned_result *result,
                  const struct core_now *now, struct batch *out)
 {
-    if (result->state != STEP_SUCCEEDED || result->step < 0 || result->step >= run->step_count ||
-        run->anew[result->step] || step_is_over(&run->steps[result->step]))
+    const struct ir *ir = run->version->ir;
+    if (result->state != STEP_SUCCEEDED || result->step < 0 ||
+        result->step >= (int32_t)ir->step_count || run->anew[result->step])
         return;
+    const struct ir_step *def = &ir->steps[result->step];
+    const struct step_ref at = {&run->root, def->place};
+    if (def->parent >= 0 || def->finally || step_is_over(ref_step(at)))
+        return; /* groups as a whole; what is finally runs after every run */
     char old[UUID_TEXT];
     uuid_format(&run->adopts->id, old);
     cleanup_free char *reason = mem_printf("adopted from %s", old);
-    step_end(core, run, result->step,
+    step_end(core, at,
              &(struct step_end){.state = STEP_SUCCEEDED,
                                 .attempt = result->attempt,
                                 .attempt_id = result->attempt_id,

@@ -9,6 +9,7 @@
 #include "common/base/mem.h"
 #include "common/base/plant.h"
 #include "scheduler/core/backoff.h"
+#include "scheduler/core/frames.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/place.h"
 #include "scheduler/core/steps.h"
@@ -35,12 +36,12 @@ int64_t step_lost_silence(const struct core *core, const struct ir_step *def)
 
 static const struct ir_step *attempt_ir(const struct attempt *a)
 {
-    return a->run->version->ir ? step_ir(a->run, a->step) : NULL;
+    return ref_ir_known(a->at);
 }
 
 static struct step *attempt_step(const struct attempt *a)
 {
-    return &a->run->steps[a->step];
+    return ref_step(a->at);
 }
 
 /* ---- on and off a worker: the only places where `used` changes ------------------------------ */
@@ -118,17 +119,16 @@ static void attempt_arm(struct core *core, struct attempt *a, const struct core_
         timers_set(&core->timers, &a->timer, TIMER_ATTEMPT, now->mono_us + a->due_us);
 }
 
-struct attempt *attempt_new(struct core *core, struct run *run, int32_t step, struct worker *worker,
+struct attempt *attempt_new(struct core *core, struct step_ref at, struct worker *worker,
                             const struct core_now *now)
 {
-    const struct ir_step *def = step_ir(run, step);
-    struct step *s = &run->steps[step];
+    const struct ir_step *def = ref_ir(at);
+    struct step *s = ref_step(at);
     struct attempt *a = mem_alloc(sizeof *a);
     core->bytes += (int64_t)sizeof *a;
     a->id = core_uuid(core, now->wall_us);
     a->nonce = (int64_t)(core_random(core) >> 1);
-    a->run = run;
-    a->step = step;
+    a->at = at;
     a->number = s->attempt + 1;
     a->worker = worker;
     a->takes = (struct capacity){def->slots, def->gpu, def->cpu, def->memory};
@@ -138,7 +138,7 @@ struct attempt *attempt_new(struct core *core, struct run *run, int32_t step, st
     machine_move(&MACHINE_STEP, &s->state, STEP_PLACED);
     attempt_link(core, a);
     attempt_arm(core, a, now);
-    step_mark(core, run, step);
+    step_mark(core, at);
     return a;
 }
 
@@ -174,8 +174,9 @@ static void write_done(const struct attempt *a, const struct ending *end,
     const struct report_result *result = end->result;
     struct batch_attempt *row = batch_add_attempts(out);
     *row = (struct batch_attempt){
-        .run = a->run->id,
-        .step = a->step,
+        .run = ref_run(a->at)->id,
+        .step = ref_index(a->at),
+        .iteration = ref_iteration(a->at),
         .attempt = a->number,
         .attempt_id = a->id,
         .state = DONE_AS[end->outcome],
@@ -207,7 +208,7 @@ static void finish_step(struct core *core, struct attempt *a, int state, const s
         step.log = result->log;
         step.image = result->image;
     }
-    step_end(core, a->run, a->step, &step, now, out);
+    step_end(core, a->at, &step, now, out);
     attempt_drop(core, a);
 }
 
@@ -215,12 +216,11 @@ static void finish_step(struct core *core, struct attempt *a, int state, const s
 static void try_again(struct core *core, struct attempt *a, const struct ending *end,
                       int64_t wait_us, const struct core_now *now, struct batch *out)
 {
-    struct run *run = a->run;
-    int32_t i = a->step;
+    struct step_ref at = a->at;
     write_done(a, end, now, out);
     if (wait_us == 0) {
         attempt_drop(core, a);
-        place_ready(core, run, i);
+        place_ready(core, at);
         return;
     }
     timers_clear(&core->timers, &a->timer);
@@ -234,7 +234,7 @@ static void try_again(struct core *core, struct attempt *a, const struct ending 
     free(a->reason);
     a->reason = mem_printf("tried again after attempt %d: %.600s", a->number, end->reason);
     timers_set(&core->timers, &a->timer, TIMER_BACKOFF, now->mono_us + wait_us);
-    step_mark(core, run, i);
+    step_mark(core, at);
 }
 
 static void end_succeeded(struct core *core, struct attempt *a, const struct ending *end,
@@ -243,16 +243,36 @@ static void end_succeeded(struct core *core, struct attempt *a, const struct end
     finish_step(core, a, STEP_SUCCEEDED, end, now, out);
 }
 
+static bool has_code(const int32_t *codes, size_t count, int64_t code)
+{
+    for (size_t i = 0; i < count; i++)
+        if (codes[i] == code)
+            return true;
+    return false;
+}
+
+/* Does its policy mean this end of an attempt? */
+static bool is_meant(const struct ir_retry *retry, const struct ending *end)
+{
+    if (end->outcome != REPORT_RESULT_OUTCOME_FAILED)
+        return retry->on_timed_out;
+    if (!retry->on_failed)
+        return false;
+    const int64_t code = end->result ? end->result->exit_code : -1;
+    if (retry->exit_codes && !has_code(retry->exit_codes, retry->exit_code_count, code))
+        return false;
+    return !has_code(retry->not_exit_codes, retry->not_exit_code_count, code);
+}
+
 static void end_failed(struct core *core, struct attempt *a, const struct ending *end,
                        const struct core_now *now, struct batch *out)
 {
-    const struct ir_retry *retry = &step_ir(a->run, a->step)->retry;
+    const struct ir_retry *retry = &ref_ir(a->at)->retry;
     struct backoff policy = {(uint32_t)retry->max_attempts, retry->first_us, retry->cap_us,
                              retry->factor};
-    bool meant =
-        end->outcome == REPORT_RESULT_OUTCOME_FAILED ? retry->on_failed : retry->on_timed_out;
     uint32_t failures = (uint32_t)(a->number - attempt_step(a)->lost);
-    int64_t wait = meant ? backoff_wait_us(&policy, failures + 1, core_random01(core)) : -1;
+    int64_t wait =
+        is_meant(retry, end) ? backoff_wait_us(&policy, failures + 1, core_random01(core)) : -1;
     if (wait < 0)
         finish_step(core, a, STEP_FAILED, end, now, out);
     else
@@ -264,7 +284,7 @@ static void end_failed(struct core *core, struct attempt *a, const struct ending
 static void end_lost(struct core *core, struct attempt *a, const struct ending *end,
                      const struct core_now *now, struct batch *out)
 {
-    const struct ir_retry *retry = &step_ir(a->run, a->step)->retry;
+    const struct ir_retry *retry = &ref_ir(a->at)->retry;
     struct step *s = attempt_step(a);
     s->lost++;
     if (retry->on_lost && s->lost <= retry->max_lost) {
@@ -303,9 +323,9 @@ static end_fn *const WHILE_RUNNING[] = {
 static void attempt_over(struct core *core, struct attempt *a, const struct ending *end,
                          const struct core_now *now, struct batch *out)
 {
-    if (a->run->broken && end->outcome != REPORT_RESULT_OUTCOME_SUCCEEDED)
+    if (ref_run(a->at)->broken && end->outcome != REPORT_RESULT_OUTCOME_SUCCEEDED)
         finish_step(core, a, STEP_FAILED, end, now, out); /* no policy can be read */
-    else if (a->run->state != RUN_CANCELLING)
+    else if (!frame_stops(a->at))
         WHILE_RUNNING[end->outcome](core, a, end, now, out);
     else if (end->outcome == REPORT_RESULT_OUTCOME_SUCCEEDED)
         finish_step(core, a, STEP_SUCCEEDED, end, now, out);
@@ -333,7 +353,7 @@ static void on_started(struct core *core, struct attempt *a, const struct report
     machine_move(&MACHINE_STEP, &s->state, STEP_RUNNING);
     a->since_us = now->wall_us;
     attempt_arm(core, a, now);
-    step_mark(core, a->run, a->step);
+    step_mark(core, a->at);
 }
 
 static void on_finished(struct core *core, struct attempt *a, const struct report *report,
@@ -388,18 +408,16 @@ void attempt_lost(struct core *core, struct attempt *a, const char *reason, bool
 void attempt_ask_cancel(struct core *core, struct attempt *a, const struct core_now *now,
                         struct batch *out)
 {
-    struct run *run = a->run;
+    const struct frame *f = a->at.frame;
     const struct ir_step *def = attempt_ir(a);
-    int64_t grace = step_grace(core, def);
+    const char *reason = f->reason ? f->reason : f->run->reason;
     machine_move(&MACHINE_STEP, &attempt_step(a)->state, STEP_CANCELLING);
     a->since_us = now->wall_us;
-    a->due_us = 0;
-    timers_clear(&core->timers, &a->timer); /* the cancel's deadline takes over */
-    order_cancel(core, a->worker, &a->id, a->nonce, grace, run->reason, out);
-    step_mark(core, run, a->step);
-    int64_t deadline = now->mono_us + step_lost_silence(core, def);
-    if (run->cancel.place && run->cancel.at < deadline)
-        timers_set(&core->timers, &run->cancel, TIMER_RUN_CANCEL, deadline);
+    a->due_us = step_lost_silence(core, def);
+    timers_set(&core->timers, &a->timer, TIMER_ATTEMPT, now->mono_us + a->due_us);
+    order_cancel(core, a->worker, &a->id, a->nonce, step_grace(core, def),
+                 reason ? reason : "cancelled", out);
+    step_mark(core, a->at);
 #ifdef LEAT_PLANTS
     a->given_back = true; /* before the worker has let go */
     a->worker->slots_apart -= a->takes.slots;
@@ -408,10 +426,15 @@ void attempt_ask_cancel(struct core *core, struct attempt *a, const struct core_
 #endif
 }
 
-void attempt_give_up(struct core *core, struct attempt *a, const char *reason,
-                     const struct core_now *now, struct batch *out)
+static void worker_is_late(struct core *core, struct attempt *a, const struct core_now *now,
+                           struct batch *out)
 {
-    struct ending end = {REPORT_RESULT_OUTCOME_LOST, NULL, reason, 0};
+    if (attempt_step(a)->state != STEP_CANCELLING) {
+        attempt_lost(core, a, "the worker said nothing after the step's timeout", true, now, out);
+        return;
+    }
+    struct ending end = {REPORT_RESULT_OUTCOME_LOST, NULL, "the worker did not answer the cancel",
+                         0};
     attempt_over(core, a, &end, now, out);
 }
 
@@ -419,11 +442,10 @@ void attempt_timer_due(struct core *core, struct attempt *a, const struct core_n
                        struct batch *out)
 {
     if (a->worker) {
-        attempt_lost(core, a, "the worker said nothing after the step's timeout", true, now, out);
+        worker_is_late(core, a, now, out);
         return;
     }
-    struct run *run = a->run;
-    int32_t i = a->step;
+    struct step_ref at = a->at;
     attempt_drop(core, a);
-    place_ready(core, run, i);
+    place_ready(core, at);
 }

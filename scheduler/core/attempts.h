@@ -3,7 +3,7 @@
 #include "scheduler/core/state.h"
 
 /* A fresh attempt of a ready step on a worker: counted there, its deadline armed. */
-struct attempt *attempt_new(struct core *core, struct run *run, int32_t step, struct worker *worker,
+struct attempt *attempt_new(struct core *core, struct step_ref at, struct worker *worker,
                             const struct core_now *now);
 /* Takes it off its worker, its timer and its step, and frees it. Works on waits too. */
 void attempt_drop(struct core *core, struct attempt *a);
@@ -21,12 +21,10 @@ void attempt_report(struct core *core, const struct report *report, const struct
 /* `tell`: the worker may still come to run it, so it gets a cancel. */
 void attempt_lost(struct core *core, struct attempt *a, const char *reason, bool tell,
                   const struct core_now *now, struct batch *out);
-/* Its run is cancelling: asks the worker to end it. */
+/* What it is part of is stopped: asks the worker to end it, and gives up when it is silent for too
+ * long. */
 void attempt_ask_cancel(struct core *core, struct attempt *a, const struct core_now *now,
                         struct batch *out);
-/* Its run is cancelling and the worker did not answer in time. */
-void attempt_give_up(struct core *core, struct attempt *a, const char *reason,
-                     const struct core_now *now, struct batch *out);
 /* TIMER_ATTEMPT and TIMER_BACKOFF. */
 void attempt_timer_due(struct core *core, struct attempt *a, const struct core_now *now,
                        struct batch *out);

@@ -107,6 +107,19 @@ struct batch_attempt { /* insert into attempt_done */
     const char *image;
 };
 
+/* One try of a step that is a group begins: insert into group_start. Its frames have the iterations
+ * first, first + 1, …; the row never changes. */
+struct batch_group {
+    struct uuid run;
+    int32_t step;
+    int32_t iteration;
+    int32_t attempt;
+    int32_t first;
+    int32_t count;
+    int32_t branch;    /* taken, of a switch */
+    const char *items; /* JSON list; NULL = the IR has them, or there are none */
+};
+
 struct batch_worker { /* upsert of worker */
     const char *id;
     struct uuid incarnation;
@@ -151,6 +164,7 @@ struct batch_tombstone {
     A(steps, struct batch_step)                                                                    \
     A(results, struct batch_result)                                                                \
     A(attempts, struct batch_attempt)                                                              \
+    A(groups, struct batch_group)                                                                  \
     A(workers, struct batch_worker)                                                                \
     A(commands, struct batch_command)                                                              \
     A(numbers, struct batch_number)                                                                \

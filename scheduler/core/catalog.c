@@ -38,6 +38,40 @@ struct version *version_get(struct core *core, const char *pipeline, const char 
     return v;
 }
 
+/* Whose outputs are looked at: by expressions, inputs, items, and by the DAG around it. */
+static void mark_dag(const struct ir_dag *dag, uint8_t *looked_at)
+{
+    for (size_t i = 0; i < dag->output_count; i++)
+        looked_at[dag->outputs[i].step] = 1;
+}
+
+static void mark_step(const struct ir_step *def, uint8_t *looked_at)
+{
+    for (size_t i = 0; i < def->see_count; i++)
+        looked_at[def->sees[i]] = 1;
+    for (size_t i = 0; i < def->input_count; i++)
+        if (def->inputs[i].kind == IR_INPUT_OUTPUT && def->inputs[i].step >= 0)
+            looked_at[def->inputs[i].step] = 1;
+    const struct ir_group *group = def->group;
+    if (group && group->folder_step >= 0)
+        looked_at[group->folder_step] = 1;
+    for (size_t b = 0; group && b < group->branch_count; b++)
+        mark_dag(&group->branches[b].dag, looked_at);
+}
+
+static void version_look(struct version *v)
+{
+    const struct ir *ir = v->ir;
+    v->lanes = mem_array(ir->step_count, sizeof *v->lanes);
+    v->sees = mem_array(ir->step_count, 1);
+    v->looked_at = mem_array(ir->step_count, 1);
+    mark_dag(&ir->root, v->looked_at);
+    for (size_t i = 0; i < ir->step_count; i++) {
+        v->sees[i] = order_sees(&ir->steps[i]);
+        mark_step(&ir->steps[i], v->looked_at);
+    }
+}
+
 static void version_learn(struct core *core, const struct snapshot_version *from)
 {
     struct version *v = version_find(core, from->pipeline, from->hash);
@@ -54,10 +88,7 @@ static void version_learn(struct core *core, const struct snapshot_version *from
                                err.text);
         return;
     }
-    v->lanes = mem_array(v->ir->step_count, sizeof *v->lanes);
-    v->sees = mem_array(v->ir->step_count, 1);
-    for (size_t i = 0; i < v->ir->step_count; i++)
-        v->sees[i] = order_sees(&v->ir->steps[i]);
+    version_look(v);
 }
 
 static void version_free(struct core *core, struct version *v)
@@ -66,6 +97,7 @@ static void version_free(struct core *core, struct version *v)
     ir_unref(v->ir);
     free(v->lanes);
     free(v->sees);
+    free(v->looked_at);
     free(v->broken);
     free(v->hash);
     free(v->pipeline);
@@ -198,7 +230,7 @@ static void run_learn(struct core *core, const struct snapshot_run *from)
 static void result_learn(struct core *core, const struct snapshot_result *from)
 {
     struct learned *l = learned_find(core, &from->run);
-    if (!l || !l->fresh)
+    if (!l || !l->fresh || from->iteration != 0) /* groups are adopted whole or not at all */
         return;
     MEM_ROOM(l->results, l->result_count, l->result_cap);
     l->results[l->result_count++] = (struct learned_result){

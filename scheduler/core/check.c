@@ -5,6 +5,7 @@
 
 #include "common/base/plant.h"
 #include "scheduler/core/core.h"
+#include "scheduler/core/frames.h"
 #include "scheduler/core/state.h"
 
 #define MUST(condition)                                                                            \
@@ -18,6 +19,7 @@
 struct recount {
     int64_t placed, ready, waiting, queued, live_steps;
     int64_t armed;     /* timers of living things */
+    int64_t left;      /* steps that are not terminal */
     int64_t to_settle; /* steps that belong on the settle queue */
 };
 
@@ -29,12 +31,11 @@ static void count_timer(const struct core *core, const struct timer *t, struct r
     MUST(t->place <= core->timers.count && core->timers.heap[t->place - 1] == t);
 }
 
-static void check_attempt(const struct core *core, const struct run *run, int32_t i,
-                          struct recount *n)
+static void check_attempt(const struct core *core, struct step_ref at, struct recount *n)
 {
-    const struct step *s = &run->steps[i];
+    const struct step *s = ref_step(at);
     const struct attempt *a = s->live;
-    MUST(a->run == run && a->step == i);
+    MUST(a->at.frame == at.frame && a->at.place == at.place);
     count_timer(core, &a->timer, n);
     if (s->state == STEP_WAITING) {
         n->waiting++;
@@ -46,16 +47,16 @@ static void check_attempt(const struct core *core, const struct run *run, int32_
     struct attempt *indexed = NULL;
     HASH_FIND(hh, core->attempts, &a->id, sizeof a->id, indexed);
     MUST(indexed == a);
-    MUST(s->state != STEP_CANCELLING || run->cancel.place || run->giving_up || run->broken);
+    MUST(s->state != STEP_CANCELLING || a->timer.place);
 }
 
-static void check_needs(const struct run *run, int32_t i)
+static void check_needs(struct step_ref at)
 {
-    const struct ir_step *def = step_ir(run, i);
+    const struct ir_step *def = ref_ir(at);
     int32_t open = 0;
     for (size_t d = 0; d < def->need_count; d++)
-        open += !step_is_over(&run->steps[def->needs[d]]);
-    MUST(open == run->steps[i].needs_left);
+        open += !step_is_over(&at.frame->steps[step_ir(ref_run(at), def->needs[d])->place]);
+    MUST(open == ref_step(at)->needs_left);
 }
 
 static bool has_attempt(int state)
@@ -64,40 +65,91 @@ static bool has_attempt(int state)
            state == STEP_WAITING;
 }
 
-static void check_step(const struct core *core, const struct run *run, int32_t i, struct recount *n)
+static void check_frame(const struct core *core, const struct frame *f, struct recount *n);
+
+static void check_group(const struct core *core, struct step_ref at, struct recount *n)
 {
-    const struct step *s = &run->steps[i];
+    const struct group *g = ref_step(at)->group;
+    const struct frame *f;
+    int32_t open = 0, going = 0;
+    MUST(g->at.frame == at.frame && g->at.place == at.place);
+    count_timer(core, &g->timeout, n);
+    count_timer(core, &g->wait, n);
+    DL_FOREACH (g->frames, f) {
+        open++;
+        going += f->left > 0; /* the others are closed in the turn after a takeover */
+        MUST(f->group == g && f->id == g->first + f->ordinal && f->ordinal < g->count);
+        check_frame(core, f, n);
+    }
+    MUST(open == g->open);
+    MUST(g->begun == g->open + g->done || plant_on(PLANT_ITEM_COUNTED_TWICE));
+    if (ref_step(at)->state == STEP_WAITING) {
+        n->waiting++;
+        MUST(g->wait.place && open == 0);
+        return;
+    }
+    const int32_t most = g->def->group->parallelism;
+    MUST(most == 0 || going <= most);
+    MUST(open || g->starting || g->wait.place); /* something of it goes on */
+    MUST((ref_step(at)->state == STEP_CANCELLING) <= (g->stop != GOES_ON));
+}
+
+static void check_step(const struct core *core, struct step_ref at, struct recount *n)
+{
+    const struct step *s = ref_step(at);
+    const struct run *run = ref_run(at);
     if (run->version->ir)
-        check_needs(run, i);
-    MUST(has_attempt(s->state) == (s->live != NULL));
+        check_needs(at);
+    MUST(has_attempt(s->state) == (s->live != NULL) || run->broken);
     MUST((s->state == STEP_READY) == (s->heap_place != 0) || run->broken);
     n->ready += s->heap_place != 0;
-    n->to_settle += run->state == RUN_RUNNING && s->state == STEP_PENDING && s->needs_left == 0;
-    if (s->live)
-        check_attempt(core, run, i, n);
+    n->to_settle += s->state == STEP_PENDING && s->needs_left == 0 && frame_lets_begin(at);
+    if (ref_is_group(at) && s->group)
+        check_group(core, at, n);
+    else if (s->live)
+        check_attempt(core, at, n);
+}
+
+static void check_frame(const struct core *core, const struct frame *f, struct recount *n)
+{
+    int32_t left = 0, work_left = 0, failed = 0, cancelled = 0;
+    const int32_t work = f->dag ? (int32_t)f->dag->work : f->count;
+    struct step_ref at = {(struct frame *)(uintptr_t)f, 0};
+    MUST(!f->over || !f->steps);
+    count_timer(core, &f->finally, n);
+    for (; f->steps && at.place < f->count; at.place++) {
+        const int state = ref_step(at)->state;
+        const bool over = step_is_over(ref_step(at));
+        const struct ir_step *def = ref_ir_known(at);
+        left += !over;
+        work_left += !over && at.place < work;
+        failed += def && ((state == STEP_FAILED && !def->allow_failure) ||
+                          (state == STEP_CANCELLED && at.place >= work));
+        cancelled += state == STEP_CANCELLED && at.place < work;
+        check_step(core, at, n);
+    }
+    const bool broken = f->run->broken;
+    MUST(left == f->left && work_left == f->work_left);
+    MUST(broken || (failed == f->failed && cancelled == f->cancelled));
+    MUST(left > 0 || f->closing || f->sweeping || broken || f->run->state == RUN_PENDING ||
+         f->run->state == RUN_QUEUED);
+    MUST(work_left > 0 || f->in_finally || f->closing || broken || !f->steps || left == 0 ||
+         f->run->state == RUN_PENDING || f->run->state == RUN_QUEUED);
+    n->left += left;
 }
 
 static void check_run(const struct core *core, const struct run *run, struct recount *n)
 {
-    int32_t left = 0, failed = 0;
+    const int64_t before = n->left;
     MUST(!machine_is_terminal(&MACHINE_RUN, run->state) && !run->over);
     count_timer(core, &run->timeout, n);
-    count_timer(core, &run->cancel, n);
-    for (int32_t i = 0; run->steps && i < run->step_count; i++) {
-        int state = run->steps[i].state;
-        left += !step_is_over(&run->steps[i]);
-        failed += state == STEP_FAILED || state == STEP_UPSTREAM_FAILED;
-        check_step(core, run, i, n);
-    }
-    MUST(left == run->left && (failed == run->failed || run->broken));
-    MUST(left > 0 || run->state == RUN_PENDING || run->state == RUN_QUEUED || run->sweeping ||
-         run->broken);
-    MUST(run->state != RUN_CANCELLING || run->sweeping || run->cancel.place || run->giving_up ||
-         run->broken);
+    check_frame(core, &run->root, n);
+    MUST(run->live == n->left - before);
+    MUST((run->root.stop != GOES_ON) == (run->state == RUN_CANCELLING) || run->broken);
     n->queued += run->state == RUN_QUEUED;
     MUST((run->state == RUN_PENDING) == run->adopting || run->broken);
     if (run->state != RUN_PENDING && run->state != RUN_QUEUED)
-        n->live_steps += left;
+        n->live_steps += run->live;
 }
 
 static void check_pipelines(const struct core *core)
@@ -145,7 +197,7 @@ static void check_lanes(const struct core *core, struct recount *n)
         DL_FOREACH (p->lanes, l) {
             count_timer(core, &l->blocked, n);
             for (size_t i = 0; i < l->count; i++)
-                MUST(l->heap[i].run->steps[l->heap[i].step].heap_place == i + 1);
+                MUST(ref_step(l->heap[i])->heap_place == i + 1);
             ready += (int64_t)l->count;
         }
     }
@@ -158,9 +210,10 @@ static void check_settle(const struct core *core, const struct recount *n)
     const struct step_queue *q = &core->settle;
     for (size_t i = 0; i < q->count; i++) {
         struct step_ref ref = q->items[(q->head + i) & (q->cap - 1)];
-        const struct step *s = &ref.run->steps[ref.step];
-        found += !ref.run->over && ref.run->state == RUN_RUNNING && s->state == STEP_PENDING &&
-                 s->needs_left == 0;
+        if (ref.frame->over)
+            continue;
+        const struct step *s = ref_step(ref);
+        found += s->state == STEP_PENDING && s->needs_left == 0 && frame_lets_begin(ref);
     }
     MUST(found == n->to_settle); /* none is forgotten, none is there twice */
 }

@@ -11,6 +11,8 @@
 #include "scheduler/core/change.h"
 #include "scheduler/core/commands.h"
 #include "scheduler/core/events.h"
+#include "scheduler/core/frames.h"
+#include "scheduler/core/groups.h"
 #include "scheduler/core/place.h"
 #include "scheduler/core/restore.h"
 #include "scheduler/core/retire.h"
@@ -57,12 +59,12 @@ static void queue_grow(struct step_queue *q)
     *q = (struct step_queue){items, 0, q->count, cap};
 }
 
-void queue_push(struct step_queue *q, struct run *run, int32_t step)
+void queue_push(struct step_queue *q, struct step_ref at)
 {
     if (q->count == q->cap)
         queue_grow(q);
-    q->items[(q->head + q->count++) & (q->cap - 1)] = (struct step_ref){run, step};
-    run->pins++;
+    q->items[(q->head + q->count++) & (q->cap - 1)] = at;
+    at.frame->pins++;
 }
 
 struct step_ref queue_pop(struct step_queue *q)
@@ -70,7 +72,7 @@ struct step_ref queue_pop(struct step_queue *q)
     struct step_ref ref = q->items[q->head];
     q->head = (q->head + 1) & (q->cap - 1);
     q->count--;
-    ref.run->pins--;
+    ref.frame->pins--;
     return ref;
 }
 
@@ -104,20 +106,10 @@ struct core *core_new(const struct core_config *config)
     return core;
 }
 
-static void free_attempts(struct core *core)
-{
-    struct run *run, *next;
-    HASH_ITER (hh, core->runs, run, next)
-        for (int32_t i = 0; i < run->step_count; i++)
-            if (run->steps && run->steps[i].live)
-                attempt_drop(core, run->steps[i].live);
-}
-
 void core_free(struct core *core)
 {
     if (!core)
         return;
-    free_attempts(core);
     runs_free_all(core);
     catalog_free(core);
     workers_free(core);
@@ -201,8 +193,14 @@ static void fire(struct core *core, struct timer *t, const struct core_now *now,
     case TIMER_RUN_TIMEOUT:
         run_timeout_due(core, OWNER(t, struct run, timeout), now, out);
         return;
-    case TIMER_RUN_CANCEL:
-        run_cancel_due(core, OWNER(t, struct run, cancel));
+    case TIMER_FINALLY:
+        frame_finally_due(core, OWNER(t, struct frame, finally), now, out);
+        return;
+    case TIMER_GROUP:
+        group_timeout_due(core, OWNER(t, struct group, timeout), now, out);
+        return;
+    case TIMER_GROUP_WAIT:
+        group_wait_due(core, OWNER(t, struct group, wait), now, out);
         return;
     case TIMER_SILENCE:
         worker_silence_due(core, OWNER(t, struct worker, silence), now);
@@ -238,10 +236,11 @@ static struct room room_for(const struct core *core, const struct batch *out)
 static bool work_once(struct core *core, const struct core_now *now, struct batch *out)
 {
     if (core->sweeping) {
-        run_sweep(core, core->sweeping, now, out);
+        frame_sweep(core, core->sweeping, now, out);
         return true;
     }
-    return adopt_one(core, now, out) || steps_settle_one(core, now, out) ||
+    return frames_close_one(core, now, out) || adopt_one(core, now, out) ||
+           groups_begin_one(core, now, out) || steps_settle_one(core, now, out) ||
            restore_resend_one(core, out) || place_one(core, now, out);
 }
 
@@ -251,6 +250,7 @@ static void end_batch(struct core *core, const struct core_now *now, struct batc
     workers_flush(core, now, out);
     pipelines_flush_numbers(core, out);
     change_append(out);
+    frames_free_over(core);
     runs_free_over(core);
     catalog_forget(core);
     core->batch_bytes = 0;
@@ -272,9 +272,10 @@ void core_turn(struct core *core, const struct core_now *now, struct batch *out)
 
 int64_t core_deadline(const struct core *core)
 {
-    bool busy = core->settle.count || core->dirty.count || core->sweeping || core->adopting ||
-                core->dirty_pools || core->dirty_workers || core->dirty_numbers || core->judge ||
-                core->restored || (core->resend_count && core->drained >= core->resend_ticket);
+    bool busy = core->settle.count || core->dirty.count || core->sweeping || core->closing ||
+                core->starting || core->adopting || core->dirty_pools || core->dirty_workers ||
+                core->dirty_numbers || core->judge || core->restored ||
+                (core->resend_count && core->drained >= core->resend_ticket);
     return busy ? 0 : timers_next(&core->timers);
 }
 

@@ -7,6 +7,7 @@
 #include "common/base/mem.h"
 #include "common/text/json.h"
 #include "scheduler/core/attempts.h"
+#include "scheduler/core/frames.h"
 #include "scheduler/core/view.h"
 
 /* ---- what a step's templates look at ------------------------------------------------------- */
@@ -56,14 +57,25 @@ int order_executor_parse(const char *name)
     return ORDER_START_EXECUTOR_NONE;
 }
 
-int order_when(struct run *run, int32_t step, bool *holds, struct err *err)
+uint8_t order_sees_template(const struct template *t)
 {
-    const struct ir_step *def = step_ir(run, step);
     uint8_t sees = 0;
-    cel_references(def->when, note_reference, &sees);
+    note_template(t, &sees);
+    return sees;
+}
+
+uint8_t order_sees_cel(const struct cel *cel)
+{
+    uint8_t sees = 0;
+    cel_references(cel, note_reference, &sees);
+    return sees;
+}
+
+int order_when(struct step_ref at, const struct cel *when, bool *holds, struct err *err)
+{
     struct view view;
-    view_open(&view, run, step, sees, NULL);
-    int rc = cel_eval_bool(def->when, &view.vars, holds, err);
+    view_open(&view, at, order_sees_cel(when), NULL);
+    int rc = cel_eval_bool(when, &view.vars, holds, err);
     view_close(&view);
     return rc;
 }
@@ -111,7 +123,7 @@ void order_grant(struct core *core, const struct worker *w, int64_t heartbeat, s
 /* ---- a start order ------------------------------------------------------------------------- */
 
 struct build {
-    struct run *run;
+    struct step_ref at;
     const struct ir_step *def;
     const struct cel_vars *vars;
     struct arena *arena;
@@ -166,14 +178,20 @@ static const struct ir_output *output_named(const struct ir_step *def, const cha
 static int put_upstream(const struct build *b, const struct ir_input *in, struct order_input *to,
                         struct err *err)
 {
-    const struct ir_step *from = step_ir(b->run, in->step);
+    const struct ir_step *from = step_ir(ref_run(b->at), in->step);
     const struct ir_output *declared = output_named(from, in->output);
-    json_t *value = json_object_get(b->run->steps[in->step].outputs, in->output);
+    const struct frame *f = frame_of_step(b->at.frame, in->step);
+    json_t *value = f ? json_object_get(f->steps[from->place].outputs, in->output) : NULL;
+    if (json_is_null(value))
+        value = NULL;
     if (!value && declared && declared->optional)
         return 0;
     if (!value)
         return err_set(err, LEAT_EINPUT, "input %s: step %s has no output %s", in->name, from->name,
                        in->output);
+    if (declared && declared->type == IR_ARTIFACT && declared->list)
+        return err_set(err, LEAT_EINPUT,
+                       "input %s: this build cannot give a list of artifacts to a step", in->name);
     const char *artifact = json_string_value(json_object_get(value, "artifact"));
     if (declared && declared->type != IR_ARTIFACT) {
         to->value = value;
@@ -305,8 +323,8 @@ static int fill_start(const struct build *b, json_t **made, struct err *err)
 
 static struct order_start start_of(const struct core *core, const struct attempt *a)
 {
-    const struct run *run = a->run;
-    const struct ir_step *def = step_ir(run, a->step);
+    const struct run *run = ref_run(a->at);
+    const struct ir_step *def = ref_ir(a->at);
     return (struct order_start){
         .run = run->id,
         .run_name = run->name,
@@ -338,7 +356,7 @@ static int send_start(struct core *core, const struct attempt *a, struct order_s
                           .attempt = a->id,
                           .nonce = a->nonce,
                           .incarnation = a->worker->incarnation,
-                          .grace_us = step_grace(core, step_ir(a->run, a->step)),
+                          .grace_us = step_grace(core, ref_ir(a->at)),
                           .start = start};
     int rc = send(core, a->worker, &order, out, err);
     if (rc != LEAT_ELIMIT || !json_object_get(start->event, "data"))
@@ -352,12 +370,11 @@ static int send_start(struct core *core, const struct attempt *a, struct order_s
 
 int order_start(struct core *core, const struct attempt *a, struct batch *out, struct err *err)
 {
-    struct run *run = a->run;
-    const struct ir_step *def = step_ir(run, a->step);
+    const struct ir_step *def = ref_ir(a->at);
     struct order_start start = start_of(core, a);
     struct view view;
-    view_open(&view, run, a->step, run->version->sees[a->step], a);
-    struct build b = {run, def, &view.vars, core->scratch, &start};
+    view_open(&view, a->at, ref_run(a->at)->version->sees[ref_index(a->at)], a);
+    struct build b = {a->at, def, &view.vars, core->scratch, &start};
     json_t **made = arena_alloc(core->scratch, (def->input_count + 1) * sizeof(json_t *));
     int rc = fill_start(&b, made, err);
     if (rc == 0)

@@ -11,8 +11,11 @@ int order_executor_parse(const char *name);
 /* What runs the step on that worker; NONE when it has no such executor. */
 int order_executor_for(const struct ir_step *def, const struct worker *w);
 
-/* Is the step's condition true? LEAT_EINPUT, LEAT_ELIMIT when it cannot be said. */
-int order_when(struct run *run, int32_t step, bool *holds, struct err *err);
+/* Is this condition, as the step sees it, true? LEAT_EINPUT, LEAT_ELIMIT when it cannot be said. */
+int order_when(struct step_ref at, const struct cel *when, bool *holds, struct err *err);
+/* What one text looks at. */
+uint8_t order_sees_template(const struct template *t);
+uint8_t order_sees_cel(const struct cel *cel);
 
 /* Evaluates everything and appends the start order; negative when an expression cannot be resolved
  * or the order is over ORDER_MAX. */

@@ -60,29 +60,39 @@ static struct lane *lane_get(struct core *core, const struct ir_step *def)
     return l;
 }
 
-static struct lane *lane_of(struct core *core, const struct run *run, int32_t step)
+static struct lane *lane_of(struct core *core, struct step_ref at)
 {
-    struct lane **known = &run->version->lanes[step];
+    struct lane **known = &ref_run(at)->version->lanes[ref_index(at)];
     if (!*known)
-        *known = lane_get(core, step_ir(run, step));
+        *known = lane_get(core, ref_ir(at));
     return *known;
 }
 
 /* ---- a lane's heap ------------------------------------------------------------------------- */
 
+/* When it would have been its turn: its run's creation, a minute earlier for each step of priority.
+ * So what has waited a minute longer weighs as much as one step, and nothing waits for ever. */
+static int64_t turn_of(const struct step_ref *at)
+{
+    const struct run *run = at->frame->run;
+    return run->created_us - 60 * US_PER_S * (run->version->ir->priority + ref_ir(*at)->priority);
+}
+
 static bool before(const struct step_ref *a, const struct step_ref *b)
 {
-    if (a->run == b->run)
-        return a->step < b->step;
-    if (a->run->created_us != b->run->created_us)
-        return a->run->created_us < b->run->created_us;
-    return uuid_compare(&a->run->id, &b->run->id) < 0;
+    const struct run *ra = a->frame->run, *rb = b->frame->run;
+    const int64_t ta = turn_of(a), tb = turn_of(b);
+    if (ta != tb)
+        return ta < tb;
+    if (a->frame == b->frame)
+        return a->place < b->place;
+    return ra == rb ? a->frame->id < b->frame->id : uuid_compare(&ra->id, &rb->id) < 0;
 }
 
 static void put(struct lane *l, size_t i, struct step_ref ref)
 {
     l->heap[i] = ref;
-    ref.run->steps[ref.step].heap_place = (uint32_t)i + 1;
+    ref_step(ref)->heap_place = (uint32_t)i + 1;
 }
 
 static void rise(struct lane *l, size_t i)
@@ -116,23 +126,23 @@ static void lane_release(struct core *core, struct lane *l)
     place_pool_changed(core, l->pool);
 }
 
-static void lane_add(struct lane *l, struct run *run, int32_t step)
+static void lane_add(struct lane *l, struct step_ref at)
 {
     if (l->count == 0)
         DL_APPEND2(l->pool->busy, l, busy_prev, busy_next);
     MEM_ROOM(l->heap, l->count, l->cap);
-    put(l, l->count, (struct step_ref){run, step});
+    put(l, l->count, at);
     rise(l, l->count++);
 }
 
 static void lane_remove(struct core *core, struct lane *l, size_t i)
 {
-    l->heap[i].run->steps[l->heap[i].step].heap_place = 0;
+    ref_step(l->heap[i])->heap_place = 0;
     struct step_ref last = l->heap[--l->count];
     if (i < l->count) {
         put(l, i, last);
         rise(l, i);
-        sink(l, last.run->steps[last.step].heap_place - 1);
+        sink(l, ref_step(last)->heap_place - 1);
     }
     if (i == 0 || l->count == 0)
         lane_release(core, l); /* it was kept for this head */
@@ -153,22 +163,22 @@ void place_pool_changed(struct core *core, struct pool *pool)
     DL_APPEND2(core->dirty_pools, pool, dirty_prev, dirty_next);
 }
 
-void place_ready(struct core *core, struct run *run, int32_t step)
+void place_ready(struct core *core, struct step_ref at)
 {
-    struct step *s = &run->steps[step];
+    struct step *s = ref_step(at);
     machine_move(&MACHINE_STEP, &s->state, STEP_READY);
-    struct lane *l = lane_of(core, run, step);
-    lane_add(l, run, step);
+    struct lane *l = lane_of(core, at);
+    lane_add(l, at);
     core->ready++;
     place_pool_changed(core, l->pool);
     if (s->attempt > 0) /* its counts must survive a takeover */
-        step_mark(core, run, step);
+        step_mark(core, at);
 }
 
-void place_withdraw(struct core *core, struct run *run, int32_t step)
+void place_withdraw(struct core *core, struct step_ref at)
 {
-    struct lane *l = lane_of(core, run, step);
-    lane_remove(core, l, run->steps[step].heap_place - 1);
+    struct lane *l = lane_of(core, at);
+    lane_remove(core, l, ref_step(at)->heap_place - 1);
     core->ready--;
 }
 
@@ -238,18 +248,17 @@ static struct lane *oldest_lane(const struct pool *pool, int64_t pass)
 static void place_head(struct core *core, struct lane *l, struct worker *w,
                        const struct core_now *now, struct batch *out)
 {
-    struct run *run = l->heap[0].run;
-    int32_t step = l->heap[0].step;
-    struct step *s = &run->steps[step];
-    place_withdraw(core, run, step);
-    struct attempt *a = attempt_new(core, run, step, w, now);
+    struct step_ref at = l->heap[0];
+    struct step *s = ref_step(at);
+    place_withdraw(core, at);
+    struct attempt *a = attempt_new(core, at, w, now);
     struct err err = {0};
     if (order_start(core, a, out, &err) == 0)
         return;
     /* It cannot be ordered, so it was not tried. */
     attempt_drop(core, a);
     s->attempt--;
-    step_end(core, run, step,
+    step_end(core, at,
              &(struct step_end){.state = STEP_FAILED, .attempt = s->attempt, .reason = err.text},
              now, out);
 }

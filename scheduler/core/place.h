@@ -7,9 +7,9 @@
 struct pool *pool_get(struct core *core, const char *name); /* NULL = "default" */
 
 /* The step becomes ready and waits in its lane. */
-void place_ready(struct core *core, struct run *run, int32_t step);
+void place_ready(struct core *core, struct step_ref at);
 /* A ready step ends without being placed. */
-void place_withdraw(struct core *core, struct run *run, int32_t step);
+void place_withdraw(struct core *core, struct step_ref at);
 /* Something in the pool may fit now. */
 void place_pool_changed(struct core *core, struct pool *pool);
 

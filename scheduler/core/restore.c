@@ -8,8 +8,10 @@
 #include "scheduler/core/adopt.h"
 #include "scheduler/core/attempts.h"
 #include "scheduler/core/catalog.h"
+#include "scheduler/core/frames.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/place.h"
+#include "scheduler/core/recall.h"
 #include "scheduler/core/runs.h"
 #include "scheduler/core/steps.h"
 #include "scheduler/core/workers.h"
@@ -52,9 +54,11 @@ static struct run *run_recall(struct core *core, const struct snapshot_run *from
     run->started_us = from->started_us;
     run->cancelled_us = from->cancelled_us;
     run->move_turn = -1;
+    run->root.run = run;
+    run->next_frame = 1;
     run->broken = !run->version->ir;
     if (run->broken && !run->reason) {
-        run->failed = 1; /* however its attempts end */
+        run->root.failed = 1; /* however its attempts end */
         run->reason = mem_string(run->version->broken);
     }
     if (!run->broken && from->state != RUN_QUEUED)
@@ -63,36 +67,32 @@ static struct run *run_recall(struct core *core, const struct snapshot_run *from
     return run;
 }
 
-/* Without its IR nobody knows how many steps it has: room for those that have rows is made, the
- * others count as over. */
+/* Without its IR nobody knows what its steps are: those that have rows are all there is. */
 static void broken_steps(struct core *core, const struct snapshot *all)
 {
     for (size_t i = 0; i < all->steps_count; i++) {
         struct run *run = run_find(core, &all->steps[i].run);
-        if (run && run->broken && all->steps[i].step >= run->step_count)
-            run->step_count = all->steps[i].step + 1;
+        if (run && run->broken)
+            run->root.count++;
     }
     struct run *run, *next;
     HASH_ITER (hh, core->runs, run, next) {
         if (!run->broken)
             continue;
-        run->steps = mem_array((size_t)run->step_count, sizeof *run->steps);
-        core->bytes += (int64_t)((size_t)run->step_count * sizeof *run->steps);
-        for (int32_t i = 0; i < run->step_count; i++)
-            run->steps[i].state = STEP_SKIPPED;
+        struct frame *f = &run->root;
+        f->steps = mem_array((size_t)f->count, sizeof *f->steps);
+        run->keys = mem_array((size_t)f->count, sizeof *run->keys);
+        core->bytes += (int64_t)((size_t)f->count * sizeof *f->steps);
     }
 }
 
-/* Whole, and as long as the longest of its attempts needs (docs/decisions/004). */
-static int64_t cancel_length(const struct core *core, const struct run *run)
+static struct step_ref broken_step(struct run *run, const struct snapshot_step *from)
 {
-    int64_t longest = step_lost_silence(core, NULL);
-    for (int32_t i = 0; !run->broken && i < run->step_count; i++) {
-        int64_t length = run->steps[i].live ? step_lost_silence(core, step_ir(run, i)) : 0;
-        if (length > longest)
-            longest = length;
-    }
-    return longest;
+    struct step_ref at = {&run->root, run->root.left++};
+    run->root.work_left++;
+    run->live++;
+    run->keys[at.place] = (struct bare_key){from->step, from->iteration};
+    return at;
 }
 
 static void run_resume(struct core *core, struct run *run, const struct snapshot_run *from,
@@ -109,73 +109,72 @@ static void run_resume(struct core *core, struct run *run, const struct snapshot
         return;
     }
     run->pipeline->running++;
-    run_push_roots(core, run);
+    frame_begin(core, &run->root);
     if (run->broken)
         return; /* the first turn ends it */
-    if (run->left == 0)
-        run_sweep_again(core, run);
+    if (run->root.work_left == 0)
+        frame_close_later(core, &run->root);
     if (run->state == RUN_RUNNING) {
         run_arm_timeout(core, run, gone_by(run->started_us, now), now);
         return;
     }
     run->doomed = run->reason && text_starts_with(run->reason, RUN_TIMED_OUT);
-    int64_t length = cancel_length(core, run);
-    if (plant_on(PLANT_TAKEOVER_DEADLINE_BY_WALL))
-        length = rest_of(length, run->cancelled_us, now);
-    timers_set(&core->timers, &run->cancel, TIMER_RUN_CANCEL, now->mono_us + length);
-    run_sweep_again(core, run);
+    frame_stop(core, &run->root, run->doomed ? STOP_FAILED : STOP_CANCELLED, NULL);
 }
 
 /* ---- steps --------------------------------------------------------------------------------- */
 
-static void result_recall(struct core *core, const struct snapshot_result *from)
+static void result_recall(struct recall *r, const struct snapshot_result *from)
 {
-    struct run *run = run_find(core, &from->run);
+    struct run *run = run_find(r->core, &from->run);
+    struct step_ref at;
     if (!run || run->broken)
         return;
-    if (!run->steps)
-        run_steps_new(core, run); /* queued, with adopted results */
-    if (from->step >= 0 && from->step < run->step_count)
-        step_recall(core, run, from);
+    if (!run->root.steps)
+        run_steps_new(r->core, run); /* queued, with adopted results */
+    if (!recall_step(r, run, from->step, from->iteration, &at))
+        return;
+    if (plant_on(PLANT_FINALLY_AGAIN_AFTER_TAKEOVER) && ref_ir(at)->finally)
+        return;
+    step_recall(r->core, at, from);
 }
 
-static struct attempt *attempt_recall(struct core *core, struct run *run,
+static struct attempt *attempt_recall(struct core *core, struct step_ref at,
                                       const struct snapshot_step *from)
 {
     struct attempt *a = mem_alloc(sizeof *a);
     core->bytes += (int64_t)sizeof *a;
-    a->run = run;
-    a->step = from->step;
+    a->at = at;
     a->number = from->attempt;
     a->since_us = from->since_us;
     a->started_us = from->started_us;
     a->due_us = from->due_us;
     a->reason = from->reason && *from->reason ? mem_string(from->reason) : NULL;
-    run->steps[from->step].live = a;
+    ref_step(at)->live = a;
     return a;
 }
 
-static void wait_recall(struct core *core, struct run *run, const struct snapshot_step *from,
+static void wait_recall(struct core *core, struct step_ref at, const struct snapshot_step *from,
                         const struct core_now *now)
 {
-    struct attempt *a = attempt_recall(core, run, from);
+    struct attempt *a = attempt_recall(core, at, from);
     core->waiting++;
     timers_set(&core->timers, &a->timer, TIMER_BACKOFF,
                now->mono_us + rest_of(a->due_us, a->since_us, now));
 }
 
-static void try_recall(struct core *core, struct run *run, const struct snapshot_step *from,
+static void try_recall(struct core *core, struct step_ref at, const struct snapshot_step *from,
                        const struct core_now *now)
 {
-    struct attempt *a = attempt_recall(core, run, from);
+    struct attempt *a = attempt_recall(core, at, from);
     a->id = from->attempt_id;
     a->nonce = from->nonce;
     const char *id = from->worker ? from->worker : "";
     a->worker = worker_find(core, id);
     if (!a->worker)
         a->worker = worker_missing(core, id, now);
-    if (!run->broken) {
-        const struct ir_step *def = step_ir(run, from->step);
+    if (ref_ir_known(at)) {
+        const struct ir_step *def = ref_ir(at);
         a->takes = (struct capacity){def->slots, def->gpu, def->cpu, def->memory};
     }
     attempt_link(core, a);
@@ -188,28 +187,33 @@ static void try_recall(struct core *core, struct run *run, const struct snapshot
         timers_set(&core->timers, &a->timer, TIMER_ATTEMPT, now->mono_us + length);
 }
 
-static void live_recall(struct core *core, const struct snapshot_step *from,
+static void live_recall(struct recall *r, const struct snapshot_step *from,
                         const struct core_now *now)
 {
+    struct core *core = r->core;
     struct run *run = run_find(core, &from->run);
-    if (!run || !run->steps || from->step < 0 || from->step >= run->step_count)
+    struct step_ref at;
+    if (!run || !run->root.steps)
         return;
-    struct step *s = &run->steps[from->step];
     if (run->broken)
-        run->left++;
-    else if (step_is_over(s))
+        at = broken_step(run, from);
+    else if (!recall_step(r, run, from->step, from->iteration, &at) || ref_is_group(at))
+        return;
+    struct step *s = ref_step(at);
+    if (step_is_over(s))
         return; /* its result was committed: that is the last word */
     s->attempt = (uint16_t)from->attempt;
     s->lost = (uint16_t)from->lost;
-    if (from->state == STEP_READY && !run->broken) {
-        place_ready(core, run, from->step);
+    if (from->state == STEP_READY) {
+        if (!run->broken)
+            place_ready(core, at);
         return;
     }
     s->state = from->state;
     if (from->state == STEP_WAITING)
-        wait_recall(core, run, from, now);
-    else if (from->state != STEP_READY)
-        try_recall(core, run, from, now);
+        wait_recall(core, at, from, now);
+    else if (from->worker)
+        try_recall(core, at, from, now);
 }
 
 /* ---- orders that may be missing ------------------------------------------------------------ */
@@ -219,7 +223,7 @@ static void note_resend(struct core *core)
     core->resend_ticket = ++core->ticket;
     struct attempt *a, *next;
     HASH_ITER (hh, core->attempts, a, next) {
-        int state = a->run->steps[a->step].state;
+        int state = ref_step(a->at)->state;
         if (state != STEP_PLACED && state != STEP_CANCELLING)
             continue;
         MEM_ROOM(core->resend, core->resend_count, core->resend_cap);
@@ -229,18 +233,18 @@ static void note_resend(struct core *core)
 
 static void resend(struct core *core, struct attempt *a, struct batch *out)
 {
-    struct run *run = a->run;
-    int state = run->steps[a->step].state;
+    const struct run *run = ref_run(a->at);
+    const char *reason = a->at.frame->reason ? a->at.frame->reason : run->reason;
+    int state = ref_step(a->at)->state;
     if (state == STEP_CANCELLING)
-        order_cancel(core, a->worker, &a->id, a->nonce,
-                     step_grace(core, run->broken ? NULL : step_ir(run, a->step)), run->reason,
-                     out);
+        order_cancel(core, a->worker, &a->id, a->nonce, step_grace(core, ref_ir_known(a->at)),
+                     reason ? reason : "cancelled", out);
     if (state != STEP_PLACED || run->broken)
         return;
     if (plant_on(PLANT_NEW_ATTEMPT_ID_ON_REPUBLISH)) {
         struct uuid fresh = core_uuid(core, run->created_us);
         attempt_rename(core, a, &fresh, (int64_t)(core_random(core) >> 1));
-        step_mark(core, run, a->step);
+        step_mark(core, a->at);
     }
     order_start(core, a, out, &(struct err){0}); /* it could be made before: the same text */
 }
@@ -274,13 +278,17 @@ void restore_all(struct core *core, const struct snapshot *all, const struct cor
         if (is_live(&all->runs[i]))
             run_recall(core, &all->runs[i]);
     broken_steps(core, all);
+    struct recall r;
+    recall_open(&r, core, all, now);
     for (size_t i = 0; i < all->results_count; i++)
-        result_recall(core, &all->results[i]);
+        result_recall(&r, r.results ? r.results[i] : &all->results[i]);
     for (size_t i = 0; i < all->steps_count; i++)
-        live_recall(core, &all->steps[i], now);
+        live_recall(&r, &all->steps[i], now);
     for (size_t i = 0; i < all->runs_count; i++)
         if (is_live(&all->runs[i]))
             run_resume(core, run_find(core, &all->runs[i].id), &all->runs[i], now);
+    recall_resume(&r);
+    recall_close(&r);
     if (core->config.resend_placed)
         note_resend(core);
     core->restored = true;
@@ -297,7 +305,7 @@ void restore_first_turn(struct core *core, const struct core_now *now, struct ba
             continue;
         if (run->state == RUN_CANCELLING) {
             run->doomed = true;
-            run_sweep_again(core, run);
+            frame_stop(core, &run->root, STOP_FAILED, NULL);
         }
         run_cancel(core, run, run->version->broken, true, now, out);
     }

@@ -8,12 +8,9 @@
 #include "common/base/mem.h"
 #include "common/base/plant.h"
 #include "scheduler/core/adopt.h"
-#include "scheduler/core/attempts.h"
 #include "scheduler/core/catalog.h"
-#include "scheduler/core/place.h"
-#include "scheduler/core/steps.h"
+#include "scheduler/core/frames.h"
 
-#define SWEEP_STEPS    4096 /* looked at in one go; each costs at most one row */
 #define NAME_MAX_BYTES 256
 
 struct run *run_find(struct core *core, const struct uuid *id)
@@ -91,10 +88,7 @@ static void run_end(struct core *core, struct run *run, int state, const char *r
     machine_move(&MACHINE_RUN, &run->state, state);
     move_row(core, run, out)->finished_us = now->wall_us;
     timers_clear(&core->timers, &run->timeout);
-    timers_clear(&core->timers, &run->cancel);
-    if (run->sweeping)
-        DL_DELETE2(core->sweeping, run, sweep_prev, sweep_next);
-    run->sweeping = false;
+    frame_let_go(core, &run->root);
     adopt_forget(core, run);
     HASH_DEL(core->runs, run);
     run->over = true;
@@ -102,38 +96,20 @@ static void run_end(struct core *core, struct run *run, int state, const char *r
     runs_start_next(core, run->pipeline, now, out);
 }
 
-void run_step_over(struct core *core, struct run *run, const struct core_now *now,
+void run_root_over(struct core *core, struct run *run, const struct core_now *now,
                    struct batch *out)
 {
-    if (run->left > 0 || run->state == RUN_PENDING ||
-        run->state == RUN_QUEUED) /* adopted whole: it ends when its turn comes */
-        return;
     if (run->state == RUN_CANCELLING)
         run_end(core, run, run->doomed ? RUN_FAILED : RUN_CANCELLED, NULL, now, out);
     else
-        run_end(core, run, run->failed ? RUN_FAILED : RUN_SUCCEEDED, NULL, now, out);
+        run_end(core, run, run->root.failed ? RUN_FAILED : RUN_SUCCEEDED, NULL, now, out);
 }
 
 /* ---- the beginning ------------------------------------------------------------------------- */
 
 void run_steps_new(struct core *core, struct run *run)
 {
-    const struct ir *ir = run->version->ir;
-    run->step_count = run->left = (int32_t)ir->step_count;
-    run->steps = mem_array(ir->step_count, sizeof *run->steps);
-    core->bytes += (int64_t)(ir->step_count * sizeof *run->steps);
-    for (size_t i = 0; i < ir->step_count; i++)
-        run->steps[i].needs_left = (int32_t)ir->steps[i].need_count;
-}
-
-void run_push_roots(struct core *core, struct run *run)
-{
-    core->live_steps += run->left;
-    if (run->state != RUN_RUNNING)
-        return;
-    for (int32_t i = 0; i < run->step_count; i++)
-        if (run->steps[i].state == STEP_PENDING && run->steps[i].needs_left == 0)
-            queue_push(&core->settle, run, i);
+    frame_init(core, &run->root, run, &run->version->ir->root);
 }
 
 void run_arm_timeout(struct core *core, struct run *run, int64_t gone_us,
@@ -151,10 +127,10 @@ static void run_begin(struct core *core, struct run *run, const struct core_now 
     machine_move(&MACHINE_RUN, &run->state, RUN_RUNNING);
     run->pipeline->running++;
     run->started_us = now->wall_us;
-    if (!run->steps)
+    if (!run->root.steps)
         run_steps_new(core, run);
     run_arm_timeout(core, run, 0, now);
-    run_push_roots(core, run);
+    frame_begin(core, &run->root);
 }
 
 static bool has_room(const struct run *run)
@@ -192,7 +168,7 @@ void runs_start_next(struct core *core, struct pipeline *p, const struct core_no
         run_leave_queue(core, run);
         run_begin(core, run, now);
         move_row(core, run, out);
-        run_step_over(core, run, now, out);
+        frame_advance(core, &run->root, now, out);
     }
 }
 
@@ -219,6 +195,8 @@ static struct run *run_new(struct core *core, const struct run_plan *plan,
     run->version->refs++;
     run->number = pipeline_take_number(core, plan->pipeline);
     run->move_turn = -1;
+    run->root.run = run;
+    run->next_frame = 1;
     run->name = plan->name && *plan->name
                     ? name_within_limit(plan->name)
                     : mem_printf("%s-%lld", plan->pipeline->name, (long long)run->number);
@@ -254,7 +232,7 @@ void run_take_turn(struct core *core, struct run *run, const struct core_now *no
 {
     run_queue_or_begin(core, run, now);
     move_row(core, run, out);
-    run_step_over(core, run, now, out);
+    frame_advance(core, &run->root, now, out);
 }
 
 void run_make(struct core *core, const struct run_plan *plan, const struct core_now *now,
@@ -277,14 +255,6 @@ void run_make(struct core *core, const struct run_plan *plan, const struct core_
 
 /* ---- cancel -------------------------------------------------------------------------------- */
 
-void run_sweep_again(struct core *core, struct run *run)
-{
-    run->sweep = 0;
-    if (!run->sweeping)
-        DL_APPEND2(core->sweeping, run, sweep_prev, sweep_next);
-    run->sweeping = true;
-}
-
 void run_cancel(struct core *core, struct run *run, const char *reason, bool doomed,
                 const struct core_now *now, struct batch *out)
 {
@@ -300,53 +270,10 @@ void run_cancel(struct core *core, struct run *run, const char *reason, bool doo
     machine_move(&MACHINE_RUN, &run->state, RUN_CANCELLING);
     move_row(core, run, out);
     timers_clear(&core->timers, &run->timeout);
-    timers_set(&core->timers, &run->cancel, TIMER_RUN_CANCEL,
-               now->mono_us + step_lost_silence(core, NULL));
-    run_sweep_again(core, run);
+    frame_stop(core, &run->root, doomed ? STOP_FAILED : STOP_CANCELLED, NULL);
 }
 
-/* What one step of a cancelling run comes to. */
-static void sweep_step(struct core *core, struct run *run, int32_t i, const struct core_now *now,
-                       struct batch *out)
-{
-    struct step *s = &run->steps[i];
-#ifdef LEAT_PLANTS
-    if (plant_on(PLANT_TERMINAL_NOT_ABSORBING) && s->state == STEP_SUCCEEDED) {
-        step_write_result_again(run, i, STEP_CANCELLED, now, out);
-        return;
-    }
-#endif
-    if (step_is_over(s))
-        return;
-    if (s->live && s->live->worker) {
-        if (run->giving_up)
-            attempt_give_up(core, s->live, "the worker did not answer the cancel", now, out);
-        else if (s->state != STEP_CANCELLING)
-            attempt_ask_cancel(core, s->live, now, out);
-        return;
-    }
-    if (s->live)
-        attempt_drop(core, s->live);
-    step_end(core, run, i, &(struct step_end){.state = STEP_CANCELLED, .attempt = s->attempt}, now,
-             out);
-}
-
-bool run_sweep(struct core *core, struct run *run, const struct core_now *now, struct batch *out)
-{
-    int32_t stop =
-        run->step_count - run->sweep > SWEEP_STEPS ? run->sweep + SWEEP_STEPS : run->step_count;
-    size_t rows = core->config.batch_rows / 4 + 1, before = batch_row_count(out);
-    while (!run->over && run->sweep < stop && batch_row_count(out) - before < rows)
-        sweep_step(core, run, run->sweep++, now, out);
-    if (run->over || run->sweep < run->step_count)
-        return !run->over;
-    DL_DELETE2(core->sweeping, run, sweep_prev, sweep_next);
-    run->sweeping = false;
-    run_step_over(core, run, now, out); /* nothing was left to begin with */
-    return false;
-}
-
-static char *duration_text(int64_t us)
+char *run_duration_text(int64_t us)
 {
     if (us % US_PER_S == 0 && us / US_PER_S < 600)
         return mem_printf("%lld s", (long long)(us / US_PER_S));
@@ -357,25 +284,19 @@ static char *duration_text(int64_t us)
 void run_timeout_due(struct core *core, struct run *run, const struct core_now *now,
                      struct batch *out)
 {
-    cleanup_free char *length = duration_text(run->version->ir->timeout_us);
+    cleanup_free char *length = run_duration_text(run->version->ir->timeout_us);
     cleanup_free char *reason = mem_printf(RUN_TIMED_OUT " %s", length);
     run_cancel(core, run, reason, true, now, out);
-}
-
-void run_cancel_due(struct core *core, struct run *run)
-{
-    run->giving_up = true;
-    run_sweep_again(core, run);
 }
 
 /* ---- memory -------------------------------------------------------------------------------- */
 
 static void run_free(struct core *core, struct run *run)
 {
-    core->bytes -= (int64_t)(sizeof *run + (size_t)run->step_count * sizeof *run->steps);
-    for (int32_t i = 0; i < run->step_count; i++)
-        json_decref(run->steps[i].outputs);
-    free(run->steps);
+    frame_clear(core, &run->root);
+    core->bytes -= (int64_t)sizeof *run;
+    timers_clear(&core->timers, &run->timeout);
+    free(run->keys);
     json_decref(run->params);
     json_decref(run->vars);
     json_decref(run->event);
@@ -394,7 +315,7 @@ void runs_free_over(struct core *core)
 {
     struct run *run, *next;
     DL_FOREACH_SAFE(core->over, run, next)
-    if (run->pins == 0) {
+    if (run->root.pins == 0 && run->frames == 0) {
         DL_DELETE(core->over, run);
         run_free(core, run);
     }

@@ -26,27 +26,20 @@ void run_make(struct core *core, const struct run_plan *plan, const struct core_
 void run_take_turn(struct core *core, struct run *run, const struct core_now *now,
                    struct batch *out);
 
-/* Asks for a live run's end. Pending or queued: at once. Running: its steps are swept, a bounded
- * number a turn, and its attempts told. `doomed`: it ends failed, not cancelled. */
+/* Asks for a live run's end. Pending or queued: at once. Running: its work is stopped, its finally
+ * steps run. `doomed`: it ends failed, not cancelled. */
 void run_cancel(struct core *core, struct run *run, const char *reason, bool doomed,
                 const struct core_now *now, struct batch *out);
-/* Looks at the next steps of a cancelling run; true while there are more. */
-bool run_sweep(struct core *core, struct run *run, const struct core_now *now, struct batch *out);
 
-/* Called when a step became terminal: ends the run when it was the last. */
-void run_step_over(struct core *core, struct run *run, const struct core_now *now,
+/* Its root frame is over: ends the run. */
+void run_root_over(struct core *core, struct run *run, const struct core_now *now,
                    struct batch *out);
 void run_timeout_due(struct core *core, struct run *run, const struct core_now *now,
                      struct batch *out);
-/* The cancel's own deadline: what still runs is over for the leader. */
-void run_cancel_due(struct core *core, struct run *run);
+char *run_duration_text(int64_t us); /* for people; malloc'd */
 
 /* For restore: the steps' array with the counters of a run in which nothing is done. */
 void run_steps_new(struct core *core, struct run *run);
-/* Counts the run's steps as live and, when it runs, settles those that wait for nobody. */
-void run_push_roots(struct core *core, struct run *run);
-/* Has run_sweep look at every step, from the first. */
-void run_sweep_again(struct core *core, struct run *run);
 void run_enqueue(struct core *core, struct run *run);
 /* Starts queued runs of the pipeline while its limit allows. */
 void runs_start_next(struct core *core, struct pipeline *p, const struct core_now *now,

@@ -76,6 +76,17 @@ struct snapshot_result {
     const char *reason;
 };
 
+struct snapshot_group { /* of live runs */
+    struct uuid run;
+    int32_t step;
+    int32_t iteration;
+    int32_t attempt;
+    int32_t first;
+    int32_t count;
+    int32_t branch;
+    json_t *items; /* NULL = none */
+};
+
 struct snapshot_worker {
     const char *id;
     struct uuid incarnation;
@@ -92,6 +103,7 @@ struct snapshot_worker {
     A(runs, struct snapshot_run)                                                                   \
     A(steps, struct snapshot_step)                                                                 \
     A(results, struct snapshot_result)                                                             \
+    A(groups, struct snapshot_group)                                                               \
     A(workers, struct snapshot_worker)                                                             \
     A(offsets, struct bus_position)
 

@@ -1,7 +1,8 @@
 /* scheduler/core/state.h: what the core holds in memory. For the files of scheduler/core only.
  *
- * Who owns what: the core owns pipelines, versions, runs, workers, pools; a run owns the dense
- * array of its steps; an attempt belongs to its step and hangs on its worker. A step that is not
+ * Who owns what: the core owns pipelines, versions, runs, workers, pools; a run owns its root
+ * frame, a group (a step that is a DAG) the frames that it has begun; a frame owns the dense array
+ * of its steps; an attempt belongs to its step and hangs on its worker. A step that is not
  * being tried costs one `struct step`, whatever its definition holds: names and templates are
  * shared in the version's IR. */
 #pragma once
@@ -20,6 +21,8 @@ struct attempt;
 struct worker;
 struct pool;
 struct run;
+struct frame;
+struct group;
 
 /* What a step takes of a worker and what a worker has. */
 struct capacity {
@@ -29,9 +32,10 @@ struct capacity {
     int64_t memory; /* bytes; as cpu */
 };
 
+/* One instance of a step: where it stands in its instance of a DAG. */
 struct step_ref {
-    struct run *run;
-    int32_t step;
+    struct frame *frame;
+    int32_t place;
 };
 
 /* Steps of one pool that want the same thing wait in one lane, oldest run first: when its head
@@ -76,6 +80,7 @@ struct version {
     char *broken;
     struct lane **lanes; /* one a step, made when first wanted */
     uint8_t *sees;       /* one a step: of its order's templates */
+    uint8_t *looked_at;  /* one a step: somebody looks at its outputs */
     int32_t refs;        /* runs, and the pipeline of which it is the current one */
     UT_hash_handle hh;
 };
@@ -99,11 +104,79 @@ struct step {
     int32_t needs_left; /* not yet terminal */
     uint8_t state;      /* enum step_state */
     uint8_t flags;
-    uint16_t attempt;     /* attempts made */
-    uint16_t lost;        /* of these: lost, refused or revoked */
-    uint32_t heap_place;  /* ready: index in its lane + 1 */
-    struct attempt *live; /* placed, running, cancelling; waiting: the wait */
-    json_t *outputs;      /* of a succeeded step with dependents */
+    uint16_t attempt;    /* attempts made */
+    uint16_t lost;       /* of these: lost, refused or revoked */
+    uint32_t heap_place; /* ready: index in its lane + 1 */
+    union {
+        struct attempt *live; /* placed, running, cancelling; waiting: the wait */
+        struct group *group;  /* of a step that is one, while running, cancelling, waiting */
+    };
+    json_t *outputs; /* of a succeeded step that somebody looks at */
+};
+
+/* Why nothing more of a frame or a group begins. */
+enum stop { GOES_ON, STOP_CANCELLED, STOP_FAILED };
+
+/* One instance of a DAG: the root of a run, one item of a for_each, one round of a loop, the taken
+ * branch of a switch. Work first; when all of it is over its finally steps, also after a stop. */
+struct frame {
+    struct run *run;
+    const struct ir_dag *dag; /* NULL: of a run without its IR */
+    struct step *steps;       /* by place */
+    int32_t count;
+    int32_t id;          /* iteration of its rows; the root is 0 */
+    int32_t left;        /* steps that are not terminal */
+    int32_t work_left;   /* of these: not finally */
+    int32_t failed;      /* failed without leave to; and finally steps that were cancelled */
+    int32_t cancelled;   /* work that was cancelled */
+    int32_t ordinal;     /* in its group */
+    int32_t sweep;       /* next step that the stop looks at */
+    int32_t pins;        /* queue entries that point here */
+    uint8_t stop;        /* enum stop, of the work */
+    bool stop_finally;   /* its finally steps took too long */
+    bool in_finally;     /* its work is over */
+    bool sweeping;       /* on core->sweeping */
+    bool closing;        /* on core->closing */
+    bool over;           /* waits to be freed */
+    struct group *group; /* whose it is; NULL = the root */
+    char *reason;        /* of its first failure, or why it was stopped; the root's is the run's */
+    json_t *params;      /* what is seen inside of a group with `scope`; NULL = what is outside */
+    struct timer finally;
+    struct frame *prev, *next; /* of the group, or core->over_frames */
+    struct frame *sweep_prev, *sweep_next;
+    struct frame *close_prev, *close_next;
+};
+
+/* A step that is a DAG, from its first try to its end. */
+struct group {
+    struct step_ref at;
+    const struct ir_step *def;
+    int32_t first;  /* id of its frame 0 */
+    int32_t count;  /* frames that it may have: items, rounds, 1 */
+    int32_t branch; /* the one taken */
+    int32_t next;   /* ordinal that begins next */
+    int32_t begun, open, done, failed, cancelled;
+    uint8_t stop;  /* enum stop */
+    bool ended;    /* a loop whose condition holds */
+    bool fatal;    /* failed as a whole: `reason` */
+    bool outside;  /* stopped by what is around it */
+    bool starting; /* on core->starting */
+    char *reason;
+    json_t *items;
+    uint8_t *begun_before; /* after a takeover, one a frame: it has rows */
+    json_t **outs;         /* by ordinal: what each gave; NULL = null */
+    size_t out_count, out_cap;
+    size_t *sizes;      /* bytes collected, one an output of the group */
+    int64_t started_us; /* wall; this try */
+    int64_t since_us, due_us;
+    struct timer timeout, wait;
+    struct frame *frames; /* open ones */
+    struct group *start_prev, *start_next;
+};
+
+/* The row key of a step of a run whose IR cannot be read. */
+struct bare_key {
+    int32_t step, iteration;
 };
 
 struct run {
@@ -122,26 +195,22 @@ struct run {
     int64_t number;
     int64_t created_us, started_us, cancelled_us; /* wall */
     uint8_t state;
-    bool doomed;    /* cancelling, but will end failed: its own timeout, or a broken version */
-    bool giving_up; /* the cancel's deadline has passed */
-    bool over;      /* terminal, waits to be freed */
-    bool sweeping;
+    bool doomed;   /* cancelling, but will end failed: its own timeout, or a broken version */
+    bool over;     /* terminal, waits to be freed */
     bool broken;   /* restored without its IR: it ends in the next turn */
     bool adopting; /* pending: on core->adopting */
     struct learned *adopts;
-    size_t adopted;     /* results of it that were looked at */
-    uint8_t *anew;      /* while adopting, one a step: runs anew though it succeeded */
-    struct step *steps; /* NULL while queued, unless it adopts */
-    int32_t step_count;
-    int32_t left;   /* steps that are not terminal */
-    int32_t failed; /* failed, upstream_failed */
-    int32_t sweep;  /* next step that the cancel looks at */
-    int32_t pins;   /* queue entries that point here */
-    struct timer timeout, cancel;
+    size_t adopted;        /* results of it that were looked at */
+    uint8_t *anew;         /* while adopting, one a step: runs anew though it succeeded */
+    struct frame root;     /* steps: NULL while queued, unless it adopts */
+    struct bare_key *keys; /* of a broken run: one a step */
+    int32_t next_frame;    /* id that is free */
+    int32_t frames;        /* not freed yet, the root apart */
+    int64_t live;          /* steps of all frames that are not terminal */
+    struct timer timeout;
     size_t move_at; /* of out->run_moves, when move_turn is the core's turn */
     int64_t move_turn;
     struct run *prev, *next;             /* the pipeline's queue, or the core's list `over` */
-    struct run *sweep_prev, *sweep_next; /* core->sweeping */
     struct run *adopt_prev, *adopt_next; /* core->adopting */
     UT_hash_handle hh;
 };
@@ -150,8 +219,7 @@ struct run {
 struct attempt {
     struct uuid id; /* nil while waiting */
     int64_t nonce;
-    struct run *run;
-    int32_t step;
+    struct step_ref at;
     int32_t number;
     struct worker *worker;
     struct capacity takes;
@@ -222,7 +290,7 @@ struct learned {
     UT_hash_handle hh;
 };
 
-/* First in, first out. Entries pin their run. */
+/* First in, first out. Entries pin their frame. */
 struct step_queue {
     struct step_ref *items;
     size_t head, count, cap;
@@ -237,9 +305,12 @@ struct core {
     struct version *versions;
     struct pipeline *pipelines;
     struct run *runs;
-    struct run *over;     /* terminal in this batch */
-    struct run *sweeping; /* cancels that have steps to look at */
-    struct run *adopting; /* retries that take over results */
+    struct run *over;       /* terminal in this batch */
+    struct frame *sweeping; /* stopped, with steps to look at */
+    struct frame *closing;  /* restored with all of a phase in */
+    struct frame *over_frames;
+    struct group *starting; /* with frames that may begin */
+    struct run *adopting;   /* retries that take over results */
     struct learned *learned;
     struct worker *workers;
     struct pool *pools;
@@ -257,6 +328,7 @@ struct core {
     int64_t drained;       /* highest ticket covered by a drain */
     struct arena *scratch; /* what one order is built from */
     size_t batch_bytes;    /* orders and adopted results written into this batch */
+    bool restoring;        /* a frame is closed that was complete at the takeover */
     bool judge;            /* a drained worker waits for its judgement */
     bool sweep_catalog;    /* some version or learned run may be unused */
     bool restored;         /* the first turn after a takeover is still to come */
@@ -269,6 +341,42 @@ static inline const struct ir_step *step_ir(const struct run *run, int32_t step)
 {
     return &run->version->ir->steps[step];
 }
+static inline struct step *ref_step(struct step_ref at)
+{
+    return &at.frame->steps[at.place];
+}
+static inline struct run *ref_run(struct step_ref at)
+{
+    return at.frame->run;
+}
+/* The row key of the instance, with its run. */
+static inline int32_t ref_index(struct step_ref at)
+{
+    return at.frame->dag ? at.frame->dag->steps[at.place] : ref_run(at)->keys[at.place].step;
+}
+static inline int32_t ref_iteration(struct step_ref at)
+{
+    return at.frame->dag ? at.frame->id : ref_run(at)->keys[at.place].iteration;
+}
+static inline const struct ir_step *ref_ir(struct step_ref at)
+{
+    return step_ir(ref_run(at), at.frame->dag->steps[at.place]);
+}
+/* NULL when the run is broken. */
+static inline const struct ir_step *ref_ir_known(struct step_ref at)
+{
+    return at.frame->dag ? ref_ir(at) : NULL;
+}
+static inline bool ref_is_group(struct step_ref at)
+{
+    const struct ir_step *def = ref_ir_known(at);
+    return def && def->kind == IR_STEP_GROUP;
+}
+/* Of steps that are no group. */
+static inline struct attempt *ref_attempt(struct step_ref at)
+{
+    return ref_is_group(at) ? NULL : ref_step(at)->live;
+}
 bool step_is_over(const struct step *s);
 size_t batch_row_count(const struct batch *b);
 uint64_t core_random(struct core *core);
@@ -276,7 +384,7 @@ double core_random01(struct core *core); /* in [0, 1) */
 struct uuid core_uuid(struct core *core,
                       int64_t wall_us); /* UUIDv7 from the core's own randomness */
 
-void queue_push(struct step_queue *q, struct run *run, int32_t step);
+void queue_push(struct step_queue *q, struct step_ref at);
 struct step_ref queue_pop(struct step_queue *q);
 
 /* Canonical text of `value` in the batch's arena; NULL gives NULL. */

@@ -3,9 +3,10 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "scheduler/core/frames.h"
+#include "scheduler/core/groups.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/place.h"
-#include "scheduler/core/runs.h"
 
 bool step_is_over(const struct step *s)
 {
@@ -14,30 +15,40 @@ bool step_is_over(const struct step *s)
 
 /* ---- rows ---------------------------------------------------------------------------------- */
 
-void step_mark(struct core *core, struct run *run, int32_t i)
+void step_mark(struct core *core, struct step_ref at)
 {
-    struct step *s = &run->steps[i];
+    struct step *s = ref_step(at);
     if (s->flags & STEP_DIRTY)
         return;
     s->flags |= STEP_DIRTY;
-    queue_push(&core->dirty, run, i);
+    queue_push(&core->dirty, at);
 }
 
-static void write_live(const struct run *run, int32_t i, const struct core_now *now,
-                       struct batch *out)
+static void write_live_group(const struct group *g, struct batch_step *row, struct batch *out)
 {
-    const struct step *s = &run->steps[i];
-    const struct attempt *a = s->live;
+    row->since_us = g->since_us;
+    row->started_us = g->started_us;
+    row->due_us = g->due_us;
+    row->reason = (g->fatal || group_waits(g)) && g->reason ? batch_text(out, g->reason) : "";
+}
+
+static void write_live(struct step_ref at, const struct core_now *now, struct batch *out)
+{
+    const struct step *s = ref_step(at);
+    const struct attempt *a = ref_attempt(at);
     struct batch_step *row = batch_add_steps(out);
     *row = (struct batch_step){
-        .run = run->id,
-        .step = i,
+        .run = ref_run(at)->id,
+        .step = ref_index(at),
+        .iteration = ref_iteration(at),
         .state = s->state,
         .attempt = s->attempt,
         .lost = s->lost,
         .since_us = a ? a->since_us : now->wall_us,
         .reason = a && a->reason ? batch_text(out, a->reason) : "",
     };
+    if (ref_is_group(at) && s->group)
+        write_live_group(s->group, row, out);
     if (!a)
         return;
     row->due_us = a->due_us;
@@ -54,21 +65,22 @@ void steps_flush(struct core *core, const struct core_now *now, struct batch *ou
 {
     while (core->dirty.count) {
         struct step_ref ref = queue_pop(&core->dirty);
-        struct step *s = &ref.run->steps[ref.step];
+        struct step *s = ref_step(ref);
         s->flags &= (uint8_t)~STEP_DIRTY;
         if (!step_is_over(s)) /* else its result says it all */
-            write_live(ref.run, ref.step, now, out);
+            write_live(ref, now, out);
     }
 }
 
-static void write_result(const struct run *run, int32_t i, const struct step_end *end,
-                         const struct core_now *now, struct batch *out)
+static void write_result(struct step_ref at, const struct step_end *end, const struct core_now *now,
+                         struct batch *out)
 {
     const struct attempt *by = end->by;
     struct batch_result *row = batch_add_results(out);
     *row = (struct batch_result){
-        .run = run->id,
-        .step = i,
+        .run = ref_run(at)->id,
+        .step = ref_index(at),
+        .iteration = ref_iteration(at),
         .state = (uint8_t)end->state,
         .attempt = end->attempt,
         .attempt_id = by ? by->id : end->attempt_id,
@@ -78,148 +90,165 @@ static void write_result(const struct run *run, int32_t i, const struct step_end
         .outputs = batch_json(out, end->outputs),
         .metrics = batch_json(out, end->metrics),
         .log = batch_json(out, end->log),
-        .started_us = by ? by->started_us : 0,
+        .started_us = by ? by->started_us : end->started_us,
         .finished_us = end->finished_us ? end->finished_us : now->wall_us,
         .image = end->image ? batch_text(out, end->image) : NULL,
     };
 }
 
 #ifdef LEAT_PLANTS
-void step_write_result_again(struct run *run, int32_t i, int state, const struct core_now *now,
+void step_write_result_again(struct step_ref at, int state, const struct core_now *now,
                              struct batch *out)
 {
-    run->steps[i].state = (uint8_t)state;
-    write_result(run, i, &(struct step_end){.state = state, .attempt = run->steps[i].attempt}, now,
+    ref_step(at)->state = (uint8_t)state;
+    write_result(at, &(struct step_end){.state = state, .attempt = ref_step(at)->attempt}, now,
                  out);
 }
 #endif
 
 /* ---- the end of a step --------------------------------------------------------------------- */
 
-static bool is_failure(int state)
-{
-    return state == STEP_FAILED || state == STEP_UPSTREAM_FAILED;
-}
-
-/* The first step that fails names the run's reason. */
-static void note_failure(struct run *run, int32_t i, int state, const char *reason)
-{
-    if (!is_failure(state))
-        return;
-    run->failed++;
-    if (run->reason || state != STEP_FAILED || !run->version->ir)
-        return;
-    run->reason = mem_printf("step %s failed%s%.600s", step_ir(run, i)->name,
-                             reason && *reason ? ": " : "", reason ? reason : "");
-}
-
-static void count_down(struct core *core, struct run *run, int32_t i)
-{
-    const struct ir_step *def = step_ir(run, i);
-    for (size_t d = 0; d < def->dependent_count; d++) {
-        struct step *next = &run->steps[def->dependents[d]];
-        if (--next->needs_left == 0 && run->state == RUN_RUNNING && next->state == STEP_PENDING)
-            queue_push(&core->settle, run, def->dependents[d]);
-    }
-}
-
 /* The memory's side of a result, the same for a fresh one and a restored one. */
-static void take_result(struct core *core, struct run *run, int32_t i, int state, json_t *outputs,
+static void take_result(struct core *core, struct step_ref at, int state, json_t *outputs,
                         const char *reason)
 {
-    struct step *s = &run->steps[i];
-    run->left--;
-    note_failure(run, i, state, reason);
-    if (!run->version->ir)
-        return;
-    if (state == STEP_SUCCEEDED && outputs && step_ir(run, i)->dependent_count)
-        s->outputs = json_incref(outputs);
-    count_down(core, run, i);
+    if (ref_ir_known(at) && state == STEP_SUCCEEDED && outputs &&
+        ref_run(at)->version->looked_at[ref_index(at)])
+        ref_step(at)->outputs = json_incref(outputs);
+    frame_count_end(core, at, state, reason);
 }
 
-void step_end(struct core *core, struct run *run, int32_t i, const struct step_end *end,
+void step_end(struct core *core, struct step_ref at, const struct step_end *end,
               const struct core_now *now, struct batch *out)
 {
-    struct step *s = &run->steps[i];
+    const struct run *run = ref_run(at);
+    struct step *s = ref_step(at);
     if (s->state == STEP_READY)
-        place_withdraw(core, run, i);
+        place_withdraw(core, at);
     machine_move(&MACHINE_STEP, &s->state, end->state);
-    write_result(run, i, end, now, out);
+    write_result(at, end, now, out);
     if (run->state != RUN_PENDING && run->state != RUN_QUEUED)
         core->live_steps--;
-    take_result(core, run, i, end->state, end->outputs, end->reason);
-    run_step_over(core, run, now, out);
+    take_result(core, at, end->state, end->outputs, end->reason);
+    frame_advance(core, at.frame, now, out);
 }
 
-void step_recall(struct core *core, struct run *run, const struct snapshot_result *result)
+void step_recall(struct core *core, struct step_ref at, const struct snapshot_result *result)
 {
-    struct step *s = &run->steps[result->step];
+    struct step *s = ref_step(at);
     if (step_is_over(s))
         return;
     machine_move(&MACHINE_STEP, &s->state, result->state);
     s->attempt = (uint16_t)result->attempt;
-    take_result(core, run, result->step, result->state, result->outputs, result->reason);
+    take_result(core, at, result->state, result->outputs, result->reason);
 }
 
 /* ---- all needs are terminal ---------------------------------------------------------------- */
 
-/* The need that decides: one that did not succeed and was not skipped before one that was skipped;
- * -1 when all succeeded. O(needs). */
-static int32_t deciding_need(const struct run *run, int32_t i)
+/* How the needs of a step ended. */
+struct needs {
+    int32_t good, skipped, bad;
+    int32_t first_skipped, first_bad; /* indices; -1 = none */
+};
+
+static struct needs needs_of(struct step_ref at)
 {
-    const struct ir_step *def = step_ir(run, i);
-    int32_t skipped = -1;
-    for (size_t n = 0; n < def->need_count; n++) {
-        int state = run->steps[def->needs[n]].state;
-        if (state == STEP_SKIPPED && skipped < 0)
-            skipped = def->needs[n];
-        else if (state != STEP_SUCCEEDED && state != STEP_SKIPPED)
-            return def->needs[n];
+    const struct ir *ir = ref_run(at)->version->ir;
+    const struct ir_step *def = ref_ir(at);
+    struct needs n = {.first_skipped = -1, .first_bad = -1};
+    for (size_t i = 0; i < def->need_count; i++) {
+        const int32_t index = def->needs[i];
+        const int state = at.frame->steps[ir->steps[index].place].state;
+        if (state == STEP_SUCCEEDED) {
+            n.good++;
+        } else if (state == STEP_SKIPPED) {
+            n.first_skipped = n.skipped++ ? n.first_skipped : index;
+        } else {
+            n.first_bad = n.bad++ ? n.first_bad : index;
+        }
     }
-    return skipped;
+    return n;
 }
 
-static void end_without_try(struct core *core, struct run *run, int32_t i, int state,
-                            const char *reason, const struct core_now *now, struct batch *out)
+/* What the step comes to by its rule: -1 = it begins. `because`: the need that decides, -1 = no one
+ * of them. O(needs). */
+static int judge_needs(struct step_ref at, int32_t *because)
 {
-    step_end(core, run, i, &(struct step_end){.state = state, .reason = reason}, now, out);
+    const struct needs n = needs_of(at);
+    *because = n.bad ? n.first_bad : n.first_skipped;
+    switch (ref_ir(at)->rule) {
+    case IR_ALL_DONE:
+        return -1;
+    case IR_NONE_FAILED:
+        return n.bad ? STEP_UPSTREAM_FAILED : -1;
+    case IR_ANY_SUCCEEDED:
+        return n.good ? -1 : n.bad ? STEP_UPSTREAM_FAILED : STEP_SKIPPED;
+    case IR_ANY_FAILED:
+        *because = -1;
+        return n.bad ? -1 : STEP_SKIPPED;
+    default:
+        return n.bad ? STEP_UPSTREAM_FAILED : n.skipped ? STEP_SKIPPED : -1;
+    }
 }
 
-static void settle(struct core *core, struct run *run, int32_t i, const struct core_now *now,
-                   struct batch *out)
+static void end_without_try(struct core *core, struct step_ref at, int state, const char *reason,
+                            const struct core_now *now, struct batch *out)
 {
-    int32_t need = deciding_need(run, i);
-    if (need >= 0) {
-        int why = run->steps[need].state;
-        cleanup_free char *reason = mem_printf("step %s is %s", step_ir(run, need)->name,
-                                               machine_state_name(&MACHINE_STEP, why));
-        end_without_try(core, run, i, why == STEP_SKIPPED ? STEP_SKIPPED : STEP_UPSTREAM_FAILED,
-                        reason, now, out);
+    step_end(core, at, &(struct step_end){.state = state, .reason = reason}, now, out);
+}
+
+static void end_by_needs(struct core *core, struct step_ref at, int state, int32_t because,
+                         const struct core_now *now, struct batch *out)
+{
+    const struct ir *ir = ref_run(at)->version->ir;
+    if (because < 0) {
+        end_without_try(core, at, state, "none of what it needs has failed", now, out);
         return;
     }
-    if (step_ir(run, i)->when) {
-        bool holds = false;
-        struct err err = {0};
-        if (order_when(run, i, &holds, &err) < 0) {
-            cleanup_free char *reason = mem_printf("when: %s", err.text);
-            end_without_try(core, run, i, STEP_FAILED, reason, now, out);
-            return;
-        }
-        if (!holds) {
-            end_without_try(core, run, i, STEP_SKIPPED, "its condition is false", now, out);
-            return;
-        }
+    const int why = at.frame->steps[ir->steps[because].place].state;
+    cleanup_free char *reason = mem_printf("step %s is %s", ir->steps[because].name,
+                                           machine_state_name(&MACHINE_STEP, why));
+    end_without_try(core, at, state, reason, now, out);
+}
+
+/* False: the step has ended. */
+static bool condition_holds(struct core *core, struct step_ref at, const struct core_now *now,
+                            struct batch *out)
+{
+    bool holds = true;
+    struct err err = {0};
+    const struct cel *when = ref_ir(at)->when;
+    if (when && order_when(at, when, &holds, &err) < 0) {
+        cleanup_free char *reason = mem_printf("when: %s", err.text);
+        end_without_try(core, at, STEP_FAILED, reason, now, out);
+        return false;
     }
-    place_ready(core, run, i);
+    if (!holds)
+        end_without_try(core, at, STEP_SKIPPED, "its condition is false", now, out);
+    return holds;
+}
+
+static void settle(struct core *core, struct step_ref at, const struct core_now *now,
+                   struct batch *out)
+{
+    int32_t because;
+    const int state = judge_needs(at, &because);
+    if (state >= 0)
+        end_by_needs(core, at, state, because, now, out);
+    else if (!condition_holds(core, at, now, out))
+        return;
+    else if (ref_is_group(at))
+        group_begin(core, at, now, out);
+    else
+        place_ready(core, at);
 }
 
 bool steps_settle_one(struct core *core, const struct core_now *now, struct batch *out)
 {
     if (core->settle.count == 0)
         return false;
-    struct step_ref ref = queue_pop(&core->settle);
-    if (!ref.run->over && ref.run->state == RUN_RUNNING &&
-        ref.run->steps[ref.step].state == STEP_PENDING)
-        settle(core, ref.run, ref.step, now, out);
+    struct step_ref at = queue_pop(&core->settle);
+    if (!at.frame->over && ref_step(at)->state == STEP_PENDING && frame_lets_begin(at))
+        settle(core, at, now, out);
     return true;
 }

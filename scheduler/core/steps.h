@@ -16,23 +16,25 @@ struct step_end {
     const char *image;           /* NULL = none */
     const json_t *metrics, *log; /* NULL = none */
     json_t *outputs;             /* NULL = none; referenced */
+    int64_t started_us;          /* without `by`: wall; 0 = never */
     int64_t finished_us;         /* wall; 0 = now */
 };
 
-/* Writes the result, counts dependents down, and ends the run with its last step. */
-void step_end(struct core *core, struct run *run, int32_t i, const struct step_end *end,
+/* Writes the result, counts dependents down, and ends the frame with its last step, and what is
+ * around it. */
+void step_end(struct core *core, struct step_ref at, const struct step_end *end,
               const struct core_now *now, struct batch *out);
 /* A row of step_live is due at the end of the batch; many changes in one batch make one row. */
-void step_mark(struct core *core, struct run *run, int32_t i);
+void step_mark(struct core *core, struct step_ref at);
 void steps_flush(struct core *core, const struct core_now *now, struct batch *out);
 
 /* Takes the next step off the settle queue; false when it is empty. */
 bool steps_settle_one(struct core *core, const struct core_now *now, struct batch *out);
 
 /* For restore: puts a committed result into the counters, without rows. */
-void step_recall(struct core *core, struct run *run, const struct snapshot_result *result);
+void step_recall(struct core *core, struct step_ref at, const struct snapshot_result *result);
 
 #ifdef LEAT_PLANTS
-void step_write_result_again(struct run *run, int32_t i, int state, const struct core_now *now,
+void step_write_result_again(struct step_ref at, int state, const struct core_now *now,
                              struct batch *out);
 #endif

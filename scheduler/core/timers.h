@@ -5,10 +5,12 @@
 #include <stdint.h>
 
 enum timer_kind {
-    TIMER_BACKOFF,     /* in an attempt: a waiting step is ready again */
-    TIMER_ATTEMPT,     /* in an attempt: its timeout, should the worker never answer */
+    TIMER_BACKOFF, /* in an attempt: a waiting step is ready again */
+    TIMER_ATTEMPT, /* in an attempt: its timeout or its cancel, should the worker never answer */
     TIMER_RUN_TIMEOUT, /* in a run */
-    TIMER_RUN_CANCEL,  /* in a run: the cancel's own deadline */
+    TIMER_FINALLY,     /* in a frame: how long its finally steps may take */
+    TIMER_GROUP,       /* in a group: the timeout of this try */
+    TIMER_GROUP_WAIT,  /* in a group: before the next try or round */
     TIMER_SILENCE,     /* in a worker: its lease, then lost_after */
     TIMER_GRANT,       /* in a worker: a grant that was held back */
     TIMER_BLOCKED,     /* in a lane: it has waited long enough for a worker to be kept free */

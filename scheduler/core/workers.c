@@ -96,7 +96,7 @@ static void worker_heard(struct core *core, struct worker *w, const struct core_
 
 static int64_t attempt_lost_silence(const struct core *core, const struct attempt *a)
 {
-    return step_lost_silence(core, a->run->version->ir ? step_ir(a->run, a->step) : NULL);
+    return step_lost_silence(core, ref_ir_known(a->at));
 }
 
 /* Answered silence after which the first of its attempts is lost; without any, it is gone. The
@@ -220,7 +220,7 @@ static void judge_by_hello(struct core *core, struct worker *w, const struct rep
     struct attempt *a, *next;
     DL_FOREACH_SAFE(w->attempts, a, next)
     if (holds(hello, a))
-        step_mark(core, a->run, a->step); /* its row names the new incarnation */
+        step_mark(core, a->at); /* its row names the new incarnation */
     else
         attempt_lost(core, a,
                      rebooted ? "the worker's machine was restarted"

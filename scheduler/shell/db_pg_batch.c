@@ -127,6 +127,18 @@ static void put_attempts(const struct batch *b, struct pg_params *p)
     TEXTS_OR_NULL(attempts, image);
 }
 
+static void put_groups(const struct batch *b, struct pg_params *p)
+{
+    UUIDS(groups, run);
+    INTS(groups, step);
+    INTS(groups, iteration);
+    INTS(groups, attempt);
+    INTS(groups, first);
+    INTS(groups, count);
+    INTS(groups, branch);
+    TEXTS_OR_NULL(groups, items);
+}
+
 static void put_workers(const struct batch *b, struct pg_params *p)
 {
     TEXTS(workers, id);
@@ -243,6 +255,7 @@ static void put_offsets(struct pg *pg, const struct uuid *bus_id, const struct b
     S(steps, QUERY_BATCH_STEPS)                                                                    \
     S(results, QUERY_BATCH_RESULTS)                                                                \
     S(attempts, QUERY_BATCH_ATTEMPTS)                                                              \
+    S(groups, QUERY_BATCH_GROUPS)                                                                  \
     S(workers, QUERY_BATCH_WORKERS)                                                                \
     S(commands, QUERY_BATCH_COMMANDS)                                                              \
     S(numbers, QUERY_BATCH_NUMBERS)                                                                \

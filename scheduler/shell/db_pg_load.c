@@ -31,6 +31,7 @@ READ(pipelines, db_pg_take_pipeline)
 READ(runs, db_pg_take_run)
 READ(steps, db_pg_take_step)
 READ(results, db_pg_take_result)
+READ(groups, db_pg_take_group)
 READ(workers, db_pg_take_worker)
 #undef READ
 
@@ -60,6 +61,7 @@ void db_pg_load(struct db *base, const struct uuid *bus_id, db_loaded *done, voi
     pg_exec(pg, QUERY_LOAD_RUNS, NULL, runs_read, l);
     pg_exec(pg, QUERY_LOAD_STEPS, NULL, steps_read, l);
     pg_exec(pg, QUERY_LOAD_RESULTS, NULL, results_read, l);
+    pg_exec(pg, QUERY_LOAD_GROUPS, NULL, groups_read, l);
     pg_exec(pg, QUERY_LOAD_ADOPTED_RUNS, NULL, runs_read, l);
     pg_exec(pg, QUERY_LOAD_ADOPTED_RESULTS, NULL, results_read, l);
     pg_exec(pg, QUERY_LOAD_WORKERS, NULL, workers_read, l);

@@ -111,6 +111,19 @@ void db_pg_take_result(struct snapshot *s, const struct pg_rows *rows, size_t ro
     r->reason = text(s, rows, row, 9);
 }
 
+void db_pg_take_group(struct snapshot *s, const struct pg_rows *rows, size_t row)
+{
+    struct snapshot_group *g = snapshot_add_groups(s);
+    g->run = pg_uuid(rows, row, 0);
+    g->step = (int32_t)pg_int(rows, row, 1);
+    g->iteration = (int32_t)pg_int(rows, row, 2);
+    g->attempt = (int32_t)pg_int(rows, row, 3);
+    g->first = (int32_t)pg_int(rows, row, 4);
+    g->count = (int32_t)pg_int(rows, row, 5);
+    g->branch = (int32_t)pg_int(rows, row, 6);
+    g->items = json(rows, row, 7);
+}
+
 void db_pg_take_worker(struct snapshot *s, const struct pg_rows *rows, size_t row)
 {
     struct snapshot_worker *w = snapshot_add_workers(s);

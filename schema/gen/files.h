@@ -3,5 +3,7 @@
 #pragma once
 #include "common/schema/check.h"
 
+extern const struct schema_node SCHEMA_COMPONENT;
+extern const struct schema_node SCHEMA_LIMIT;
 extern const struct schema_node SCHEMA_PIPELINE;
 extern const struct schema_node SCHEMA_SOURCE;

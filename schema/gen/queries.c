@@ -55,8 +55,33 @@ const struct query QUERIES[] = {
     "        config = excluded.config, gen = excluded.gen, updated = now())\n"
     "SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN 'created' WHEN EXISTS (\n"
     "    SELECT FROM old WHERE provider = $2::text AND secret IS NOT DISTINCT FROM $3::text AND config = $4::jsonb)\n"
-    "    THEN 'unchanged' ELSE 'updated' END",
+    "    THEN 'unchanged' ELSE 'updated' END;\n"
+    "\n"
+    "-- $1 name, $2 a version by hash prefix or number, '' = the current one. No row: no such pipeline; NULL: no such version.",
     4},
+    {"api_version_ir",
+    "SELECT v.ir::text FROM pipeline p LEFT JOIN pipeline_version v ON v.pipeline = p.name AND (\n"
+    "    $2::text = '' AND v.hash = p.version OR v.number::text = $2::text OR length($2::text) >= 4 AND starts_with(v.hash, $2::text))\n"
+    "WHERE p.name = $1::text AND NOT p.deleted ORDER BY v.number DESC LIMIT 1",
+    2},
+    {"api_limit_put",
+    "WITH old AS (SELECT * FROM named_limit WHERE name = $1::text), put AS (\n"
+    "    INSERT INTO named_limit (name, n, description, gen) SELECT $1::text, $2::bigint, $3::text, gen FROM catalog\n"
+    "    ON CONFLICT (name) DO UPDATE SET n = excluded.n, description = excluded.description, gen = excluded.gen, updated = now())\n"
+    "SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN 'created' WHEN EXISTS (\n"
+    "    SELECT FROM old WHERE n = $2::bigint AND description IS NOT DISTINCT FROM $3::text)\n"
+    "    THEN 'unchanged' ELSE 'updated' END",
+    3},
+    {"api_limit_compare",
+    "SELECT n = $2::bigint AND description IS NOT DISTINCT FROM $3::text FROM named_limit WHERE name = $1::text",
+    3},
+    {"api_limit_names",
+    "SELECT name FROM named_limit",
+    0},
+    {"api_limits",
+    "SELECT coalesce(jsonb_agg(jsonb_build_object('name', name, 'limit', n, 'description', description, 'updated', updated)\n"
+    "    ORDER BY name), '[]')::text FROM named_limit",
+    0},
     {"api_pipeline_compare",
     "SELECT (SELECT version FROM pipeline WHERE name = $1::text AND NOT deleted),\n"
     "       (SELECT number FROM pipeline_version WHERE pipeline = $1::text AND hash = $2::text)",
@@ -150,15 +175,21 @@ const struct query QUERIES[] = {
     "    SELECT step, (ord - 1)::int AS n, step->>'name' AS name\n"
     "    FROM r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version\n"
     "    CROSS JOIN LATERAL jsonb_array_elements(v.ir->'steps') WITH ORDINALITY AS e (step, ord)),\n"
-    "results AS (SELECT s.* FROM step_result s, r WHERE s.run = r.id AND s.iteration = 0),\n"
+    "results AS (SELECT s.* FROM step_result s, r WHERE s.run = r.id),\n"
+    "instances AS (                              -- of a step inside a group only those that have begun\n"
+    "    SELECT e.*, 0 AS iteration FROM steps e WHERE NOT e.step ? 'in'\n"
+    "    UNION ALL SELECT e.*, x.iteration FROM steps e JOIN (\n"
+    "        SELECT step, iteration FROM results UNION SELECT l.step, l.iteration FROM step_live l, r WHERE l.run = r.id\n"
+    "    ) x ON x.step = e.n WHERE e.step ? 'in'),\n"
     "unmet AS (\n"
     "    SELECT DISTINCT e.n FROM steps e CROSS JOIN LATERAL jsonb_array_elements_text(e.step->'needs') AS need\n"
-    "    JOIN steps o ON o.name = need LEFT JOIN results x ON x.step = o.n AND x.state = 'succeeded'\n"
+    "    JOIN steps o ON o.name = need LEFT JOIN results x ON x.step = o.n AND x.iteration = 0 AND x.state = 'succeeded'\n"
     "    WHERE x.run IS NULL)\n"
     "SELECT (to_jsonb(r) || jsonb_build_object('cause', (\n"
     "    SELECT jsonb_build_object('attempt', c.attempt, 'run', c.by_run) FROM run_cause c WHERE c.run = r.id), 'steps', (\n"
     "    SELECT coalesce(jsonb_agg(jsonb_build_object(\n"
-    "        'name', e.name, 'index', e.n, 'kind', e.step->>'kind',\n"
+    "        'name', e.name || CASE WHEN e.iteration > 0 THEN '[' || e.iteration || ']' ELSE '' END, 'step', e.name, 'index', e.n, 'kind', e.step->>'kind', 'iteration', e.iteration, 'ordinal', e.iteration - g.first,\n"
+    "        'item', coalesce(g.items, (SELECT o.step->'for_each'->'items' FROM steps o WHERE o.n = g.step))->(e.iteration - g.first),\n"
     "        'state', coalesce(s.state, l.state, CASE WHEN r.state = 'running' AND u.n IS NULL THEN 'ready' ELSE 'pending' END),\n"
     "        'reason', coalesce(s.reason, l.reason, CASE WHEN r.state <> 'running' THEN 'the run is ' || r.state\n"
     "            WHEN u.n IS NULL THEN 'waiting for capacity' ELSE '' END),\n"
@@ -167,11 +198,12 @@ const struct query QUERIES[] = {
     "        'outputs', coalesce(s.outputs, '{}'), 'metrics', coalesce(s.metrics, '{}'), 'log', s.log,\n"
     "        'started', coalesce(s.started, l.started), 'finished', s.finished, 'attempts', coalesce((\n"
     "            SELECT jsonb_agg(to_jsonb(a) - 'run' - 'step' ORDER BY a.attempt) FROM attempt_done a\n"
-    "            WHERE a.run = r.id AND a.step = e.n AND a.iteration = 0), '[]')) ORDER BY e.n), '[]')\n"
-    "    FROM steps e\n"
+    "            WHERE a.run = r.id AND a.step = e.n AND a.iteration = e.iteration), '[]')) ORDER BY e.n, e.iteration), '[]')\n"
+    "    FROM instances e\n"
     "    LEFT JOIN unmet u ON u.n = e.n\n"
-    "    LEFT JOIN step_live l ON l.run = r.id AND l.step = e.n AND l.iteration = 0\n"
-    "    LEFT JOIN results s ON s.step = e.n)))::text\n"
+    "    LEFT JOIN step_live l ON l.run = r.id AND l.step = e.n AND l.iteration = e.iteration\n"
+    "    LEFT JOIN results s ON s.step = e.n AND s.iteration = e.iteration\n"
+    "    LEFT JOIN group_start g ON e.iteration > 0 AND g.run = r.id AND e.iteration BETWEEN g.first AND g.first + g.count - 1)))::text\n"
     "FROM r;\n"
     "\n"
     "-- The names of a run's steps, by index.",
@@ -203,22 +235,22 @@ const struct query QUERIES[] = {
     {"api_run_brief",
     "SELECT jsonb_build_object('id', id, 'name', name, 'state', state, 'pipeline', pipeline)::text FROM run WHERE id = $1::uuid;\n"
     "\n"
-    "-- $2: name of the step, $3: attempt or 0 for the newest. Attempt, its id, is its log whole, how many chunks (-1 = unknown).",
+    "-- $2: name of the step, with [ITERATION] that instance of it, else the newest; $3: attempt or 0 for the newest. Attempt, its id, is its log whole, how many chunks (-1 = unknown).",
     1},
     {"api_log_of",
-    "SELECT m.attempt, m.attempt_id::text, m.over, coalesce((m.log->>'chunks')::bigint, -1)\n"
+    "SELECT m.attempt, m.attempt_id::text, m.over, coalesce((m.log->>'chunks')::bigint, -1), e.step->>'name'\n"
     "FROM run r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version\n"
     "CROSS JOIN LATERAL jsonb_array_elements(v.ir->'steps') WITH ORDINALITY AS e (step, ord)\n"
     "CROSS JOIN LATERAL (\n"
-    "    SELECT attempt, attempt_id, true AS over, log FROM step_result WHERE run = r.id AND step_result.step = ord - 1 AND iteration = 0\n"
+    "    SELECT iteration, attempt, attempt_id, true AS over, log FROM step_result WHERE run = r.id AND step_result.step = ord - 1\n"
     "    UNION ALL\n"
-    "    SELECT attempt, attempt_id, true, log FROM attempt_done WHERE run = r.id AND attempt_done.step = ord - 1 AND iteration = 0\n"
+    "    SELECT iteration, attempt, attempt_id, true, log FROM attempt_done WHERE run = r.id AND attempt_done.step = ord - 1\n"
     "    UNION ALL\n"
-    "    SELECT attempt, attempt_id, false, NULL FROM step_live WHERE run = r.id AND step_live.step = ord - 1 AND iteration = 0\n"
+    "    SELECT iteration, attempt, attempt_id, false, NULL FROM step_live WHERE run = r.id AND step_live.step = ord - 1\n"
     "    UNION ALL\n"
-    "    SELECT 0, NULL, r.finished IS NOT NULL, NULL) AS m\n"
-    "WHERE r.id = $1::uuid AND e.step->>'name' = $2::text AND ($3::int = 0 OR m.attempt = $3::int)\n"
-    "ORDER BY m.attempt DESC, m.over DESC LIMIT 1",
+    "    SELECT -1, 0, NULL, r.finished IS NOT NULL, NULL) AS m\n"
+    "WHERE r.id = $1::uuid AND $2::text IN (e.step->>'name', (e.step->>'name') || '[' || m.iteration || ']') AND ($3::int = 0 OR m.attempt = $3::int)\n"
+    "ORDER BY m.iteration DESC, m.attempt DESC, m.over DESC LIMIT 1",
     3},
     {"api_artifacts",
     "SELECT coalesce(jsonb_agg(jsonb_build_object('step', v.ir->'steps'->s.step->>'name', 'output', o.key, 'sha256', o.value->>'artifact',\n"
@@ -628,10 +660,17 @@ const struct query QUERIES[] = {
     "            $8::int[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[],\n"
     "            $13::text[])\n"
     "    AS a (run, step, iteration, attempt, attempt_id, state, worker, exit_code, reason, log, started,\n"
-    "          finished, image);\n"
+    "          finished, image)",
+    13},
+    {"batch_groups",
+    "INSERT INTO group_start (run, step, iteration, attempt, first, count, branch, items)\n"
+    "SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.items::jsonb\n"
+    "FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::int[], $6::int[], $7::int[],\n"
+    "            $8::text[])\n"
+    "    AS g (run, step, iteration, attempt, first, count, branch, items);\n"
     "\n"
     "-- Without its hello's info a worker is only updated: it is there.",
-    13},
+    8},
     {"batch_workers",
     "INSERT INTO worker AS w (id, incarnation, boot, state, report_n, info, heard)\n"
     "SELECT n.id, n.incarnation, n.boot, n.state, n.report_n, coalesce(n.info, '{}')::jsonb, n.heard\n"
@@ -709,6 +748,10 @@ const struct query QUERIES[] = {
     "SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text, NULL::text,\n"
     "       NULL::text, s.reason\n"
     "FROM run_live r JOIN step_result s ON s.run = r.id",
+    0},
+    {"load_groups",
+    "SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.items::text\n"
+    "FROM run_live r JOIN group_start g ON g.run = r.id",
     0},
     {"load_workers",
     "SELECT id, incarnation, boot, state, report_n, info::text, heard FROM worker",

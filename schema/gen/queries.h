@@ -9,6 +9,11 @@ enum query_id {
     QUERY_API_VERSION_PUT, /* api.sql */
     QUERY_API_PIPELINE_PUT, /* api.sql */
     QUERY_API_SOURCE_PUT, /* api.sql */
+    QUERY_API_VERSION_IR, /* api.sql */
+    QUERY_API_LIMIT_PUT, /* api.sql */
+    QUERY_API_LIMIT_COMPARE, /* api.sql */
+    QUERY_API_LIMIT_NAMES, /* api.sql */
+    QUERY_API_LIMITS, /* api.sql */
     QUERY_API_PIPELINE_COMPARE, /* api.sql */
     QUERY_API_SOURCE_COMPARE, /* api.sql */
     QUERY_API_PIPELINES, /* api.sql */
@@ -85,6 +90,7 @@ enum query_id {
     QUERY_BATCH_STEPS, /* scheduler.sql */
     QUERY_BATCH_RESULTS, /* scheduler.sql */
     QUERY_BATCH_ATTEMPTS, /* scheduler.sql */
+    QUERY_BATCH_GROUPS, /* scheduler.sql */
     QUERY_BATCH_WORKERS, /* scheduler.sql */
     QUERY_BATCH_COMMANDS, /* scheduler.sql */
     QUERY_BATCH_NUMBERS, /* scheduler.sql */
@@ -98,6 +104,7 @@ enum query_id {
     QUERY_LOAD_ADOPTED_RESULTS, /* scheduler.sql */
     QUERY_LOAD_STEPS, /* scheduler.sql */
     QUERY_LOAD_RESULTS, /* scheduler.sql */
+    QUERY_LOAD_GROUPS, /* scheduler.sql */
     QUERY_LOAD_WORKERS, /* scheduler.sql */
     QUERY_LOAD_OFFSETS, /* scheduler.sql */
     QUERY_FETCH_SEEN, /* scheduler.sql */

@@ -35,15 +35,18 @@ CREATE FUNCTION step_live_moves() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         ('pending', 'failed'), ('pending', 'skipped'), ('pending', 'cancelled'),
         ('pending', 'upstream_failed'), ('waiting', 'ready'), ('waiting', 'placed'),
         ('waiting', 'running'), ('waiting', 'cancelling'), ('waiting', 'succeeded'),
-        ('waiting', 'failed'), ('waiting', 'cancelled'), ('ready', 'waiting'),
-        ('ready', 'placed'), ('ready', 'running'), ('ready', 'cancelling'),
-        ('ready', 'succeeded'), ('ready', 'failed'), ('ready', 'cancelled'),
-        ('placed', 'waiting'), ('placed', 'ready'), ('placed', 'running'),
-        ('placed', 'cancelling'), ('placed', 'succeeded'), ('placed', 'failed'),
+        ('waiting', 'failed'), ('waiting', 'skipped'), ('waiting', 'cancelled'),
+        ('ready', 'waiting'), ('ready', 'placed'), ('ready', 'running'),
+        ('ready', 'cancelling'), ('ready', 'succeeded'), ('ready', 'failed'),
+        ('ready', 'skipped'), ('ready', 'cancelled'), ('placed', 'waiting'),
+        ('placed', 'ready'), ('placed', 'running'), ('placed', 'cancelling'),
+        ('placed', 'succeeded'), ('placed', 'failed'), ('placed', 'skipped'),
         ('placed', 'cancelled'), ('running', 'waiting'), ('running', 'ready'),
         ('running', 'placed'), ('running', 'cancelling'), ('running', 'succeeded'),
-        ('running', 'failed'), ('running', 'cancelled'), ('cancelling', 'succeeded'),
-        ('cancelling', 'failed'), ('cancelling', 'cancelled')) THEN
+        ('running', 'failed'), ('running', 'skipped'), ('running', 'cancelled'),
+        ('cancelling', 'waiting'), ('cancelling', 'ready'), ('cancelling', 'placed'),
+        ('cancelling', 'running'), ('cancelling', 'succeeded'), ('cancelling', 'failed'),
+        ('cancelling', 'skipped'), ('cancelling', 'cancelled')) THEN
         RAISE EXCEPTION 'step: % does not follow %', NEW.state, OLD.state;
     END IF;
     RETURN NEW;

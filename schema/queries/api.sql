@@ -55,6 +55,30 @@ SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN 'created' WHEN EXISTS (
     SELECT FROM old WHERE provider = $2::text AND secret IS NOT DISTINCT FROM $3::text AND config = $4::jsonb)
     THEN 'unchanged' ELSE 'updated' END;
 
+-- $1 name, $2 a version by hash prefix or number, '' = the current one. No row: no such pipeline; NULL: no such version.
+-- name: api_version_ir
+SELECT v.ir::text FROM pipeline p LEFT JOIN pipeline_version v ON v.pipeline = p.name AND (
+    $2::text = '' AND v.hash = p.version OR v.number::text = $2::text OR length($2::text) >= 4 AND starts_with(v.hash, $2::text))
+WHERE p.name = $1::text AND NOT p.deleted ORDER BY v.number DESC LIMIT 1;
+
+-- name: api_limit_put
+WITH old AS (SELECT * FROM named_limit WHERE name = $1::text), put AS (
+    INSERT INTO named_limit (name, n, description, gen) SELECT $1::text, $2::bigint, $3::text, gen FROM catalog
+    ON CONFLICT (name) DO UPDATE SET n = excluded.n, description = excluded.description, gen = excluded.gen, updated = now())
+SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN 'created' WHEN EXISTS (
+    SELECT FROM old WHERE n = $2::bigint AND description IS NOT DISTINCT FROM $3::text)
+    THEN 'unchanged' ELSE 'updated' END;
+
+-- name: api_limit_compare
+SELECT n = $2::bigint AND description IS NOT DISTINCT FROM $3::text FROM named_limit WHERE name = $1::text;
+
+-- name: api_limit_names
+SELECT name FROM named_limit;
+
+-- name: api_limits
+SELECT coalesce(jsonb_agg(jsonb_build_object('name', name, 'limit', n, 'description', description, 'updated', updated)
+    ORDER BY name), '[]')::text FROM named_limit;
+
 -- name: api_pipeline_compare
 SELECT (SELECT version FROM pipeline WHERE name = $1::text AND NOT deleted),
        (SELECT number FROM pipeline_version WHERE pipeline = $1::text AND hash = $2::text);
@@ -143,15 +167,21 @@ steps AS (
     SELECT step, (ord - 1)::int AS n, step->>'name' AS name
     FROM r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version
     CROSS JOIN LATERAL jsonb_array_elements(v.ir->'steps') WITH ORDINALITY AS e (step, ord)),
-results AS (SELECT s.* FROM step_result s, r WHERE s.run = r.id AND s.iteration = 0),
+results AS (SELECT s.* FROM step_result s, r WHERE s.run = r.id),
+instances AS (                              -- of a step inside a group only those that have begun
+    SELECT e.*, 0 AS iteration FROM steps e WHERE NOT e.step ? 'in'
+    UNION ALL SELECT e.*, x.iteration FROM steps e JOIN (
+        SELECT step, iteration FROM results UNION SELECT l.step, l.iteration FROM step_live l, r WHERE l.run = r.id
+    ) x ON x.step = e.n WHERE e.step ? 'in'),
 unmet AS (
     SELECT DISTINCT e.n FROM steps e CROSS JOIN LATERAL jsonb_array_elements_text(e.step->'needs') AS need
-    JOIN steps o ON o.name = need LEFT JOIN results x ON x.step = o.n AND x.state = 'succeeded'
+    JOIN steps o ON o.name = need LEFT JOIN results x ON x.step = o.n AND x.iteration = 0 AND x.state = 'succeeded'
     WHERE x.run IS NULL)
 SELECT (to_jsonb(r) || jsonb_build_object('cause', (
     SELECT jsonb_build_object('attempt', c.attempt, 'run', c.by_run) FROM run_cause c WHERE c.run = r.id), 'steps', (
     SELECT coalesce(jsonb_agg(jsonb_build_object(
-        'name', e.name, 'index', e.n, 'kind', e.step->>'kind',
+        'name', e.name || CASE WHEN e.iteration > 0 THEN '[' || e.iteration || ']' ELSE '' END, 'step', e.name, 'index', e.n, 'kind', e.step->>'kind', 'iteration', e.iteration, 'ordinal', e.iteration - g.first,
+        'item', coalesce(g.items, (SELECT o.step->'for_each'->'items' FROM steps o WHERE o.n = g.step))->(e.iteration - g.first),
         'state', coalesce(s.state, l.state, CASE WHEN r.state = 'running' AND u.n IS NULL THEN 'ready' ELSE 'pending' END),
         'reason', coalesce(s.reason, l.reason, CASE WHEN r.state <> 'running' THEN 'the run is ' || r.state
             WHEN u.n IS NULL THEN 'waiting for capacity' ELSE '' END),
@@ -160,11 +190,12 @@ SELECT (to_jsonb(r) || jsonb_build_object('cause', (
         'outputs', coalesce(s.outputs, '{}'), 'metrics', coalesce(s.metrics, '{}'), 'log', s.log,
         'started', coalesce(s.started, l.started), 'finished', s.finished, 'attempts', coalesce((
             SELECT jsonb_agg(to_jsonb(a) - 'run' - 'step' ORDER BY a.attempt) FROM attempt_done a
-            WHERE a.run = r.id AND a.step = e.n AND a.iteration = 0), '[]')) ORDER BY e.n), '[]')
-    FROM steps e
+            WHERE a.run = r.id AND a.step = e.n AND a.iteration = e.iteration), '[]')) ORDER BY e.n, e.iteration), '[]')
+    FROM instances e
     LEFT JOIN unmet u ON u.n = e.n
-    LEFT JOIN step_live l ON l.run = r.id AND l.step = e.n AND l.iteration = 0
-    LEFT JOIN results s ON s.step = e.n)))::text
+    LEFT JOIN step_live l ON l.run = r.id AND l.step = e.n AND l.iteration = e.iteration
+    LEFT JOIN results s ON s.step = e.n AND s.iteration = e.iteration
+    LEFT JOIN group_start g ON e.iteration > 0 AND g.run = r.id AND e.iteration BETWEEN g.first AND g.first + g.count - 1)))::text
 FROM r;
 
 -- The names of a run's steps, by index.
@@ -194,21 +225,21 @@ WHERE r.id = $1::uuid ORDER BY x.step, x.iteration, x.part, x.attempt;
 -- name: api_run_brief
 SELECT jsonb_build_object('id', id, 'name', name, 'state', state, 'pipeline', pipeline)::text FROM run WHERE id = $1::uuid;
 
--- $2: name of the step, $3: attempt or 0 for the newest. Attempt, its id, is its log whole, how many chunks (-1 = unknown).
+-- $2: name of the step, with [ITERATION] that instance of it, else the newest; $3: attempt or 0 for the newest. Attempt, its id, is its log whole, how many chunks (-1 = unknown).
 -- name: api_log_of
-SELECT m.attempt, m.attempt_id::text, m.over, coalesce((m.log->>'chunks')::bigint, -1)
+SELECT m.attempt, m.attempt_id::text, m.over, coalesce((m.log->>'chunks')::bigint, -1), e.step->>'name'
 FROM run r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version
 CROSS JOIN LATERAL jsonb_array_elements(v.ir->'steps') WITH ORDINALITY AS e (step, ord)
 CROSS JOIN LATERAL (
-    SELECT attempt, attempt_id, true AS over, log FROM step_result WHERE run = r.id AND step_result.step = ord - 1 AND iteration = 0
+    SELECT iteration, attempt, attempt_id, true AS over, log FROM step_result WHERE run = r.id AND step_result.step = ord - 1
     UNION ALL
-    SELECT attempt, attempt_id, true, log FROM attempt_done WHERE run = r.id AND attempt_done.step = ord - 1 AND iteration = 0
+    SELECT iteration, attempt, attempt_id, true, log FROM attempt_done WHERE run = r.id AND attempt_done.step = ord - 1
     UNION ALL
-    SELECT attempt, attempt_id, false, NULL FROM step_live WHERE run = r.id AND step_live.step = ord - 1 AND iteration = 0
+    SELECT iteration, attempt, attempt_id, false, NULL FROM step_live WHERE run = r.id AND step_live.step = ord - 1
     UNION ALL
-    SELECT 0, NULL, r.finished IS NOT NULL, NULL) AS m
-WHERE r.id = $1::uuid AND e.step->>'name' = $2::text AND ($3::int = 0 OR m.attempt = $3::int)
-ORDER BY m.attempt DESC, m.over DESC LIMIT 1;
+    SELECT -1, 0, NULL, r.finished IS NOT NULL, NULL) AS m
+WHERE r.id = $1::uuid AND $2::text IN (e.step->>'name', (e.step->>'name') || '[' || m.iteration || ']') AND ($3::int = 0 OR m.attempt = $3::int)
+ORDER BY m.iteration DESC, m.attempt DESC, m.over DESC LIMIT 1;
 
 -- name: api_artifacts
 SELECT coalesce(jsonb_agg(jsonb_build_object('step', v.ir->'steps'->s.step->>'name', 'output', o.key, 'sha256', o.value->>'artifact',

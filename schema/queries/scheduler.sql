@@ -126,6 +126,13 @@ FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::uuid[], $6::text[],
     AS a (run, step, iteration, attempt, attempt_id, state, worker, exit_code, reason, log, started,
           finished, image);
 
+-- name: batch_groups
+INSERT INTO group_start (run, step, iteration, attempt, first, count, branch, items)
+SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.items::jsonb
+FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::int[], $6::int[], $7::int[],
+            $8::text[])
+    AS g (run, step, iteration, attempt, first, count, branch, items);
+
 -- Without its hello's info a worker is only updated: it is there.
 -- name: batch_workers
 INSERT INTO worker AS w (id, incarnation, boot, state, report_n, info, heard)
@@ -203,6 +210,10 @@ FROM step_live;
 SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text, NULL::text,
        NULL::text, s.reason
 FROM run_live r JOIN step_result s ON s.run = r.id;
+
+-- name: load_groups
+SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.items::text
+FROM run_live r JOIN group_start g ON g.run = r.id;
 
 -- name: load_workers
 SELECT id, incarnation, boot, state, report_n, info::text, heard FROM worker;

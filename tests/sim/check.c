@@ -6,6 +6,7 @@
 #include "common/base/mem.h"
 #include "tests/sim/outside.h"
 #include "tests/sim/plan.h"
+#include "tests/sim/reference.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/worker.h"
 
@@ -47,10 +48,12 @@ static struct placing *placing_find(const struct ledger *ledger, const struct uu
     return placing;
 }
 
-void check_order(struct sim *sim, const struct uuid *attempt)
+struct row_key check_order(struct sim *sim, const struct uuid *attempt)
 {
-    if (!placing_find(sim->ledger, attempt))
+    const struct placing *placing = placing_find(sim->ledger, attempt);
+    if (!placing)
         sim_fail(sim, 4, "an order for attempt %s, which no commit has placed", SHORT(*attempt));
+    return placing->key;
 }
 
 static const struct plan_version *version_of(struct sim *sim, const struct uuid *run)
@@ -63,44 +66,8 @@ static const struct plan_version *version_of(struct sim *sim, const struct uuid 
     return v;
 }
 
-static const struct row_result *result_of(struct sim *sim, const struct plan_version *v,
-                                          const struct uuid *run, int step)
-{
-    struct row_key key = {.run = *run, .step = v->index_of[step]};
-    return database_result(sim->db, &key);
-}
-
-static int output_of(struct sim *sim, const struct row_result *result)
-{
-    json_error_t error;
-    json_t *outputs = json_loads(result->outputs ? result->outputs : "", 0, &error);
-    if (!outputs)
-        sim_fail(sim, 3, "a succeeded result has no outputs");
-    int n = (int)json_integer_value(json_object_get(outputs, "n"));
-    json_decref(outputs);
-    return n;
-}
-
-static void check_needs(struct sim *sim, const struct row_key *key)
-{
-    const struct plan_version *v = version_of(sim, &key->run);
-    const struct plan_step *step = &v->steps[v->step_at[key->step]];
-    for (int i = 0; i < v->step_count; i++) {
-        if (!(step->needs >> i & 1u))
-            continue;
-        const struct row_result *need = result_of(sim, v, &key->run, i);
-        if (!need || need->state != STEP_SUCCEEDED)
-            sim_fail(sim, 5, "step %s of run %s starts before %s is committed", step->name,
-                     SHORT(key->run), v->steps[i].name);
-    }
-    if (step->when_step >= 0 &&
-        output_of(sim, result_of(sim, v, &key->run, step->when_step)) <= step->when_over)
-        sim_fail(sim, 5, "step %s of run %s starts though its condition is false", step->name,
-                 SHORT(key->run));
-}
-
 struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const struct row_key *key,
-                           int worker, const char *argument)
+                           int worker, const char *argument, const char *where)
 {
     struct effect *effect = ledger_find(sim->ledger, attempt);
     if (effect)
@@ -109,17 +76,14 @@ struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const st
         if (effect->running && memcmp(&effect->key, key, sizeof *key) == 0)
             sim_fail(sim, 4, "attempts %s and %s of one step run at once", SHORT(effect->attempt),
                      SHORT(*attempt));
-    check_needs(sim, key);
     const struct plan_version *v = version_of(sim, &key->run);
-    const struct plan_step *step = &v->steps[v->step_at[key->step]];
-    if (step->refers >= 0) {
-        char want[16];
-        snprintf(want, sizeof want, "%d",
-                 output_of(sim, result_of(sim, v, &key->run, step->refers)));
-        if (strcmp(want, argument) != 0)
-            sim_fail(sim, 3, "step %s was given '%s', the committed output is '%s'", step->name,
-                     argument, want);
-    }
+    char refers[16], place[64];
+    reference_begins(sim, v, key);
+    reference_arguments(sim, v, key, refers, place);
+    const size_t len = strcspn(where, ":"); /* the outcome that a finally step sees comes after */
+    if (strcmp(refers, argument) != 0 || strlen(place) != len || strncmp(where, place, len) != 0)
+        sim_fail(sim, 3, "step %s was given '%s' '%s', what is committed is '%s' '%s'",
+                 v->steps[v->step_at[key->step]].name, argument, where, refers, place);
     effect = mem_alloc(sizeof *effect);
     *effect = (struct effect){
         .attempt = *attempt, .key = *key, .worker = worker, .running = true, .executions = 1};
@@ -149,59 +113,19 @@ void check_run_new(struct sim *sim, const struct batch_run *run)
             sim_fail(sim, 2, "one event made two runs of %s", run->pipeline);
 }
 
-static int expected_step(struct sim *sim, const struct plan_version *v, const struct uuid *run,
-                         int i)
-{
-    const struct plan_step *step = &v->steps[i];
-    bool skipped = false;
-    for (int need = 0; need < v->step_count; need++) {
-        if (!(step->needs >> need & 1u))
-            continue;
-        uint8_t state = result_of(sim, v, run, need)->state;
-        if (state != STEP_SUCCEEDED && state != STEP_SKIPPED)
-            return STEP_UPSTREAM_FAILED;
-        skipped |= state == STEP_SKIPPED;
-    }
-    if (skipped)
-        return STEP_SKIPPED;
-    if (step->when_step >= 0 &&
-        output_of(sim, result_of(sim, v, run, step->when_step)) <= step->when_over)
-        return STEP_SKIPPED;
-    return -1; /* it ran: succeeded or failed */
-}
-
 /* A run that ends: each step has its one result, and the run's state follows from them. */
 static void check_run_end(struct sim *sim, const struct row_run *run, uint8_t state,
                           const char *reason)
 {
     const struct plan_version *v = version_of(sim, &run->id);
-    bool failed = false, begun = false;
-    for (int i = 0; i < v->step_count; i++)
-        begun |= result_of(sim, v, &run->id, i) != NULL;
+    bool begun = false;
+    (void)reason;
+    for (const struct row_result *row = sim->db->results; row && !begun; row = row->hh.next)
+        begun = uuid_compare(&row->key.run, &run->id) == 0;
     bool waits = run->state == RUN_PENDING || run->state == RUN_QUEUED;
     if ((!begun || waits) && state == RUN_CANCELLED)
         return; /* adopting, queued, or cancelled at birth */
-    for (int i = 0; i < v->step_count; i++) {
-        const struct row_result *result = result_of(sim, v, &run->id, i);
-        if (!result)
-            sim_fail(sim, 3, "run %s (%s, %s) ends %s, step %s has no result", SHORT(run->id),
-                     uuid_is_nil(&run->retry_of) ? "first" : "retry", reason ? reason : "",
-                     machine_state_name(&MACHINE_RUN, state), v->steps[i].name);
-        failed |= result->state == STEP_FAILED || result->state == STEP_UPSTREAM_FAILED;
-    }
-    if (state == RUN_CANCELLED)
-        return;
-    if ((state == RUN_FAILED) != failed)
-        sim_fail(sim, 3, "run %s ends %s against its steps", SHORT(run->id),
-                 machine_state_name(&MACHINE_RUN, state));
-    for (int i = 0; i < v->step_count; i++) {
-        uint8_t is = result_of(sim, v, &run->id, i)->state;
-        int expected = expected_step(sim, v, &run->id, i);
-        bool fine = expected < 0 ? is == STEP_SUCCEEDED || is == STEP_FAILED : is == expected;
-        if (!fine)
-            sim_fail(sim, 3, "step %s of run %s is %s", v->steps[i].name, SHORT(run->id),
-                     machine_state_name(&MACHINE_STEP, is));
-    }
+    reference_run(sim, v, &run->id, state);
 }
 
 void check_run_move(struct sim *sim, const struct batch_run_move *move,
@@ -227,7 +151,7 @@ static void check_new_attempt(struct sim *sim, const struct batch_step *step,
         !database_attempt(sim->db, &before->attempt_id))
         sim_fail(sim, 4, "attempt %s takes the place of %s, which has not ended",
                  SHORT(step->attempt_id), SHORT(before->attempt_id));
-    check_needs(sim, &key);
+    reference_begins(sim, version_of(sim, &key.run), &key);
     placing = mem_alloc(sizeof *placing);
     placing->attempt = step->attempt_id;
     placing->key = key;
@@ -246,6 +170,9 @@ void check_step(struct sim *sim, const struct batch_step *step, const struct row
                  machine_state_name(&MACHINE_STEP, step->state));
     bool owned =
         step->state == STEP_PLACED || step->state == STEP_RUNNING || step->state == STEP_CANCELLING;
+    const struct plan_version *v = version_of(sim, &step->run);
+    if (v->steps[v->step_at[step->step]].kind != PLAN_RUN)
+        owned = false;
     if (owned && (uuid_is_nil(&step->attempt_id) || !step->worker ||
                   !database_worker(sim->db, step->worker)))
         sim_fail(sim, 14, "step %d of run %s is %s without an owner", step->step, SHORT(step->run),
@@ -255,6 +182,19 @@ void check_step(struct sim *sim, const struct batch_step *step, const struct row
                  SHORT(step->run));
     if (owned)
         check_new_attempt(sim, step, before);
+}
+
+/* Iterations belong to one try of one group. */
+void check_group_new(struct sim *sim, const struct batch_group *group)
+{
+    const struct row_run *run = database_run(sim->db, &group->run);
+    if (!run || run->done)
+        sim_fail(sim, 7, "a group of a run that is not live begins");
+    for (const struct row_group *other = sim->db->groups; other; other = other->hh.next)
+        if (uuid_compare(&other->key.at.run, &group->run) == 0 &&
+            group->first < other->first + other->count &&
+            other->first < group->first + group->count)
+            sim_fail(sim, 3, "two groups of run %s share iterations", SHORT(group->run));
 }
 
 static void check_not_running(struct sim *sim, const struct uuid *attempt, const char *what,
@@ -278,7 +218,8 @@ void check_result_new(struct sim *sim, const struct batch_result *result)
     if (!uuid_is_nil(&result->attempt_id))
         check_not_running(sim, &result->attempt_id,
                           machine_state_name(&MACHINE_STEP, result->state), result->reason);
-    if (result->state != STEP_SUCCEEDED)
+    const struct plan_version *v = version_of(sim, &result->run);
+    if (result->state != STEP_SUCCEEDED || v->steps[v->step_at[result->step]].kind != PLAN_RUN)
         return;
     const struct effect *effect = ledger_find(sim->ledger, &result->attempt_id);
     if (!effect || !effect->succeeded)
@@ -366,6 +307,8 @@ void check_after_commit(struct sim *sim, const struct batch *batch)
         check_concurrency(sim);
     if (batch->steps_count)
         check_slots(sim);
+    if (batch->steps_count)
+        reference_parallelism(sim, version_of);
     for (size_t i = 0; i < batch->run_moves_count; i++) {
         const struct row_run *run = database_run(sim->db, &batch->run_moves[i].id);
         for (const struct row_step *step = sim->db->steps; run->done && step; step = step->hh.next)

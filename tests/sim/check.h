@@ -33,11 +33,11 @@ struct ledger *ledger_new(void);
 void ledger_free(struct ledger *ledger);
 struct effect *ledger_find(const struct ledger *ledger, const struct uuid *attempt);
 
-/* A worker takes an order in: was this attempt ever placed? */
-void check_order(struct sim *sim, const struct uuid *attempt);
+/* A worker takes an order in: was this attempt ever placed? Whose it is. */
+struct row_key check_order(struct sim *sim, const struct uuid *attempt);
 /* A process begins; returns its line in the ledger. */
 struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const struct row_key *key,
-                           int worker, const char *argument);
+                           int worker, const char *argument, const char *where);
 void check_end(struct effect *effect, bool succeeded, int n);
 
 /* ---- while a batch is written; `before` is NULL where there is no row --------------------------
@@ -47,6 +47,7 @@ void check_run_move(struct sim *sim, const struct batch_run_move *move,
                     const struct row_run *before);
 void check_step(struct sim *sim, const struct batch_step *step, const struct row_step *before);
 void check_result_new(struct sim *sim, const struct batch_result *result);
+void check_group_new(struct sim *sim, const struct batch_group *group);
 void check_attempt_done(struct sim *sim, const struct batch_attempt *attempt);
 void check_worker(struct sim *sim, const struct batch_worker *worker,
                   const struct row_worker *before);

@@ -45,6 +45,15 @@ struct row_attempt *database_attempt(const struct database *db, const struct uui
     return row;
 }
 
+struct row_group *database_group(const struct database *db, const struct row_key *at,
+                                 int32_t attempt)
+{
+    const struct group_key key = {*at, attempt};
+    struct row_group *row = NULL;
+    FIND(db->groups, &key, row);
+    return row;
+}
+
 struct row_worker *database_worker(const struct database *db, const char *id)
 {
     struct row_worker *row = NULL;
@@ -173,6 +182,25 @@ static void write_attempts(struct database *db, const struct batch *b)
         row->key = (struct row_key){from->run, from->step, from->iteration};
         row->state = from->state;
         HASH_ADD(hh, db->attempts, id, sizeof row->id, row);
+        sim_changed(db->sim);
+    }
+}
+
+static void write_groups(struct database *db, const struct batch *b)
+{
+    for (size_t i = 0; i < b->groups_count; i++) {
+        const struct batch_group *from = &b->groups[i];
+        const struct row_key at = {from->run, from->step, from->iteration};
+        if (database_group(db, &at, from->attempt))
+            sim_fail(db->sim, 3, "a try of a group begins twice");
+        check_group_new(db->sim, from);
+        struct row_group *row = mem_alloc(sizeof *row);
+        row->key = (struct group_key){at, from->attempt};
+        row->first = from->first;
+        row->count = from->count;
+        row->branch = from->branch;
+        put_text(&row->items, from->items);
+        HASH_ADD(hh, db->groups, key, sizeof row->key, row);
         sim_changed(db->sim);
     }
 }
@@ -337,6 +365,7 @@ bool database_commit(struct database *db, const struct batch *b)
     write_inbox(db, b);
     write_events(db, b);
     write_runs(db, b);
+    write_groups(db, b);
     write_results(db, b);
     write_attempts(db, b);
     write_workers(db, b);
@@ -378,6 +407,7 @@ void database_free(struct database *db)
     FREE_TABLE(db->results, struct row_result, row->worker, row->reason, row->outputs, row->metrics,
                row->log);
     FREE_TABLE(db->attempts, struct row_attempt, NULL);
+    FREE_TABLE(db->groups, struct row_group, row->items);
     FREE_TABLE(db->workers, struct row_worker, row->boot, row->info);
     FREE_TABLE(db->commands, struct row_command, row->kind, row->detail);
     FREE_TABLE(db->numbers, struct row_number, NULL);

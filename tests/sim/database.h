@@ -66,6 +66,16 @@ struct row_attempt { /* attempt_done */
     UT_hash_handle hh;
 };
 
+struct row_group { /* group_start */
+    struct group_key {
+        struct row_key at;
+        int32_t attempt;
+    } key;
+    int32_t first, count, branch;
+    char *items;
+    UT_hash_handle hh;
+};
+
 struct row_worker {
     char id[65];
     struct uuid incarnation;
@@ -107,6 +117,7 @@ struct database {
     struct row_step *steps;
     struct row_result *results;
     struct row_attempt *attempts;
+    struct row_group *groups;
     struct row_worker *workers;
     struct row_command *commands;
     struct row_number *numbers;
@@ -132,6 +143,8 @@ struct row_run *database_run(const struct database *db, const struct uuid *id);
 struct row_step *database_step(const struct database *db, const struct row_key *key);
 struct row_result *database_result(const struct database *db, const struct row_key *key);
 struct row_attempt *database_attempt(const struct database *db, const struct uuid *id);
+struct row_group *database_group(const struct database *db, const struct row_key *at,
+                                 int32_t attempt);
 struct row_worker *database_worker(const struct database *db, const char *id);
 bool database_has_id(const struct row_id *table, const struct uuid *id);
 int64_t database_offset(const struct database *db, const char *topic, int32_t partition);

@@ -149,6 +149,23 @@ static void add_workers(const struct database *db, struct snapshot *s)
     }
 }
 
+static void add_groups(const struct database *db, struct snapshot *s)
+{
+    for (const struct row_group *from = db->groups; from; from = from->hh.next) {
+        if (database_run(db, &from->key.at.run)->done)
+            continue;
+        struct snapshot_group *row = snapshot_add_groups(s);
+        row->run = from->key.at.run;
+        row->step = from->key.at.step;
+        row->iteration = from->key.at.iteration;
+        row->attempt = from->key.attempt;
+        row->first = from->first;
+        row->count = from->count;
+        row->branch = from->branch;
+        row->items = parsed(from->items);
+    }
+}
+
 struct snapshot *database_snapshot(const struct database *db)
 {
     struct snapshot *s = snapshot_new();
@@ -164,6 +181,7 @@ struct snapshot *database_snapshot(const struct database *db)
     for (const struct row_result *result = db->results; result; result = result->hh.next)
         if (!database_run(db, &result->key.run)->done)
             add_result(s, result, false);
+    add_groups(db, s);
     add_adopted(db, s);
     add_workers(db, s);
     for (size_t i = 0; i < db->offset_count; i++) {

@@ -27,7 +27,7 @@ static uint32_t needs_of(struct rng *rng, enum shape shape, int i, int n)
     }
 }
 
-static int pick_need(struct rng *rng, uint32_t needs)
+int plan_pick(struct rng *rng, uint32_t needs)
 {
     int picked = -1, count = 0;
     for (int i = 0; i < PLAN_STEPS; i++)
@@ -38,15 +38,34 @@ static int pick_need(struct rng *rng, uint32_t needs)
 
 static void step_new(struct rng *rng, struct plan_step *step, enum shape shape, int i, int n)
 {
-    *step = (struct plan_step){.when_step = -1, .refers = -1, .attempts = 1, .slots = 1};
-    snprintf(step->name, sizeof step->name, "s%d", i);
+    plan_step_clear(step, i);
+    snprintf(step->name, sizeof step->name, "%s", step->label);
     step->needs = needs_of(rng, shape, i, n);
     if (step->needs && rng_chance(rng, 0.25)) {
-        step->when_step = pick_need(rng, step->needs);
+        step->when_step = plan_pick(rng, step->needs);
         step->when_over = (int)rng_in(rng, 0, 6);
     }
     if (step->needs && rng_chance(rng, 0.4))
-        step->refers = pick_need(rng, step->needs);
+        step->refers = plan_pick(rng, step->needs);
+    plan_step_program(rng, step);
+}
+
+void plan_step_clear(struct plan_step *step, int i)
+{
+    *step = (struct plan_step){.parent = -1,
+                               .when_step = -1,
+                               .refers = -1,
+                               .attempts = 1,
+                               .slots = 1,
+                               .gives = {-1, -1},
+                               .branches = 1,
+                               .items_from = -1,
+                               .times = 1};
+    snprintf(step->label, sizeof step->label, "s%d", i);
+}
+
+void plan_step_program(struct rng *rng, struct plan_step *step)
+{
     if (rng_chance(rng, 0.5))
         step->attempts = (int)rng_in(rng, 2, 4);
     step->takes_us =
@@ -62,28 +81,6 @@ static void step_new(struct rng *rng, struct plan_step *step, enum shape shape, 
         step->slots = 2;
 }
 
-static void write_step(struct text *out, const struct plan_version *v, const struct plan_step *step)
-{
-    bool first = true;
-    text_printf(out, "  %s: {command: [work, \"${{ params.size }}\"", step->name);
-    if (step->refers >= 0)
-        text_printf(out, ", \"${{ steps.%s.outputs.n }}\"", v->steps[step->refers].name);
-    text_puts(out, "], outputs: {n: {type: integer}}, needs: [");
-    for (int i = 0; i < v->step_count; i++)
-        if (step->needs >> i & 1u) {
-            text_printf(out, "%s%s", first ? "" : ", ", v->steps[i].name);
-            first = false;
-        }
-    text_printf(out, "], retry: {attempts: %d, lost: 20, backoff: {first: 2s, cap: 5s}}",
-                step->attempts);
-    if (step->when_step >= 0)
-        text_printf(out, ", when: \"steps.%s.outputs.n > %d\"", v->steps[step->when_step].name,
-                    step->when_over);
-    if (step->timeout_us)
-        text_printf(out, ", timeout: %llds", (long long)(step->timeout_us / SEC));
-    text_printf(out, ", resources: {slots: %d}}\n", step->slots);
-}
-
 static void write_pipeline(struct text *out, const struct plan_pipeline *p,
                            const struct plan_version *v)
 {
@@ -96,9 +93,8 @@ static void write_pipeline(struct text *out, const struct plan_pipeline *p,
         text_puts(out, "  cron: {schedule: \"* * * * *\"}\n");
     if (p->limit)
         text_printf(out, "concurrency: {limit: %d}\n", p->limit);
-    text_puts(out, "params:\n  size: {type: integer, default: 1}\nsteps:\n");
-    for (int i = 0; i < v->step_count; i++)
-        write_step(out, v, &v->steps[i]);
+    text_puts(out, "params:\n  size: {type: integer, default: 1}\n");
+    plan_write_steps(out, v);
 }
 
 static void compile(struct sim *sim, const struct plan_pipeline *p, struct plan_version *v)
@@ -108,7 +104,7 @@ static void compile(struct sim *sim, const struct plan_pipeline *p, struct plan_
     struct err err = {0};
     write_pipeline(&yaml, p, v);
     if (yaml_read("plan", yaml.data, yaml.len, &docs, &err) == 0)
-        v->ir = ir_compile(&docs.items[0], "plan", NULL, &err);
+        v->ir = ir_compile(&docs.items[0], "plan", NULL, NULL, &err);
     if (!v->ir)
         sim_fail(sim, 0, "the generator made a pipeline that does not compile: %s\n%s", err.text,
                  yaml.data);
@@ -127,7 +123,12 @@ static void version_new(struct sim *sim, struct plan_pipeline *p)
 {
     struct plan_version *v = &p->versions[p->version_count++];
     enum shape shape = (enum shape)rng_in(&sim->rng, 0, SHAPE_COUNT - 1);
-    v->step_count = (int)rng_in(&sim->rng, 2, PLAN_STEPS);
+    if (rng_chance(&sim->rng, 0.5)) {
+        plan_shapes(&sim->rng, v);
+        compile(sim, p, v);
+        return;
+    }
+    v->step_count = (int)rng_in(&sim->rng, 2, PLAN_FLAT);
     for (int i = 0; i < v->step_count; i++)
         step_new(&sim->rng, &v->steps[i], shape, i, v->step_count);
     compile(sim, p, v);

@@ -6,14 +6,34 @@
 #include "tests/sim/sim.h"
 
 #define PLAN_PIPELINES 3
-#define PLAN_STEPS     9
+#define PLAN_STEPS     32 /* a bit each in a mask */
+#define PLAN_ENOUGH    20 /* a nested one gets no more than it must */
+#define PLAN_FLAT      9
+#define PLAN_DEPTH     4
+#define PLAN_BRANCHES  2
 #define PLAN_VERSIONS  3
 #define PLAN_PAUSES    6
 
+enum plan_kind { PLAN_RUN, PLAN_GROUP, PLAN_SWITCH, PLAN_EACH, PLAN_LOOP };
+enum plan_rule {
+    PLAN_ALL_SUCCEEDED,
+    PLAN_ALL_DONE,
+    PLAN_ANY_FAILED,
+    PLAN_ANY_SUCCEEDED,
+    PLAN_NONE_FAILED
+};
+
 struct plan_step {
-    char name[16];
-    uint32_t needs; /* bit n: step n, implied ones included */
-    int when_step;  /* -1 = always; else runs when that step's n is over when_over */
+    char label[8];
+    char name[48]; /* path */
+    enum plan_kind kind;
+    int parent; /* -1 = the run's own DAG */
+    int branch;
+    bool finally;
+    uint32_t needs; /* bit n: step n, beside it; implied ones included */
+    enum plan_rule rule;
+    bool allow_failure;
+    int when_step; /* -1 = always; else runs when that step's n is over when_over */
     int when_over;
     int refers;         /* -1 = none; else that step's n is an argument */
     int attempts;       /* tries in all */
@@ -22,6 +42,18 @@ struct plan_step {
     int slots;
     double fails; /* chance of an attempt */
     double hangs; /* chance of running into the timeout */
+    /* groups */
+    int gives[PLAN_BRANCHES]; /* whose n is the group's; -1 = none */
+    int branches;             /* 1 but of a switch */
+    bool has_else;            /* the last branch has no condition */
+    int branch_step, branch_over[PLAN_BRANCHES];
+    int item_count; /* literal 0, 1, …; with items_from one more: its n, or all of its list */
+    int items_from;
+    int parallelism; /* 0 = any */
+    bool fail_fast;
+    int rounds, until_over;
+    bool delayed;
+    int times; /* instances that there may be */
 };
 
 struct plan_version {
@@ -51,6 +83,17 @@ struct plan {
     struct plan_pipeline pipelines[PLAN_PIPELINES];
     int pipeline_count;
 };
+
+struct text;
+/* Parts of the generator. plan_shapes: groups in groups; plan_write_steps: the file's text. */
+void plan_step_clear(struct plan_step *step, int i);
+void plan_step_program(struct rng *rng, struct plan_step *step);
+int plan_pick(struct rng *rng, uint32_t mask); /* a bit of it; -1 = it is empty */
+void plan_shapes(struct rng *rng, struct plan_version *v);
+void plan_write_steps(struct text *out, const struct plan_version *v);
+/* Is its n a number, of a step that succeeded? A list, of a for_each that collects? */
+bool plan_is_number(const struct plan_version *v, int step);
+bool plan_is_list(const struct plan_version *v, int step);
 
 struct plan *plan_new(struct sim *sim);
 void plan_free(struct plan *plan);

@@ -91,7 +91,7 @@ static void keeper_runs(struct local *a)
     a->life++;
     if (w->lease_end > w->fuse_base)
         w->fuse_base = w->lease_end; /* the start answers this life's hello, or a later report */
-    a->effect = check_begin(w->sim, &a->id, &a->key, w->index, a->argument);
+    a->effect = check_begin(w->sim, &a->id, &a->key, w->index, a->argument, a->where);
     sim_note(w->sim, "%s: %s runs", w->id, uuid_short(&a->id, id));
     sim_changed(w->sim);
     w->sim->counts.attempts++;
@@ -160,7 +160,7 @@ static void prepared(void *arg)
 }
 
 /* How this try will go, out of the plan. */
-static void roll(struct local *a, const struct order *order)
+static void roll(struct local *a, const struct order *order, const struct row_key *key)
 {
     struct sim *sim = a->worker->sim;
     const struct row_run *run = database_run(sim->db, &order->start->run);
@@ -170,7 +170,9 @@ static void roll(struct local *a, const struct order *order)
     if (step < 0)
         sim_fail(sim, 4, "an order names a run or step that is not in the database");
     const struct plan_step *s = &v->steps[step];
-    a->key = (struct row_key){.run = order->start->run, .step = v->index_of[step]};
+    a->key = *key;
+    if (key->step != v->index_of[step])
+        sim_fail(sim, 4, "an order names another step than its attempt");
     a->slots = s->slots;
     a->timeout_us = order->start->timeout_us;
     a->lost_after_us = order->start->lost_after_us;
@@ -179,17 +181,19 @@ static void roll(struct local *a, const struct order *order)
     a->will_fail = rng_chance(&sim->rng, s->fails);
     a->will_hang = s->timeout_us && rng_chance(&sim->rng, s->hangs);
     a->n = (int)rng_in(&sim->rng, 0, 9);
-    if (s->refers >= 0 && order->start->argv_count > 2)
-        snprintf(a->argument, sizeof a->argument, "%s", order->start->argv[2]);
+    if (order->start->argv_count != 4)
+        sim_fail(sim, 3, "an order has %zu arguments", order->start->argv_count);
+    snprintf(a->argument, sizeof a->argument, "%s", order->start->argv[2]);
+    snprintf(a->where, sizeof a->where, "%s", order->start->argv[3]);
 }
 
 static void on_start(struct worker *w, const struct order *order)
 {
     if (local_find(w, &order->attempt))
         return;
-    check_order(w->sim, &order->attempt);
+    const struct row_key key = check_order(w->sim, &order->attempt);
     struct local *a = local_new(w, order, LOCAL_JOURNALLED);
-    roll(a, order);
+    roll(a, order, &key);
     sim_changed(w->sim);
     if (uuid_compare(&order->incarnation, &w->incarnation) != 0) {
         finish_unstarted(a, REPORT_RESULT_OUTCOME_REFUSED);

@@ -21,6 +21,7 @@ struct local { /* an attempt; on disk */
     struct row_key key;
     int slots;
     char argument[64];
+    char where[64];
     int64_t timeout_us, takes_us, grace_us, lost_after_us;
     bool will_fail, will_hang, cancelled;
     int outcome; /* enum report_result_outcome; from LOCAL_EXITED on */

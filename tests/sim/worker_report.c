@@ -137,7 +137,9 @@ void report_forged(struct worker *w)
         a = a->next;
     if (a) {
         report.attempt = a->id;
-        report.nonce = a->state == LOCAL_TOMBSTONE ? a->nonce : a->nonce + rng_in(rng, 1, 9);
+        /* One that was cancelled before it came is still live for the leader. */
+        const bool known = a->state == LOCAL_TOMBSTONE && a->effect;
+        report.nonce = known ? a->nonce : a->nonce + rng_in(rng, 1, 9);
     }
     if (rng_chance(rng, 0.5)) {
         send(w, &report);

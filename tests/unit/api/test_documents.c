@@ -21,7 +21,8 @@ static void read_files(struct documents *all, const char *const *texts, size_t n
     for (size_t i = 0; i < n; i++)
         json_array_append_new(
             files, json_pack("{s:s, s:s}", "name", i ? "b.yaml" : "a.yaml", "text", texts[i]));
-    documents_read(all, files);
+    documents_open(all, files, NULL);
+    documents_compile(all);
 }
 
 static void every_document_of_every_file(void **state)
@@ -31,10 +32,10 @@ static void every_document_of_every_file(void **state)
     read_files(&all, (const char *[]){PIPELINE "---\n" SOURCE, SOURCE}, 2);
     assert_int_equal(all.problems.len, 0);
     assert_int_equal(all.count, 3);
-    assert_true(all.items[0].is_pipeline);
+    assert_int_equal(all.items[0].kind, DOCUMENT_PIPELINE);
     assert_string_equal(all.items[0].name, "a");
     assert_int_equal(strlen(all.items[0].hash), 64);
-    assert_false(all.items[1].is_pipeline);
+    assert_int_equal(all.items[1].kind, DOCUMENT_SOURCE);
     assert_string_equal(all.items[1].provider, "directory");
     assert_null(all.items[2].secret);
     documents_free(&all);
@@ -100,11 +101,93 @@ static void a_file_may_have_a_mebibyte_and_no_more(void **state)
 static void what_is_no_file_is_no_document(void **state)
 {
     (void)state;
-    struct documents all = {0};
-    documents_read(&all, NULL);
+    struct documents none = {0}, all = {0};
+    documents_open(&none, NULL, NULL);
+    documents_compile(&none);
+    assert_int_equal(none.count, 0);
     cleanup_json json_t *odd = json_pack("[n, i, {}]", 1);
-    documents_read(&all, odd);
+    documents_open(&all, odd, odd);
+    documents_compile(&all);
     assert_int_equal(all.count, 0);
+    documents_free(&none);
+    documents_free(&all);
+}
+
+#define TAKES_IN                                                                                   \
+    "name: a\nsteps: {x: {pipeline: b@2}, y: {uses: ./c.yaml}, z: {start: {pipeline: d}}}\n"
+#define PART "kind: component\nname: c\nexecutor: noop\n"
+
+/* What is taken in comes from the catalog and from the parts that were sent along. */
+static void what_documents_name_is_asked_for_and_given(void **state)
+{
+    (void)state;
+    struct documents all = {0}, other = {0};
+    cleanup_json json_t *files = json_pack("[{s:s, s:s}]", "name", "dir/a.yaml", "text", TAKES_IN);
+    cleanup_json json_t *parts = json_pack("[{s:s, s:s}]", "name", "dir/c.yaml", "text", PART);
+    read_files(&other, (const char *[]){"name: b\nsteps: {one: {executor: noop}}\n"}, 1);
+    documents_open(&all, files, parts);
+    assert_int_equal(json_array_size(all.missing), 2);
+    assert_string_equal(json_string_value(json_array_get(all.missing, 0)), "b@2");
+    assert_string_equal(json_string_value(json_array_get(all.missing, 1)), "d");
+    documents_give(&all, "b@2", other.items[0].text, NULL);
+    documents_give(&all, "d", other.items[0].text, NULL);
+    documents_compile(&all);
+    /* All of it is there; what this build does not run is refused last. */
+    assert_string_equal(all.problems.data,
+                        "dir/a.yaml: step z: start: this build does not run it yet\n");
+    documents_free(&all);
+    documents_free(&other);
+}
+
+static void what_is_not_given_is_a_problem_with_its_place(void **state)
+{
+    (void)state;
+    struct documents all = {0};
+    cleanup_json json_t *files = json_pack("[{s:s, s:s}]", "name", "dir/a.yaml", "text", TAKES_IN);
+    documents_open(&all, files, NULL);
+    documents_give(&all, "b@2", NULL, "it has no such version");
+    documents_compile(&all);
+    assert_string_equal(all.problems.data,
+                        "dir/a.yaml:2:23: pipeline b@2: it has no such version\n"
+                        "dir/a.yaml:2:39: uses ./c.yaml: dir/c.yaml was not sent along\n"
+                        "dir/a.yaml:2:72: start d: there is no pipeline of that name\n");
+    documents_free(&all);
+}
+
+static void a_limit_must_be_there_or_come_along(void **state)
+{
+    (void)state;
+    static const char NEEDS[] = "name: a\nsteps: {x: {executor: noop, limits: [gpu, db]}}\n";
+    struct documents all;
+    read_files(&all, (const char *[]){NEEDS, "kind: limit\nname: gpu\nlimit: 1\n"}, 2);
+    assert_string_equal(all.problems.data,
+                        "a.yaml:2:37: limits db: there is no limit of that name: apply one of "
+                        "kind: limit\n");
+    documents_free(&all);
+    cleanup_json json_t *files = json_pack("[{s:s, s:s}]", "name", "a.yaml", "text", NEEDS);
+    struct documents known = {0};
+    documents_open(&known, files, NULL);
+    assert_int_equal(json_object_size(known.limits), 2);
+    documents_give_limit(&known, "db");
+    documents_give_limit(&known, "gpu");
+    documents_compile(&known);
+    assert_string_equal(known.problems.data,
+                        "a.yaml: step x: limits: this build does not run it yet\n");
+    documents_free(&known);
+}
+
+static void limits_and_components(void **state)
+{
+    (void)state;
+    struct documents all;
+    read_files(&all, (const char *[]){"kind: limit\nname: gpu\nlimit: 4\ndescription: d\n", PART},
+               2);
+    assert_int_equal(all.problems.len, 0);
+    assert_int_equal(all.count, 1);
+    assert_int_equal(all.items[0].kind, DOCUMENT_LIMIT);
+    assert_string_equal(document_kind_name(all.items[0].kind), "limit");
+    assert_int_equal(all.items[0].limit, 4);
+    assert_string_equal(all.items[0].description, "d");
     documents_free(&all);
 }
 
@@ -117,6 +200,10 @@ int main(void)
         cmocka_unit_test(a_good_document_does_not_hide_a_bad_one),
         cmocka_unit_test(a_file_may_have_a_mebibyte_and_no_more),
         cmocka_unit_test(what_is_no_file_is_no_document),
+        cmocka_unit_test(what_documents_name_is_asked_for_and_given),
+        cmocka_unit_test(what_is_not_given_is_a_problem_with_its_place),
+        cmocka_unit_test(a_limit_must_be_there_or_come_along),
+        cmocka_unit_test(limits_and_components),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@ static json_t *compile(const char *yaml, struct text *all, struct err *err)
     struct yaml_docs docs = {0};
     if (yaml_read("p.yaml", yaml, strlen(yaml), &docs, err) < 0)
         return NULL;
-    json_t *out = ir_compile(&docs.items[0], "p.yaml", all, err);
+    json_t *out = ir_compile(&docs.items[0], "p.yaml", NULL, all, err);
     yaml_docs_free(&docs);
     return out;
 }

@@ -17,7 +17,7 @@ static json_t *compile(const char *yaml, struct err *err)
     struct yaml_docs docs = {0};
     if (yaml_read("p.yaml", yaml, strlen(yaml), &docs, err) < 0)
         return NULL;
-    json_t *out = ir_compile(&docs.items[0], "p.yaml", NULL, err);
+    json_t *out = ir_compile(&docs.items[0], "p.yaml", NULL, NULL, err);
     yaml_docs_free(&docs);
     return out;
 }
@@ -147,7 +147,7 @@ static void ten_thousand_steps_take_no_time(void **state)
     cleanup_free char *yaml = chain(10000);
     assert_int_equal(yaml_read("p.yaml", yaml, strlen(yaml), &docs, &err), 0);
     const int64_t begin = clock_monotonic_us();
-    cleanup_json json_t *json = ir_compile(&docs.items[0], "p.yaml", NULL, &err);
+    cleanup_json json_t *json = ir_compile(&docs.items[0], "p.yaml", NULL, NULL, &err);
     const int64_t compiled = clock_monotonic_us();
     if (!json)
         fail_msg("%s", err.text);

@@ -26,7 +26,7 @@ static struct ir *load_yaml(const char *yaml)
     struct err err = {0};
     if (yaml_read("p.yaml", yaml, strlen(yaml), &docs, &err) < 0)
         fail_msg("%s", err.text);
-    cleanup_json json_t *json = ir_compile(&docs.items[0], "p.yaml", NULL, &err);
+    cleanup_json json_t *json = ir_compile(&docs.items[0], "p.yaml", NULL, NULL, &err);
     if (!json)
         fail_msg("%s", err.text);
     yaml_docs_free(&docs);
@@ -169,7 +169,7 @@ static void the_hash_is_of_the_canonical_text(void **state)
 
 static const char *const MINIMAL =
     "{\"ir\":1,\"name\":\"p\",\"steps\":[{\"name\":\"a\",\"kind\":\"run\"},"
-    "{\"name\":\"b\",\"kind\":\"run\",\"needs\":[\"a\"],\"loop\":{\"x\":1}}]}";
+    "{\"name\":\"b\",\"kind\":\"run\",\"needs\":[\"a\"],\"later\":{\"x\":1}}]}";
 
 static void what_is_absent_gets_its_default_and_what_is_unknown_is_kept(void **state)
 {
@@ -184,7 +184,7 @@ static void what_is_absent_gets_its_default_and_what_is_unknown_is_kept(void **s
     assert_true(ir->steps[0].retry.on_lost);
     assert_int_equal(ir->steps[0].log_limit, 64 << 20);
     assert_null(ir->steps[0].extra);
-    assert_int_equal(json_get_int(json_get_object(ir->steps[1].extra, "loop"), "x", 0), 1);
+    assert_int_equal(json_get_int(json_get_object(ir->steps[1].extra, "later"), "x", 0), 1);
     ir_unref(ir);
 }
 
@@ -192,7 +192,7 @@ static void what_is_absent_gets_its_default_and_what_is_unknown_is_kept(void **s
 static const struct {
     const char *parent, *key, *json, *error;
 } BROKEN[] = {
-    {"", "ir", "2", "format is 2"},
+    {"", "ir", "3", "format is 3"},
     {"", "ir", "-", "format is 0"},
     {"", "name", "\"No\"", "is not a name"},
     {"", "name", "7", "must be text"},
@@ -231,7 +231,7 @@ static const struct {
     {"/steps/0", "retry", "{\"on\":[\"error\"]}", "nothing that this build knows"},
     {"/steps/0", "retry", "{\"factor\":0.5}", "from 1 to 100"},
     {"/steps/0", "resources", "{\"slots\":-1}", "from 0 to 1000"},
-    {"/steps/0", "secrets", "[7]", "must be names"},
+    {"/steps/0", "secrets", "[7]", "must be a list of text"},
     {"/steps/0", "timeout_us", "-1", "must be an integer"},
 };
 

@@ -16,7 +16,7 @@ static json_t *compile(const char *yaml, struct text *all, struct err *err)
     struct yaml_docs docs = {0};
     if (yaml_read("p.yaml", yaml, strlen(yaml), &docs, err) < 0)
         return NULL;
-    json_t *out = ir_compile(&docs.items[0], "p.yaml", all, err);
+    json_t *out = ir_compile(&docs.items[0], "p.yaml", NULL, all, err);
     yaml_docs_free(&docs);
     return out;
 }
@@ -70,7 +70,7 @@ static const struct bad SCHEMA[] = {
     {STEP("executor: podman"), "3:15", "must be one of"},
     {STEP("outputs: {o: {type: float}}"), "3:25", "must be one of"},
     {STEP("resources: {slots: 1001}"), "3:24", "at most 1000"},
-    {TOP("concurrency: {policy: cancel}"), "3:23", "no other policy"},
+    {TOP("concurrency: {policy: cancel}"), "3:23", "must be one of queue, skip"},
     {TOP("concurrency: {limit: 0}"), "3:22", "at least 1"},
     {TOP("params: {a-b: x}"), "3:10", "A-Z"},
     {TOP("on: {webhook: {}}"), "3:6", "unknown key"},
@@ -134,7 +134,7 @@ static const struct bad REFERENCES[] = {
     {STEP("inputs: {x: {value: v}}, args: [\"${{ inputs.x }}\"]"), "3:37", "write inputs.x.path"},
     {STEP("args: [\"${{ outputs.x.path }}\"]"), "3:12", "declares no output of that name"},
     {STEP("image: \"${{ inputs.x.path }}\""), "3:12", "inputs: cannot be used in image"},
-    {STEP("when: steps.b.outputs.x"), "3:11", "there is no step of that name"},
+    {STEP("when: steps.b.outputs.x"), "3:11", "steps.b: there is no step b"},
     {STEP("when: steps.size() > 0"), "3:11", "name the step"},
     {TWO("outputs: {o: {type: number}}", "when: steps.a.outputs.p > 1"), "4:13",
      "declares no output of that name"},
@@ -155,7 +155,7 @@ static const struct bad EXPRESSIONS[] = {
 };
 
 static const struct bad CYCLES[] = {
-    {STEP("needs: [a]"), "2:9", "a → a"},
+    {STEP("needs: [a]"), "3:13", "cannot wait for itself"},
     {TWO("needs: [b]", "needs: [a]"), "3:3", "a → b → a"},
     {TWO("outputs: {o: {type: number}}, when: steps.b.outputs.o > 1",
          "outputs: {o: {type: number}}, args: [\"${{ steps.a.outputs.o }}\"]"),
@@ -178,7 +178,7 @@ static const struct bad TRIGGERS[] = {
     {ON("event: {type: t, run_name: \"${{ run.name }}\"}"), "4:30",
      "run: cannot be used in run_name"},
     {ON("event: {type: t, run_name: \"${{ steps.a.outputs.o }}\"}"), "4:30", "cannot be used"},
-    {ON("event: {type: t, params: {m: 1}}"), "4:29", "declares no parameter m"},
+    {ON("event: {type: t, params: {m: 1}}"), "4:29", "there is no parameter m"},
     {ON("event: {type: t, params: {n: x}}"), "4:32", "must be an integer"},
     {ON("event: {type: t, params: {n: true}}"), "4:32", "must be an integer"},
     {ON("event: {type: t, params: {n: null}}"), "4:32", "not null"},

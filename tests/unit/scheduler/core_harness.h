@@ -48,7 +48,8 @@ static inline bool same_id(const struct uuid *a, const struct uuid *b)
 
 /* ---- the mirror ---------------------------------------------------------------------------- */
 
-static inline struct snapshot_run *row_of_run(struct harness *h, struct uuid id)
+static __attribute__((noinline, unused)) struct snapshot_run *row_of_run(struct harness *h,
+                                                                         struct uuid id)
 {
     for (size_t i = 0; i < h->rows->runs_count; i++)
         if (same_id(&h->rows->runs[i].id, &id))
@@ -56,20 +57,41 @@ static inline struct snapshot_run *row_of_run(struct harness *h, struct uuid id)
     return NULL;
 }
 
-static inline struct snapshot_step *row_of_step(struct harness *h, struct uuid run, int step)
+static __attribute__((noinline, unused)) struct snapshot_step *row_of_instance(struct harness *h,
+                                                                               struct uuid run,
+                                                                               int step,
+                                                                               int iteration)
 {
     for (size_t i = 0; i < h->rows->steps_count; i++)
-        if (same_id(&h->rows->steps[i].run, &run) && h->rows->steps[i].step == step)
+        if (same_id(&h->rows->steps[i].run, &run) && h->rows->steps[i].step == step &&
+            h->rows->steps[i].iteration == iteration)
             return &h->rows->steps[i];
     return NULL;
 }
 
-static inline struct snapshot_result *row_of_result(struct harness *h, struct uuid run, int step)
+static __attribute__((noinline, unused)) struct snapshot_result *result_of_instance(
+    struct harness *h, struct uuid run, int step, int iteration)
 {
     for (size_t i = 0; i < h->rows->results_count; i++)
-        if (same_id(&h->rows->results[i].run, &run) && h->rows->results[i].step == step)
+        if (same_id(&h->rows->results[i].run, &run) && h->rows->results[i].step == step &&
+            h->rows->results[i].iteration == iteration)
             return &h->rows->results[i];
     return NULL;
+}
+
+/* Of the run's own DAG. */
+static __attribute__((noinline, unused)) struct snapshot_step *row_of_step(struct harness *h,
+                                                                           struct uuid run,
+                                                                           int step)
+{
+    return row_of_instance(h, run, step, 0);
+}
+
+static __attribute__((noinline, unused)) struct snapshot_result *row_of_result(struct harness *h,
+                                                                               struct uuid run,
+                                                                               int step)
+{
+    return result_of_instance(h, run, step, 0);
 }
 
 static inline json_t *json_of(const char *text)
@@ -122,13 +144,14 @@ static inline void mirror_steps(struct harness *h)
     struct batch *b = h->out;
     for (size_t i = 0; i < b->steps_count; i++) {
         const struct batch_step *s = &b->steps[i];
-        assert_null(row_of_result(h, s->run, s->step));
-        struct snapshot_step *to = row_of_step(h, s->run, s->step);
+        assert_null(result_of_instance(h, s->run, s->step, s->iteration));
+        struct snapshot_step *to = row_of_instance(h, s->run, s->step, s->iteration);
         if (!to)
             to = snapshot_add_steps(h->rows);
         *to = (struct snapshot_step){
             .run = s->run,
             .step = s->step,
+            .iteration = s->iteration,
             .state = s->state,
             .attempt = s->attempt,
             .attempt_id = s->attempt_id,
@@ -149,19 +172,30 @@ static inline void mirror_results(struct harness *h)
     struct batch *b = h->out;
     for (size_t i = 0; i < b->results_count; i++) {
         const struct batch_result *r = &b->results[i];
-        assert_null(row_of_result(h, r->run, r->step)); /* at most one result */
+        assert_null(result_of_instance(h, r->run, r->step, r->iteration)); /* at most one result */
         *snapshot_add_results(h->rows) = (struct snapshot_result){
             .run = r->run,
             .step = r->step,
+            .iteration = r->iteration,
             .state = r->state,
             .attempt = r->attempt,
             .attempt_id = r->attempt_id,
             .outputs = json_of(r->outputs),
             .reason = snapshot_text(h->rows, r->reason),
         };
-        struct snapshot_step *live = row_of_step(h, r->run, r->step);
+        struct snapshot_step *live = row_of_instance(h, r->run, r->step, r->iteration);
         if (live)
             *live = h->rows->steps[--h->rows->steps_count];
+    }
+}
+
+static inline void mirror_groups(struct harness *h)
+{
+    for (size_t i = 0; i < h->out->groups_count; i++) {
+        const struct batch_group *g = &h->out->groups[i];
+        *snapshot_add_groups(h->rows) =
+            (struct snapshot_group){g->run,   g->step,  g->iteration, g->attempt,
+                                    g->first, g->count, g->branch,    json_of(g->items)};
     }
 }
 
@@ -242,6 +276,7 @@ static inline void harness_turn(struct harness *h)
         mirror_runs(h);
         mirror_steps(h);
         mirror_results(h);
+        mirror_groups(h);
         mirror_workers(h);
     }
     size_t rows = 0;
@@ -344,7 +379,7 @@ static inline const char *harness_apply(struct harness *h, const char *yaml)
     struct yaml_docs docs cleanup_yaml = {0};
     if (yaml_read("test.yaml", yaml, strlen(yaml), &docs, &err) < 0)
         fail_msg("%s", err.text);
-    json_t *ir = ir_compile(&docs.items[0], "test.yaml", NULL, &err);
+    json_t *ir = ir_compile(&docs.items[0], "test.yaml", NULL, NULL, &err);
     if (!ir)
         fail_msg("%s", err.text);
     return harness_apply_ir(h, ir);
@@ -394,6 +429,10 @@ static inline void harness_restart(struct harness *h, int64_t gone_us)
     }
     for (size_t i = 0; i < h->rows->steps_count; i++)
         *snapshot_add_steps(live) = h->rows->steps[i];
+    for (size_t i = 0; i < h->rows->groups_count; i++) {
+        *snapshot_add_groups(live) = h->rows->groups[i];
+        json_incref(h->rows->groups[i].items);
+    }
     core_restore(h->core, live, &h->now);
     core_check(h->core);
     snapshot_free(live);
@@ -493,7 +532,8 @@ static inline void harness_finished(struct harness *h, int w, const struct order
 /* ---- looking ------------------------------------------------------------------------------- */
 
 /* The newest order of that kind for the step (start) or at all; NULL = none. */
-static inline struct order *order_of(struct harness *h, int kind, const char *step)
+static __attribute__((noinline, unused)) struct order *order_of(struct harness *h, int kind,
+                                                                const char *step)
 {
     for (size_t i = h->order_count; i-- > 0;)
         if (h->orders[i].kind == kind &&

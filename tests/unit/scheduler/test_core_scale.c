@@ -22,7 +22,7 @@ static json_t *big_ir(int count, const char *first_when,
     struct yaml_docs docs cleanup_yaml = {0};
     struct err err = {0};
     assert_int_equal(yaml_read("small", SMALL, strlen(SMALL), &docs, &err), 0);
-    json_t *ir = ir_compile(&docs.items[0], "small", NULL, &err);
+    json_t *ir = ir_compile(&docs.items[0], "small", NULL, NULL, &err);
     assert_non_null(ir);
     json_t *steps = json_object_get(ir, "steps");
     json_t *pattern = json_deep_copy(json_array_get(steps, 0));

@@ -1,0 +1,82 @@
+/* graph: a pipeline drawn as a Mermaid flowchart, out of a file or of what was applied. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/client.h"
+#include "cli/gather.h"
+#include "common/base/mem.h"
+#include "common/ir/mermaid.h"
+#include "common/text/json.h"
+
+static int draw(const json_t *json, struct err *err)
+{
+    cleanup_text struct text out = {0};
+    struct ir *ir = ir_load(json, err);
+    if (!ir)
+        return err->code;
+    ir_graph(ir, &out);
+    fputs(out.data, stdout);
+    ir_unref(ir);
+    return 0;
+}
+
+static int draw_file(const char *path, struct err *err)
+{
+    struct gathered *g = NULL;
+    cleanup_text struct text problems = {0};
+    int rc = gather((const char *const[]){path, NULL}, &g, err), drawn = 0;
+    for (size_t i = 0; rc == 0 && i < gathered_count(g); i++)
+        text_puts(&problems, gathered_problems(g, i));
+    for (size_t i = 0; rc == 0 && i < bundle_count(gathered_bundle(g)); i++) {
+        if (strcmp(bundle_kind(gathered_bundle(g), i), "pipeline") != 0)
+            continue;
+        cleanup_json json_t *ir = bundle_compile(gathered_bundle(g), i, &problems);
+        rc = ir ? draw(ir, err) : 0;
+        drawn++;
+    }
+    gathered_free(g);
+    if (rc == 0 && problems.len > 0)
+        fputs(problems.data, stderr);
+    if (rc == 0 && drawn == 0 && problems.len == 0)
+        return err_set(err, LEAT_EINPUT, "%s: there is no pipeline in it", path);
+    return rc < 0 ? rc : problems.len > 0;
+}
+
+/* NAME or NAME@VERSION. */
+static int draw_applied(const char *reference, struct err *err)
+{
+    cleanup_free char *name = mem_string(reference);
+    cleanup_json json_t *answer = NULL;
+    char *at = strchr(name, '@');
+    if (at)
+        *at++ = '\0';
+    cleanup_free char *path = at ? client_path("/api/v1/pipelines/%s?version=%s", name, at)
+                                 : client_path("/api/v1/pipelines/%s", name);
+    const int rc = client_call("GET", path, NULL, &answer, err);
+    return rc < 0 ? rc : draw(json_object_get(answer, "ir"), err);
+}
+
+/* What has a slash, ends as a file does, or lies there. A pipeline's name has no slash. */
+static bool is_file(const char *argument)
+{
+    return strcmp(argument, "-") == 0 || strchr(argument, '/') ||
+           text_ends_with(argument, ".yaml") || text_ends_with(argument, ".yml") ||
+           access(argument, F_OK) == 0;
+}
+
+static int run_graph(const struct given *given, struct err *err)
+{
+    const char *argument = given_argument(given, 0);
+    return is_file(argument) ? draw_file(argument, err) : draw_applied(argument, err);
+}
+const struct verb VERB_GRAPH = {
+    .name = "graph",
+    .arguments = "FILE|PIPELINE[@VERSION]",
+    .summary = "Draws a pipeline as a Mermaid flowchart",
+    .details = "Of a file every pipeline in it, without Leat. A dotted arrow leads to what may be "
+               "skipped.",
+    .least = 1,
+    .most = 1,
+    .run = run_graph};

@@ -1,0 +1,54 @@
+"""Every shape of a DAG on real daemons: the files of examples/shapes, and a leader that dies in the middle."""
+import pathlib
+import time
+
+SHAPES = pathlib.Path(__file__).parents[2] / "examples" / "shapes"
+LOOP = """
+name: rounds
+steps:
+  each:
+    for_each: [0, 1, 2, 3, 4, 5]
+    parallelism: 2
+    as: item
+    steps:
+      work: {command: [sh, -c, 'sleep 0.5; echo $1 > $2; echo item $1', sh, "${{ item }}", "${{ outputs.n.path }}"], outputs: {n: {type: integer}}}
+    outputs: {n: work.n}
+  tune:
+    loop: {until: outputs.n > 2, max: 5}
+    command: [sh, -c, 'expr $1 + 1 > $2', sh, "${{ default(loop.previous.n, 0) }}", "${{ outputs.n.path }}"]
+    outputs: {n: {type: integer}}
+finally:
+  tell: {command: [echo, "${{ outcome.state }} ${{ steps.each.outputs.n }} ${{ steps.tune.outputs.n }}"]}
+"""
+
+
+def run(leat, pipeline):
+    return leat.json("run", pipeline)["id"]
+
+
+def test_the_examples_run(leat):
+    leat.ok("apply", str(SHAPES))
+    names = [item["name"] for item in leat.json("pipelines")]
+    ended = {name: leat.wait_run(run(leat, name))["state"] for name in names}
+    assert ended == {name: "succeeded" for name in names}
+
+
+def test_items_and_rounds_outlive_the_leader(leat):
+    leat.apply(LOOP)
+    started = run(leat, "rounds")
+    for _ in range(3):
+        time.sleep(0.4)
+        leat.kill("leat-scheduler")
+    shown = leat.wait_run(started)
+    assert shown["state"] == "succeeded", shown["reason"]
+    by_name = {step["name"]: step for step in shown["steps"]}
+    assert by_name["each"]["outputs"] == {"n": [0, 1, 2, 3, 4, 5]} and by_name["tune"]["outputs"] == {"n": 3}
+    items = [step for step in shown["steps"] if step["step"] == "each/work"]
+    assert [(step["item"], step["state"]) for step in items] == [(n, "succeeded") for n in range(6)]
+    assert "succeeded [0,1,2,3,4,5] 3" in leat.ok("logs", started, "tell")
+    assert leat.ok("logs", started, items[4]["name"]).strip() == "item 4"
+
+
+def test_what_is_not_run_yet_is_refused(leat):
+    said = leat.leat("apply", leat.file("hold.yaml", "name: hold\nsteps: {h: {wait: {type: a.b}}}\n"))
+    assert said.returncode != 0 and "step h: wait: this build does not run it yet" in said.stdout + said.stderr

@@ -1,0 +1,330 @@
+/* Pipelines of every shape of a DAG: groups in groups, at random, and their text. */
+#include <stdio.h>
+#include <string.h>
+#include "common/base/text.h"
+#include "tests/sim/plan.h"
+
+bool plan_is_number(const struct plan_version *v, int step)
+{
+    const struct plan_step *s = &v->steps[step];
+    if (s->kind == PLAN_RUN)
+        return true;
+    for (int b = 0; b < s->branches; b++)
+        if (s->gives[b] < 0 || !plan_is_number(v, s->gives[b]))
+            return false;
+    return s->kind != PLAN_EACH;
+}
+
+bool plan_is_list(const struct plan_version *v, int step)
+{
+    const struct plan_step *s = &v->steps[step];
+    return s->kind == PLAN_EACH && s->gives[0] >= 0 && plan_is_number(v, s->gives[0]);
+}
+
+/* ---- the generator --------------------------------------------------------------------------- */
+
+static void make_dag(struct rng *rng, struct plan_version *v, int parent, int branch, int depth);
+
+static uint32_t numbers_of(const struct plan_version *v, uint32_t mask)
+{
+    uint32_t numbers = 0;
+    for (int i = 0; i < v->step_count; i++)
+        if (mask >> i & 1u && plan_is_number(v, i))
+            numbers |= 1u << i;
+    return numbers;
+}
+
+static int list_of(const struct plan_version *v, uint32_t mask)
+{
+    for (int i = 0; i < v->step_count; i++)
+        if (mask >> i & 1u && plan_is_list(v, i))
+            return i;
+    return -1;
+}
+
+static int step_add(struct plan_version *v, int parent, int branch)
+{
+    const int i = v->step_count++;
+    struct plan_step *s = &v->steps[i];
+    plan_step_clear(s, i);
+    s->parent = parent;
+    s->branch = branch;
+    if (parent >= 0) {
+        char path[sizeof s->name];
+        snprintf(path, sizeof path, "%.36s/s%d", v->steps[parent].name, i);
+        memcpy(s->name, path, sizeof path);
+        s->times = v->steps[parent].times;
+    } else {
+        memcpy(s->name, s->label, sizeof s->label);
+    }
+    return i;
+}
+
+static void make_group(struct rng *rng, struct plan_version *v, int i, int depth)
+{
+    struct plan_step *s = &v->steps[i];
+    const uint32_t numbers = numbers_of(v, s->needs);
+    s->kind = (enum plan_kind)rng_in(rng, PLAN_GROUP, PLAN_LOOP);
+    if (s->kind == PLAN_SWITCH && !numbers)
+        s->kind = PLAN_EACH;
+    s->attempts = rng_chance(rng, 0.3) ? 2 : 1;
+    s->times *= s->attempts;
+    if (s->kind == PLAN_SWITCH) {
+        s->branches = 2;
+        s->branch_step = plan_pick(rng, numbers);
+        s->has_else = rng_chance(rng, 0.6);
+        for (int b = 0; b < 2; b++)
+            s->branch_over[b] = (int)rng_in(rng, 2, 7);
+    } else if (s->kind == PLAN_EACH) {
+        const int list = list_of(v, s->needs);
+        s->items_from = list >= 0 ? list : rng_chance(rng, 0.4) ? plan_pick(rng, numbers) : -1;
+        s->item_count = list >= 0 ? 0 : (int)rng_in(rng, s->items_from >= 0 ? 1 : 0, 3);
+        s->parallelism = (int)rng_in(rng, 0, 2);
+        s->fail_fast = rng_chance(rng, 0.5);
+        s->times *= 4;
+    } else if (s->kind == PLAN_LOOP) {
+        s->rounds = (int)rng_in(rng, 1, 3);
+        s->until_over = (int)rng_in(rng, 1, 7);
+        s->delayed = rng_chance(rng, 0.5);
+        s->times *= s->rounds;
+    }
+    for (int b = 0; b < s->branches; b++)
+        make_dag(rng, v, i, b, depth + 1);
+}
+
+/* Whose n the DAG gives: of a loop a step that every round has. */
+static int giver(const struct plan_version *v, int parent, int branch, uint32_t here)
+{
+    int found = -1;
+    for (int i = 0; i < v->step_count; i++) {
+        const struct plan_step *s = &v->steps[i];
+        if (!(here >> i & 1u) || s->finally || s->branch != branch || !plan_is_number(v, i))
+            continue;
+        if (v->steps[parent].kind == PLAN_LOOP &&
+            (s->kind != PLAN_RUN || s->needs || s->allow_failure))
+            continue;
+        found = i;
+    }
+    return found;
+}
+
+static uint32_t needs_among(struct rng *rng, uint32_t earlier)
+{
+    uint32_t needs = 0;
+    for (int i = 0; i < PLAN_STEPS; i++)
+        if (earlier >> i & 1u && rng_chance(rng, 0.5))
+            needs |= 1u << i;
+    return needs;
+}
+
+static void make_step(struct rng *rng, struct plan_version *v, int i, uint32_t earlier, int depth)
+{
+    struct plan_step *s = &v->steps[i];
+    if (s->parent >= 0 && v->steps[s->parent].kind == PLAN_LOOP && !earlier) {
+        plan_step_program(rng, s); /* its n is what the loop goes by */
+        s->takes_us = s->takes_us > 3 * SEC ? 3 * SEC : s->takes_us;
+        return;
+    }
+    s->needs = needs_among(rng, earlier);
+    const uint32_t numbers = numbers_of(v, s->needs);
+    if (s->needs && rng_chance(rng, 0.3))
+        s->rule = (enum plan_rule)rng_in(rng, PLAN_ALL_DONE, PLAN_NONE_FAILED);
+    s->allow_failure = rng_chance(rng, 0.15);
+    if (numbers && rng_chance(rng, 0.25)) {
+        s->when_step = plan_pick(rng, numbers);
+        s->when_over = (int)rng_in(rng, 0, 5);
+    }
+    if (depth < PLAN_DEPTH && v->step_count < PLAN_ENOUGH - 4 && rng_chance(rng, 0.5)) {
+        make_group(rng, v, i, depth);
+        return;
+    }
+    plan_step_program(rng, s);
+    if (s->takes_us > 3 * SEC && s->times > 1)
+        s->takes_us = 3 * SEC;
+    const uint32_t outer = s->parent >= 0 ? numbers_of(v, v->steps[s->parent].needs) : 0;
+    if (numbers && rng_chance(rng, 0.4))
+        s->refers = plan_pick(rng, numbers);
+    else if (outer && rng_chance(rng, 0.5))
+        s->refers = plan_pick(rng, outer);
+}
+
+static void make_dag(struct rng *rng, struct plan_version *v, int parent, int branch, int depth)
+{
+    const int count = (int)rng_in(rng, parent < 0 ? 2 : 1, 3);
+    uint32_t here = 0;
+    for (int k = 0; k < count && (k == 0 || v->step_count < PLAN_ENOUGH); k++) {
+        const int i = step_add(v, parent, branch);
+        make_step(rng, v, i, here, depth);
+        here |= 1u << i;
+    }
+    if (parent >= 0)
+        v->steps[parent].gives[branch] = giver(v, parent, branch, here);
+    if (!rng_chance(rng, 0.3) || v->step_count >= PLAN_ENOUGH)
+        return;
+    struct plan_step *last = &v->steps[step_add(v, parent, branch)];
+    last->finally = true;
+    plan_step_program(rng, last);
+    last->takes_us = last->takes_us > 3 * SEC ? 3 * SEC : last->takes_us;
+}
+
+void plan_shapes(struct rng *rng, struct plan_version *v)
+{
+    v->step_count = 0;
+    make_dag(rng, v, -1, 0, 0);
+}
+
+/* ---- the text -------------------------------------------------------------------------------- */
+
+static void write_dag(struct text *out, const struct plan_version *v, int parent, int branch);
+
+static const char *const RULES[] = {"all_succeeded", "all_done", "any_failed", "any_succeeded",
+                                    "none_failed"};
+
+static bool inside(const struct plan_version *v, int i, enum plan_kind kind)
+{
+    for (i = v->steps[i].parent; i >= 0; i = v->steps[i].parent)
+        if (v->steps[i].kind == kind)
+            return true;
+    return false;
+}
+
+static void write_program(struct text *out, const struct plan_version *v, int i)
+{
+    const struct plan_step *s = &v->steps[i];
+    text_puts(out, "command: [work, \"${{ params.size }}\", \"");
+    if (s->refers >= 0)
+        text_printf(out, "${{ steps.%s.outputs.n }}", v->steps[s->refers].label);
+    text_printf(out, "\", \"%s%s%s\"], outputs: {n: {type: integer}}",
+                inside(v, i, PLAN_EACH) ? "${{ index }}" : "",
+                inside(v, i, PLAN_LOOP) ? "/${{ loop.index }}" : "",
+                s->finally ? ":${{ outcome.state }}" : "");
+    text_printf(out, ", retry: {attempts: %d, lost: 20, backoff: {first: 2s, cap: 5s}}",
+                s->attempts);
+    if (s->timeout_us)
+        text_printf(out, ", timeout: %llds", (long long)(s->timeout_us / SEC));
+    text_printf(out, ", resources: {slots: %d}", s->slots);
+}
+
+static void write_items(struct text *out, const struct plan_version *v, const struct plan_step *s)
+{
+    const char *from = s->items_from >= 0 ? v->steps[s->items_from].label : NULL;
+    if (from && plan_is_list(v, s->items_from)) {
+        text_printf(out, "for_each: \"${{ steps.%s.outputs.n }}\"", from);
+    } else {
+        text_puts(out, from ? "for_each: \"${{ [" : "for_each: [");
+        for (int k = 0; k < s->item_count; k++)
+            text_printf(out, "%s%d", k ? ", " : "", k);
+        if (from)
+            text_printf(out, "%ssteps.%s.outputs.n] }}\"", s->item_count ? ", " : "", from);
+        else
+            text_puts(out, "]");
+    }
+    text_printf(out, ", as: i%s, fail_fast: %s", s->label, s->fail_fast ? "true" : "false");
+    if (s->parallelism)
+        text_printf(out, ", parallelism: %d", s->parallelism);
+}
+
+static void write_gives(struct text *out, const struct plan_version *v, const struct plan_step *s,
+                        int branch)
+{
+    if (s->gives[branch] >= 0)
+        text_printf(out, ", outputs: {n: %s.n}", v->steps[s->gives[branch]].label);
+}
+
+static void write_group(struct text *out, const struct plan_version *v, int i)
+{
+    const struct plan_step *s = &v->steps[i];
+    if (s->kind == PLAN_SWITCH) {
+        text_puts(out, "switch: [");
+        for (int b = 0; b < s->branches; b++) {
+            text_puts(out, b ? ", {" : "{");
+            if (b + 1 < s->branches || !s->has_else)
+                text_printf(out, "when: \"steps.%s.outputs.n > %d\", ",
+                            v->steps[s->branch_step].label, s->branch_over[b]);
+            write_dag(out, v, i, b);
+            write_gives(out, v, s, b);
+            text_puts(out, "}");
+        }
+        text_puts(out, "]");
+    } else {
+        if (s->kind == PLAN_EACH) {
+            write_items(out, v, s);
+            text_puts(out, ", ");
+        }
+        if (s->kind == PLAN_LOOP)
+            text_printf(out, "loop: {until: \"outputs.n > %d\", max: %d%s}, ", s->until_over,
+                        s->rounds, s->delayed ? ", delay: 2s" : "");
+        write_dag(out, v, i, 0);
+        write_gives(out, v, s, 0);
+    }
+    text_printf(out, ", retry: {attempts: %d, backoff: {first: 2s, cap: 5s}}", s->attempts);
+}
+
+static void write_step(struct text *out, const struct plan_version *v, int i)
+{
+    const struct plan_step *s = &v->steps[i];
+    bool first = true;
+    text_printf(out, "%s: {", s->label);
+    if (s->kind == PLAN_RUN)
+        write_program(out, v, i);
+    else
+        write_group(out, v, i);
+    text_puts(out, ", needs: [");
+    for (int n = 0; n < v->step_count; n++)
+        if (s->needs >> n & 1u) {
+            text_printf(out, "%s%s", first ? "" : ", ", v->steps[n].label);
+            first = false;
+        }
+    text_puts(out, "]");
+    if (s->rule)
+        text_printf(out, ", rule: %s", RULES[s->rule]);
+    if (s->allow_failure)
+        text_puts(out, ", allow_failure: true");
+    if (s->when_step >= 0)
+        text_printf(out, ", when: \"steps.%s.outputs.n > %d\"", v->steps[s->when_step].label,
+                    s->when_over);
+    text_puts(out, "}");
+}
+
+static void write_part(struct text *out, const struct plan_version *v, int parent, int branch,
+                       bool finally)
+{
+    bool any = false;
+    for (int i = 0; i < v->step_count; i++) {
+        const struct plan_step *s = &v->steps[i];
+        if (s->parent != parent || s->branch != branch || s->finally != finally)
+            continue;
+        text_puts(out, any ? ", " : finally ? ", finally: {" : "steps: {");
+        write_step(out, v, i);
+        any = true;
+    }
+    if (any)
+        text_puts(out, finally ? "}, finally_timeout: 2d" : "}");
+}
+
+static void write_dag(struct text *out, const struct plan_version *v, int parent, int branch)
+{
+    write_part(out, v, parent, branch, false);
+    write_part(out, v, parent, branch, true);
+}
+
+/* Top-level keys, one a line. */
+void plan_write_steps(struct text *out, const struct plan_version *v)
+{
+    for (int finally = 0; finally < 2; finally++) {
+        bool any = false;
+        for (int i = 0; i < v->step_count; i++) {
+            const struct plan_step *s = &v->steps[i];
+            if (s->parent >= 0 || s->finally != (bool)finally)
+                continue;
+            if (!any)
+                text_puts(out, finally ? "finally:\n" : "steps:\n");
+            any = true;
+            text_puts(out, "  ");
+            write_step(out, v, i);
+            text_puts(out, "\n");
+        }
+        if (any && finally)
+            text_puts(out, "finally_timeout: 2d\n");
+    }
+}

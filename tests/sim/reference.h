@@ -1,0 +1,18 @@
+/* tests/sim/reference.h: what a run should have come to, worked out again from the plan and from
+ * how each attempt went. Recursive and slow; shares nothing with the core. */
+#pragma once
+#include "tests/sim/database.h"
+#include "tests/sim/plan.h"
+
+/* May this instance begin, by what is committed? Fails the simulation when not. */
+void reference_begins(struct sim *sim, const struct plan_version *v, const struct row_key *key);
+/* The two arguments that its process must have been given. */
+void reference_arguments(struct sim *sim, const struct plan_version *v, const struct row_key *key,
+                         char refers[16], char where[64]);
+/* Every instance of every step, and the state of the run. */
+void reference_run(struct sim *sim, const struct plan_version *v, const struct uuid *run,
+                   uint8_t state);
+/* No for_each has more items going on than its parallelism. */
+void reference_parallelism(struct sim *sim,
+                           const struct plan_version *(*version_of)(struct sim *sim,
+                                                                    const struct uuid *run));
