@@ -88,13 +88,27 @@ struct docker_executor {
 struct job *job_find(struct docker_executor *d, const struct uuid *attempt);
 struct job *job_add(struct docker_executor *d, const struct executor_spec *spec);
 void job_free(struct job *job);
-void job_begin(struct job *job); /* a new one: creates its container */
-void job_look(struct job *job);  /* asks the engine what has become of it, and goes on from there */
+void job_look(struct job *job); /* asks the engine what has become of it, and goes on from there */
+void job_event(struct job *job, const struct engine_event *event);
+void job_engine_down(struct job *job);
+void job_move(struct job *job, int state); /* to the state it is in as well */
+void job_quiet(struct job *job);           /* drops what goes on */
+void job_wipe_login(struct job *job);
+/* Its one call at a time. Whoever is answered says first that it came back: true = somebody wants
+ * to look meanwhile. */
+void job_ask(struct job *job, const char *method, const char *path, const json_t *body,
+             engine_done_fn *done);
+bool job_came_back(struct job *job);
+void job_look_later(struct job *job); /* later each time, until an answer came */
+
+/* job_begin.c */
+void job_begin(struct job *job);  /* a new one: creates its container */
+void job_launch(struct job *job); /* one that is there and has not run */
+
+/* job_stop.c */
 void job_stop(struct job *job, enum job_stop why, int64_t grace_us);
 void job_arm(struct job *job);    /* the next of its deadlines */
 void job_forget(struct job *job); /* removes its container, then frees it */
-void job_event(struct job *job, const struct engine_event *event);
-void job_engine_down(struct job *job);
 
 /* job_end.c */
 /* The container is there and has ended. */
