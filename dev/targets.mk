@@ -65,7 +65,7 @@ SEED ?= 1
 .PHONY: sim sim-plants
 sim: ## the simulator: make sim SEEDS=20000 SEED=1
 	$(MAKE) -j$(JOBS) V=fail sim-bin
-	build/fail/bin/leat-sim --seeds $(SEEDS) --seed $(SEED)
+	build/fail/bin/leat-sim --seeds $(SEEDS) --seed $(SEED) --jobs $(JOBS)
 	@echo "sim: 1 passed, 0 failed"
 sim-plants: ## planted bugs that the simulator must find
 	tests/sim/plants

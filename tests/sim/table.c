@@ -1,0 +1,43 @@
+/* What many seeds came to, as a table. */
+#include <inttypes.h>
+#include <stdio.h>
+#include "tests/sim/jobs.h"
+
+static void print_pairs(const struct sim_counts *c)
+{
+    int64_t least = INT64_MAX;
+    printf("%-20s", "fault x action");
+    for (int a = 0; a < ACTION_COUNT; a++)
+        printf("%11s", action_name((enum sim_action)a));
+    for (int f = 0; f < FAULT_COUNT; f++) {
+        printf("\n%-20s", fault_name((enum sim_fault)f));
+        for (int a = 0; a < ACTION_COUNT; a++) {
+            printf("%11" PRId64, c->pairs[f][a]);
+            least = c->pairs[f][a] < least ? c->pairs[f][a] : least;
+        }
+    }
+    printf("\nrarest pair: %" PRId64 "\n", least);
+}
+
+static void print_sums(const struct sim_counts *c, const int64_t *changes, int64_t took_us)
+{
+    int64_t seen = 0, median = 0;
+    while (median < CHANGES_MAX - 1 && (seen += changes[median]) * 2 < c->seeds)
+        median++;
+    printf("simulator: %" PRId64 " seeds, %" PRId64 " faults of %d kinds, %" PRId64
+           " events, %" PRId64 " commands, %" PRId64 " repeats, %" PRId64 " runs, %" PRId64
+           " attempts, %" PRId64 " commits, %" PRId64 " takeovers, %" PRId64
+           " unknown commits, %" PRId64 " late ones, %" PRId64 " attempts lost by silence, %" PRId64
+           " pauses, %" PRId64 " housekeepings, %" PRId64 " trims; 0 invariants broken\n",
+           c->seeds, c->faults, FAULT_COUNT, c->events, c->commands, c->duplicates, c->runs,
+           c->attempts, c->commits, c->takeovers, c->unknown_commits, c->late_commits, c->silences,
+           c->pauses, c->housekeepings, c->trims);
+    printf("state-changing events a seed: median %" PRId64 "; %.1f s, %.0f seeds/s\n", median,
+           (double)took_us / 1e6, (double)c->seeds * 1e6 / (double)(took_us ? took_us : 1));
+}
+
+void table_print(const struct jobs *jobs)
+{
+    print_pairs(&jobs->sums.counts);
+    print_sums(&jobs->sums.counts, jobs->sums.changes, jobs->took_us);
+}
