@@ -49,12 +49,24 @@ void api_answer_list(void *arg, const struct pg_answer *answer)
     answer_json(req, out.data);
 }
 
+static void ask(struct pg *pg, enum query_id query, struct pg_params *params, pg_done *done,
+                struct http_request *req)
+{
+    pg_call(pg, query, params, done, req);
+    if (params)
+        pg_params_free(params);
+}
+
 void api_ask(struct api *api, enum query_id query, struct pg_params *params, pg_done *done,
              struct http_request *req)
 {
-    pg_call(api->pg, query, params, done, req);
-    if (params)
-        pg_params_free(params);
+    ask(api->pg, query, params, done, req);
+}
+
+void api_ask_whole(struct api *api, enum query_id query, struct pg_params *params, pg_done *done,
+                   struct http_request *req)
+{
+    ask(api->whole, query, params, done, req);
 }
 
 bool api_limit(struct http_request *req, int64_t *limit)

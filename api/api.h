@@ -28,6 +28,8 @@ struct api {
     struct api_config config;
     struct loop *loop;
     struct pg *pg;
+    struct pg
+        *whole; /* for what reads all of a run, which takes its time: nobody waits behind it */
     struct bus *bus;
     struct store *store;
     struct changes *changes;
@@ -55,6 +57,9 @@ pg_done api_answer_list;
 /* The statement's answer through `done`; takes the parameters. */
 void api_ask(struct api *api, enum query_id query, struct pg_params *params, pg_done *done,
              struct http_request *req);
+/* The same for what reads all of a run. */
+void api_ask_whole(struct api *api, enum query_id query, struct pg_params *params, pg_done *done,
+                   struct http_request *req);
 /* ?limit=, within its bounds; answers 400 and returns false when it is no number in them. */
 bool api_limit(struct http_request *req, int64_t *limit);
 /* ?since= as RFC 3339; 0 when absent; as above. */

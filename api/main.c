@@ -43,9 +43,20 @@ static int open_bus(struct api *api, struct err *err)
     return api->bus ? 0 : LEAT_EINPUT;
 }
 
-static int open_all(struct api *api, struct http_server **server, struct err *err)
+static struct pg *open_database(struct api *api, bool whole_reads)
 {
     static const struct pg_events events = {0};
+    return pg_open(api->loop,
+                   &(struct pg_options){.conninfo = api->config.database,
+                                        .name = whole_reads ? "leat-api-whole" : "leat-api",
+                                        .answer_timeout_us = (whole_reads ? 40 : 10) * 1000000LL,
+                                        .statement_timeout_us = 30 * 1000000LL,
+                                        .whole_reads = whole_reads},
+                   &events, api);
+}
+
+static int open_all(struct api *api, struct http_server **server, struct err *err)
+{
     int rc = token_read("listen", api->config.listen, api->config.insecure, api->config.token_file,
                         &api->token, err);
     if (rc == 0)
@@ -57,12 +68,8 @@ static int open_all(struct api *api, struct http_server **server, struct err *er
         rc = open_bus(api, err);
     if (rc < 0)
         return rc;
-    api->pg = pg_open(api->loop,
-                      &(struct pg_options){.conninfo = api->config.database,
-                                           .name = "leat-api",
-                                           .answer_timeout_us = 10 * 1000000LL,
-                                           .statement_timeout_us = 30 * 1000000LL},
-                      &events, api);
+    api->pg = open_database(api, false);
+    api->whole = open_database(api, true);
     api->changes = changes_open(api->loop, api->bus);
     api->commands = commands_open(api);
     api->live = live_open(api);

@@ -61,7 +61,7 @@ static void ask_by_run(struct api *api, struct http_request *req, const struct u
 {
     struct pg_params params = {0};
     pg_add_uuid(&params, run);
-    api_ask(api, query, &params, done, req);
+    api_ask_whole(api, query, &params, done, req);
 }
 
 static void show_run(struct api *api, struct http_request *req, const struct uuid *run)

@@ -37,6 +37,8 @@ struct pg_options {
     int64_t lock_timeout_us;
     int64_t statement_timeout_us;
     bool generic_plans;   /* plans are made once, over indexes: for few, short, hot statements */
+    bool whole_reads;     /* for statements that read all of something large: the planner does not
+                             see how large, and its nested loops would be quadratic */
     bool sync_commit_off; /* a commit does not wait for the disk: a power cut may lose the last */
 };
 

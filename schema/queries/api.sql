@@ -161,6 +161,7 @@ SELECT id FROM run WHERE id BETWEEN $1::uuid AND $2::uuid ORDER BY id LIMIT 2;
 -- name: api_run_latest
 SELECT id FROM run WHERE $1::text = '' OR pipeline = $1::text ORDER BY id DESC LIMIT 1;
 
+-- All of a run, whatever its size: every table is read once and joined by hash (pg_options.whole_reads).
 -- name: api_run
 WITH r AS (SELECT * FROM run WHERE id = $1::uuid),
 steps AS (
@@ -168,34 +169,44 @@ steps AS (
     FROM r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version
     CROSS JOIN LATERAL jsonb_array_elements(v.ir->'steps') WITH ORDINALITY AS e (step, ord)),
 results AS (SELECT s.* FROM step_result s, r WHERE s.run = r.id),
+live AS (SELECT l.* FROM step_live l, r WHERE l.run = r.id),
 instances AS (                              -- of a step inside a group only those that have begun
     SELECT e.*, 0 AS iteration FROM steps e WHERE NOT e.step ? 'in'
     UNION ALL SELECT e.*, x.iteration FROM steps e JOIN (
-        SELECT step, iteration FROM results UNION SELECT l.step, l.iteration FROM step_live l, r WHERE l.run = r.id
+        SELECT step, iteration FROM results UNION SELECT step, iteration FROM live
     ) x ON x.step = e.n WHERE e.step ? 'in'),
+groups AS (
+    SELECT g.first, g.count, coalesce(g.items, e.step->'for_each'->'items') AS items
+    FROM r JOIN group_start g ON g.run = r.id JOIN steps e ON e.n = g.step),
+frames AS (                                 -- their items; those of loops and plain groups have none
+    SELECT g.first + (i.ord - 1) AS iteration, i.ord - 1 AS ordinal, i.item
+    FROM groups g CROSS JOIN LATERAL jsonb_array_elements(g.items) WITH ORDINALITY AS i (item, ord)
+    UNION ALL SELECT g.first + k, k, NULL FROM groups g CROSS JOIN LATERAL generate_series(0, g.count - 1) AS k WHERE g.items IS NULL),
 unmet AS (
     SELECT DISTINCT e.n FROM steps e CROSS JOIN LATERAL jsonb_array_elements_text(e.step->'needs') AS need
     JOIN steps o ON o.name = need LEFT JOIN results x ON x.step = o.n AND x.iteration = 0 AND x.state = 'succeeded'
-    WHERE x.run IS NULL)
+    WHERE x.run IS NULL),
+tries AS (
+    SELECT step, iteration, jsonb_agg(to_jsonb(a) - 'run' - 'step' ORDER BY attempt) AS attempts
+    FROM r JOIN attempt_done a ON a.run = r.id GROUP BY step, iteration)
 SELECT (to_jsonb(r) || jsonb_build_object('cause', (
     SELECT jsonb_build_object('attempt', c.attempt, 'run', c.by_run) FROM run_cause c WHERE c.run = r.id), 'steps', (
     SELECT coalesce(jsonb_agg(jsonb_build_object(
-        'name', e.name || CASE WHEN e.iteration > 0 THEN '[' || e.iteration || ']' ELSE '' END, 'step', e.name, 'index', e.n, 'kind', e.step->>'kind', 'iteration', e.iteration, 'ordinal', e.iteration - g.first,
-        'item', coalesce(g.items, (SELECT o.step->'for_each'->'items' FROM steps o WHERE o.n = g.step))->(e.iteration - g.first),
+        'name', e.name || CASE WHEN e.iteration > 0 THEN '[' || e.iteration || ']' ELSE '' END, 'step', e.name, 'index', e.n, 'kind', e.step->>'kind', 'iteration', e.iteration, 'ordinal', f.ordinal,
+        'item', f.item,
         'state', coalesce(s.state, l.state, CASE WHEN r.state = 'running' AND u.n IS NULL THEN 'ready' ELSE 'pending' END),
         'reason', coalesce(s.reason, l.reason, CASE WHEN r.state <> 'running' THEN 'the run is ' || r.state
             WHEN u.n IS NULL THEN 'waiting for capacity' ELSE '' END),
         'attempt', coalesce(s.attempt, l.attempt, 0), 'attempt_id', coalesce(s.attempt_id, l.attempt_id),
         'worker', coalesce(s.worker, l.worker), 'exit_code', s.exit_code, 'image', s.image, 'needs', e.step->'needs',
         'outputs', coalesce(s.outputs, '{}'), 'metrics', coalesce(s.metrics, '{}'), 'log', s.log,
-        'started', coalesce(s.started, l.started), 'finished', s.finished, 'attempts', coalesce((
-            SELECT jsonb_agg(to_jsonb(a) - 'run' - 'step' ORDER BY a.attempt) FROM attempt_done a
-            WHERE a.run = r.id AND a.step = e.n AND a.iteration = e.iteration), '[]')) ORDER BY e.n, e.iteration), '[]')
+        'started', coalesce(s.started, l.started), 'finished', s.finished, 'attempts', coalesce(t.attempts, '[]')) ORDER BY e.n, e.iteration), '[]')
     FROM instances e
     LEFT JOIN unmet u ON u.n = e.n
-    LEFT JOIN step_live l ON l.run = r.id AND l.step = e.n AND l.iteration = e.iteration
+    LEFT JOIN live l ON l.step = e.n AND l.iteration = e.iteration
     LEFT JOIN results s ON s.step = e.n AND s.iteration = e.iteration
-    LEFT JOIN group_start g ON e.iteration > 0 AND g.run = r.id AND e.iteration BETWEEN g.first AND g.first + g.count - 1)))::text
+    LEFT JOIN tries t ON t.step = e.n AND t.iteration = e.iteration
+    LEFT JOIN frames f ON f.iteration = e.iteration)))::text
 FROM r;
 
 -- The names of a run's steps, by index.
