@@ -1,9 +1,11 @@
 /* core_check: recounts everything that the core keeps as a number or an index. O(state). */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 #include "common/base/plant.h"
+#include "scheduler/core/awaits.h"
 #include "scheduler/core/core.h"
 #include "scheduler/core/frames.h"
 #include "scheduler/core/state.h"
@@ -21,6 +23,7 @@ struct recount {
     int64_t armed;     /* timers of living things */
     int64_t left;      /* steps that are not terminal */
     int64_t to_settle; /* steps that belong on the settle queue */
+    int64_t listed;    /* waits for an event */
 };
 
 static void count_timer(const struct core *core, const struct timer *t, struct recount *n)
@@ -94,6 +97,35 @@ static void check_group(const struct core *core, struct step_ref at, struct reco
     MUST((ref_step(at)->state == STEP_CANCELLING) <= (g->stop != GOES_ON));
 }
 
+static void check_await(const struct core *core, struct step_ref at, struct recount *n)
+{
+    const struct await *a = ref_step(at)->await, *listed;
+    bool found = false;
+    MUST(a->at.frame == at.frame && a->at.place == at.place);
+    count_timer(core, &a->timer, n);
+    MUST(ref_step(at)->state == STEP_WAITING && a->timer.place);
+    n->waiting++;
+    MUST(a->key && strcmp(a->key->type, a->def->wait->type) == 0);
+    DL_FOREACH (a->key->awaits, listed)
+        found |= listed == a;
+    MUST(found);
+    n->listed++;
+}
+
+static void check_await_keys(const struct core *core, const struct recount *n)
+{
+    int64_t listed = 0;
+    const struct await *a;
+    for (const struct await_key *key = core->await_keys; key; key = key->hh.next) {
+        MUST(key->awaits);
+        DL_FOREACH (key->awaits, a) {
+            MUST(a->key == key);
+            listed++;
+        }
+    }
+    MUST(listed == n->listed);
+}
+
 static void check_step(const struct core *core, struct step_ref at, struct recount *n)
 {
     const struct step *s = ref_step(at);
@@ -106,6 +138,8 @@ static void check_step(const struct core *core, struct step_ref at, struct recou
     n->to_settle += s->state == STEP_PENDING && s->needs_left == 0 && frame_lets_begin(at);
     if (ref_is_group(at) && s->group)
         check_group(core, at, n);
+    else if (ref_is_await(at) && s->await)
+        check_await(core, at, n);
     else if (s->live)
         check_attempt(core, at, n);
 }
@@ -243,6 +277,7 @@ void core_check(const struct core *core)
         check_worker(core, w, &n);
     check_lanes(core, &n);
     check_settle(core, &n);
+    check_await_keys(core, &n);
     check_versions(core);
     for (size_t i = 1; i < core->timers.count; i++)
         MUST(core->timers.heap[(i - 1) / 2]->at <= core->timers.heap[i]->at);

@@ -7,6 +7,7 @@
 #include "common/text/json.h"
 #include "scheduler/core/adopt.h"
 #include "scheduler/core/attempts.h"
+#include "scheduler/core/awaits.h"
 #include "scheduler/core/catalog.h"
 #include "scheduler/core/change.h"
 #include "scheduler/core/commands.h"
@@ -201,6 +202,9 @@ static void fire(struct core *core, struct timer *t, const struct core_now *now,
         return;
     case TIMER_GROUP_WAIT:
         group_wait_due(core, OWNER(t, struct group, wait), now, out);
+        return;
+    case TIMER_AWAIT:
+        await_timer_due(core, OWNER(t, struct await, timer), now, out);
         return;
     case TIMER_SILENCE:
         worker_silence_due(core, OWNER(t, struct worker, silence), now);

@@ -8,6 +8,7 @@
 #include "common/base/text.h"
 #include "common/ir/firing.h"
 #include "common/text/json.h"
+#include "scheduler/core/awaits.h"
 #include "scheduler/core/runs.h"
 
 struct uuid event_run_id(const struct event *event, const char *pipeline, const char *trigger)
@@ -127,6 +128,7 @@ void event_take(struct core *core, const struct event *event, const char *text,
     struct pipeline *p, *next;
     HASH_ITER (hh, core->pipelines, p, next)
         meet_triggers(core, p, event, text, &envelope, verdicts, now, out);
+    awaits_meet(core, event, text, &envelope, verdicts, now, out);
     if (json_array_size(verdicts))
         core->counted.events_matched++;
     else

@@ -5,6 +5,7 @@
 #include "common/base/mem.h"
 #include "common/base/plant.h"
 #include "scheduler/core/attempts.h"
+#include "scheduler/core/awaits.h"
 #include "scheduler/core/groups.h"
 #include "scheduler/core/place.h"
 #include "scheduler/core/runs.h"
@@ -184,6 +185,10 @@ static void sweep_step(struct core *core, struct step_ref at, const struct core_
         group_stop(core, s->group, now, out);
         return;
     }
+    if (ref_is_await(at) && s->await) {
+        await_stop(core, s->await, now, out);
+        return;
+    }
     struct attempt *a = ref_attempt(at);
     if (a && a->worker) {
         if (s->state != STEP_CANCELLING)
@@ -269,6 +274,9 @@ void frame_clear(struct core *core, struct frame *f)
         if (ref_is_group(at)) {
             if (s->group)
                 group_drop(core, s->group);
+        } else if (ref_is_await(at)) {
+            if (s->await)
+                await_drop(core, s->await);
         } else if (s->live) {
             attempt_drop(core, s->live);
         }

@@ -7,6 +7,7 @@
 #include "common/base/text.h"
 #include "scheduler/core/adopt.h"
 #include "scheduler/core/attempts.h"
+#include "scheduler/core/awaits.h"
 #include "scheduler/core/catalog.h"
 #include "scheduler/core/frames.h"
 #include "scheduler/core/order.h"
@@ -202,6 +203,10 @@ static void live_recall(struct recall *r, const struct snapshot_step *from,
     struct step *s = ref_step(at);
     if (step_is_over(s))
         return; /* its result was committed: that is the last word */
+    if (ref_is_await(at)) {
+        await_recall(core, at, from, now);
+        return;
+    }
     s->attempt = (uint16_t)from->attempt;
     s->lost = (uint16_t)from->lost;
     if (from->state == STEP_READY) {

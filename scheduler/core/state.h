@@ -23,6 +23,8 @@ struct pool;
 struct run;
 struct frame;
 struct group;
+struct await;
+struct await_key;
 
 /* What a step takes of a worker and what a worker has. */
 struct capacity {
@@ -110,6 +112,7 @@ struct step {
     union {
         struct attempt *live; /* placed, running, cancelling; waiting: the wait */
         struct group *group;  /* of a step that is one, while running, cancelling, waiting */
+        struct await *await;  /* of one that waits for what comes from outside, while it does */
     };
     json_t *outputs; /* of a succeeded step that somebody looks at */
 };
@@ -309,8 +312,9 @@ struct core {
     struct frame *sweeping; /* stopped, with steps to look at */
     struct frame *closing;  /* restored with all of a phase in */
     struct frame *over_frames;
-    struct group *starting; /* with frames that may begin */
-    struct run *adopting;   /* retries that take over results */
+    struct group *starting;       /* with frames that may begin */
+    struct await_key *await_keys; /* open waits for an event, by its type */
+    struct run *adopting;         /* retries that take over results */
     struct learned *learned;
     struct worker *workers;
     struct pool *pools;
@@ -372,10 +376,15 @@ static inline bool ref_is_group(struct step_ref at)
     const struct ir_step *def = ref_ir_known(at);
     return def && def->kind == IR_STEP_GROUP;
 }
-/* Of steps that are no group. */
+static inline bool ref_is_await(struct step_ref at)
+{
+    const struct ir_step *def = ref_ir_known(at);
+    return def && def->kind > IR_STEP_GROUP;
+}
+/* Of steps that are no group and no wait. */
 static inline struct attempt *ref_attempt(struct step_ref at)
 {
-    return ref_is_group(at) ? NULL : ref_step(at)->live;
+    return ref_is_group(at) || ref_is_await(at) ? NULL : ref_step(at)->live;
 }
 bool step_is_over(const struct step *s);
 size_t batch_row_count(const struct batch *b);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "scheduler/core/awaits.h"
 #include "scheduler/core/frames.h"
 #include "scheduler/core/groups.h"
 #include "scheduler/core/order.h"
@@ -32,6 +33,14 @@ static void write_live_group(const struct group *g, struct batch_step *row, stru
     row->reason = (g->fatal || group_waits(g)) && g->reason ? batch_text(out, g->reason) : "";
 }
 
+static void write_live_await(const struct await *a, struct batch_step *row, struct batch *out)
+{
+    row->since_us = a->since_us;
+    row->started_us = a->started_us;
+    row->due_us = a->due_us;
+    row->reason = batch_text(out, a->reason);
+}
+
 static void write_live(struct step_ref at, const struct core_now *now, struct batch *out)
 {
     const struct step *s = ref_step(at);
@@ -49,6 +58,8 @@ static void write_live(struct step_ref at, const struct core_now *now, struct ba
     };
     if (ref_is_group(at) && s->group)
         write_live_group(s->group, row, out);
+    if (ref_is_await(at) && s->await)
+        write_live_await(s->await, row, out);
     if (!a)
         return;
     row->due_us = a->due_us;
@@ -239,6 +250,8 @@ static void settle(struct core *core, struct step_ref at, const struct core_now 
         return;
     else if (ref_is_group(at))
         group_begin(core, at, now, out);
+    else if (ref_is_await(at))
+        await_begin(core, at, now, out);
     else
         place_ready(core, at);
 }

@@ -11,6 +11,7 @@ enum timer_kind {
     TIMER_FINALLY,     /* in a frame: how long its finally steps may take */
     TIMER_GROUP,       /* in a group: the timeout of this try */
     TIMER_GROUP_WAIT,  /* in a group: before the next try or round */
+    TIMER_AWAIT,       /* in a wait for what comes from outside: its timeout */
     TIMER_SILENCE,     /* in a worker: its lease, then lost_after */
     TIMER_GRANT,       /* in a worker: a grant that was held back */
     TIMER_BLOCKED,     /* in a lane: it has waited long enough for a worker to be kept free */

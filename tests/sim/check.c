@@ -56,7 +56,7 @@ struct row_key check_order(struct sim *sim, const struct uuid *attempt)
     return placing->key;
 }
 
-static const struct plan_version *version_of(struct sim *sim, const struct uuid *run)
+const struct plan_version *check_version_of(struct sim *sim, const struct uuid *run)
 {
     const struct row_run *row = database_run(sim->db, run);
     struct plan_pipeline *p = row ? plan_find(sim->plan, row->pipeline) : NULL;
@@ -76,7 +76,7 @@ struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const st
         if (effect->running && memcmp(&effect->key, key, sizeof *key) == 0)
             sim_fail(sim, 4, "attempts %s and %s of one step run at once", SHORT(effect->attempt),
                      SHORT(*attempt));
-    const struct plan_version *v = version_of(sim, &key->run);
+    const struct plan_version *v = check_version_of(sim, &key->run);
     char refers[16], place[64];
     reference_begins(sim, v, key);
     reference_arguments(sim, v, key, refers, place);
@@ -117,7 +117,7 @@ void check_run_new(struct sim *sim, const struct batch_run *run)
 static void check_run_end(struct sim *sim, const struct row_run *run, uint8_t state,
                           const char *reason)
 {
-    const struct plan_version *v = version_of(sim, &run->id);
+    const struct plan_version *v = check_version_of(sim, &run->id);
     bool begun = false;
     (void)reason;
     for (const struct row_result *row = sim->db->results; row && !begun; row = row->hh.next)
@@ -151,7 +151,7 @@ static void check_new_attempt(struct sim *sim, const struct batch_step *step,
         !database_attempt(sim->db, &before->attempt_id))
         sim_fail(sim, 4, "attempt %s takes the place of %s, which has not ended",
                  SHORT(step->attempt_id), SHORT(before->attempt_id));
-    reference_begins(sim, version_of(sim, &key.run), &key);
+    reference_begins(sim, check_version_of(sim, &key.run), &key);
     placing = mem_alloc(sizeof *placing);
     placing->attempt = step->attempt_id;
     placing->key = key;
@@ -170,7 +170,7 @@ void check_step(struct sim *sim, const struct batch_step *step, const struct row
                  machine_state_name(&MACHINE_STEP, step->state));
     bool owned =
         step->state == STEP_PLACED || step->state == STEP_RUNNING || step->state == STEP_CANCELLING;
-    const struct plan_version *v = version_of(sim, &step->run);
+    const struct plan_version *v = check_version_of(sim, &step->run);
     if (v->steps[v->step_at[step->step]].kind != PLAN_RUN)
         owned = false;
     if (owned && (uuid_is_nil(&step->attempt_id) || !step->worker ||
@@ -182,6 +182,8 @@ void check_step(struct sim *sim, const struct batch_step *step, const struct row
                  SHORT(step->run));
     if (owned)
         check_new_attempt(sim, step, before);
+    else if (!before && plan_waits(&v->steps[v->step_at[step->step]]))
+        reference_begins(sim, v, &key);
 }
 
 /* Iterations belong to one try of one group. */
@@ -218,7 +220,7 @@ void check_result_new(struct sim *sim, const struct batch_result *result)
     if (!uuid_is_nil(&result->attempt_id))
         check_not_running(sim, &result->attempt_id,
                           machine_state_name(&MACHINE_STEP, result->state), result->reason);
-    const struct plan_version *v = version_of(sim, &result->run);
+    const struct plan_version *v = check_version_of(sim, &result->run);
     if (result->state != STEP_SUCCEEDED || v->steps[v->step_at[result->step]].kind != PLAN_RUN)
         return;
     const struct effect *effect = ledger_find(sim->ledger, &result->attempt_id);
@@ -290,7 +292,7 @@ static void check_slots(struct sim *sim)
 {
     int used[WORKERS_MAX] = {0};
     for (const struct row_step *step = sim->db->steps; step; step = step->hh.next) {
-        const struct plan_version *v = version_of(sim, &step->key.run);
+        const struct plan_version *v = check_version_of(sim, &step->key.run);
         if (step->worker && !uuid_is_nil(&step->attempt_id))
             used[step->worker[1] - '0'] += v->steps[v->step_at[step->key.step]].slots;
     }
@@ -308,7 +310,7 @@ void check_after_commit(struct sim *sim, const struct batch *batch)
     if (batch->steps_count)
         check_slots(sim);
     if (batch->steps_count)
-        reference_parallelism(sim, version_of);
+        reference_parallelism(sim, check_version_of);
     for (size_t i = 0; i < batch->run_moves_count; i++) {
         const struct row_run *run = database_run(sim->db, &batch->run_moves[i].id);
         for (const struct row_step *step = sim->db->steps; run->done && step; step = step->hh.next)

@@ -42,6 +42,10 @@ void check_end(struct effect *effect, bool succeeded, int n);
 
 /* ---- while a batch is written; `before` is NULL where there is no row --------------------------
  */
+struct plan_version;
+const struct plan_version *check_version_of(struct sim *sim, const struct uuid *run);
+/* check_waits.c: before the rows of the batch are written. */
+void check_waits_before(struct sim *sim, const struct batch *batch);
 void check_run_new(struct sim *sim, const struct batch_run *run);
 void check_run_move(struct sim *sim, const struct batch_run_move *move,
                     const struct row_run *before);

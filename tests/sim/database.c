@@ -362,6 +362,7 @@ bool database_commit(struct database *db, const struct batch *b)
         return false;
     db->tx_seq += fenced;
     db->sim->counts.commits++;
+    check_waits_before(db->sim, b);
     write_inbox(db, b);
     write_events(db, b);
     write_runs(db, b);

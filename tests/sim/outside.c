@@ -77,14 +77,30 @@ static struct sending *sending_new(struct sim *sim)
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
+static void encode_event(struct sending *s, const char *tick_of)
+{
+    char at[CLOCK_TEXT];
+    clock_format(WALL_START + s->sim->now, at);
+    json_t *data = json_pack("{s:i}", "n", s->n);
+    struct event event = {.specversion = "1.0",
+                          .id = s->id,
+                          .source = "/sim",
+                          .type = s->type,
+                          .time = at,
+                          .leatsource = tick_of ? "cron" : "sim",
+                          .leatpipeline = tick_of,
+                          .leattrigger = tick_of ? "cron" : NULL,
+                          .data = data};
+    s->text = event_encode(&event, &s->len);
+    json_decref(data);
+}
+
 static void send_event(void *arg)
 {
     struct sim *sim = arg;
     struct sending *s = sending_new(sim);
     if (!s)
         return;
-    char at[CLOCK_TEXT];
-    clock_format(WALL_START + sim->now, at);
     const struct plan_pipeline *p =
         &sim->plan->pipelines[rng_in(&sim->rng, 0, sim->plan->pipeline_count - 1)];
     s->n = (int)rng_in(&sim->rng, 0, 9);
@@ -92,20 +108,22 @@ static void send_event(void *arg)
     s->cron = p->cron && rng_chance(&sim->rng, 0.4);
     snprintf(s->type, sizeof s->type, "%s", s->cron ? "dev.leat.cron" : p->type);
     snprintf(s->pipeline, sizeof s->pipeline, "%s", p->name);
-    json_t *data = json_pack("{s:i}", "n", s->n);
-    struct event event = {.specversion = "1.0",
-                          .id = s->id,
-                          .source = "/sim",
-                          .type = s->type,
-                          .time = at,
-                          .leatsource = s->cron ? "cron" : "sim",
-                          .data = data};
-    if (s->cron) {
-        event.leatpipeline = s->pipeline;
-        event.leattrigger = "cron";
-    }
-    s->text = event_encode(&event, &s->len);
-    json_decref(data);
+    encode_event(s, s->cron ? s->pipeline : NULL);
+    sim->counts.events++;
+    publish(s);
+}
+
+/* Of a type that only waits look for. */
+static void send_wake(void *arg)
+{
+    struct sim *sim = arg;
+    struct sending *s = sending_new(sim);
+    if (!s)
+        return;
+    s->n = (int)rng_in(&sim->rng, 0, 9);
+    s->sent_at = sim->now;
+    snprintf(s->type, sizeof s->type, "dev.sim.w");
+    encode_event(s, NULL);
     sim->counts.events++;
     publish(s);
 }
@@ -307,6 +325,8 @@ struct outside *outside_new(struct sim *sim)
                                                    .fate_ctx = proc});
     for (int64_t n = rng_in(&sim->rng, 3, 6); n; n--)
         sim_at(sim, NULL, rng_in(&sim->rng, 0, 40 * SEC), send_event, sim);
+    for (int64_t n = rng_in(&sim->rng, 0, 12); n; n--)
+        sim_at(sim, NULL, rng_in(&sim->rng, 0, 65 * SEC), send_wake, sim);
     for (int64_t n = rng_in(&sim->rng, 2, 5); n; n--)
         sim_at(sim, NULL, rng_in(&sim->rng, 1 * SEC, 50 * SEC), send_command, sim);
     for (int64_t n = rng_in(&sim->rng, 0, 2); n; n--)

@@ -14,7 +14,7 @@
 #define PLAN_VERSIONS  3
 #define PLAN_PAUSES    6
 
-enum plan_kind { PLAN_RUN, PLAN_GROUP, PLAN_SWITCH, PLAN_EACH, PLAN_LOOP };
+enum plan_kind { PLAN_RUN, PLAN_GROUP, PLAN_SWITCH, PLAN_EACH, PLAN_LOOP, PLAN_WAIT };
 enum plan_rule {
     PLAN_ALL_SUCCEEDED,
     PLAN_ALL_DONE,
@@ -54,6 +54,9 @@ struct plan_step {
     int rounds, until_over;
     bool delayed;
     int times; /* instances that there may be */
+    /* waits */
+    const char *type; /* of the event; "a.*" too */
+    int over;         /* its filter: event.data.n > over */
 };
 
 struct plan_version {
@@ -94,6 +97,13 @@ void plan_write_steps(struct text *out, const struct plan_version *v);
 /* Is its n a number, of a step that succeeded? A list, of a for_each that collects? */
 bool plan_is_number(const struct plan_version *v, int step);
 bool plan_is_list(const struct plan_version *v, int step);
+
+/* Steps that run nothing and wait for what comes from outside. */
+bool plan_is_group(const struct plan_step *step);
+bool plan_waits(const struct plan_step *step);
+void plan_step_waits(struct rng *rng, struct plan_step *step);
+bool plan_wait_fits(const struct plan_step *step, const char *type, int n);
+void plan_write_wait(struct text *out, const struct plan_step *step);
 
 struct plan *plan_new(struct sim *sim);
 void plan_free(struct plan *plan);

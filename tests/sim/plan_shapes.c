@@ -7,8 +7,8 @@
 bool plan_is_number(const struct plan_version *v, int step)
 {
     const struct plan_step *s = &v->steps[step];
-    if (s->kind == PLAN_RUN)
-        return true;
+    if (!plan_is_group(s))
+        return s->kind == PLAN_RUN;
     for (int b = 0; b < s->branches; b++)
         if (s->gives[b] < 0 || !plan_is_number(v, s->gives[b]))
             return false;
@@ -138,6 +138,10 @@ static void make_step(struct rng *rng, struct plan_version *v, int i, uint32_t e
         make_group(rng, v, i, depth);
         return;
     }
+    if (rng_chance(rng, 0.2)) {
+        plan_step_waits(rng, s);
+        return;
+    }
     plan_step_program(rng, s);
     if (s->takes_us > 3 * SEC && s->times > 1)
         s->takes_us = 3 * SEC;
@@ -163,6 +167,10 @@ static void make_dag(struct rng *rng, struct plan_version *v, int parent, int br
         return;
     struct plan_step *last = &v->steps[step_add(v, parent, branch)];
     last->finally = true;
+    if (rng_chance(rng, 0.15)) {
+        plan_step_waits(rng, last);
+        return;
+    }
     plan_step_program(rng, last);
     last->takes_us = last->takes_us > 3 * SEC ? 3 * SEC : last->takes_us;
 }
@@ -267,6 +275,8 @@ static void write_step(struct text *out, const struct plan_version *v, int i)
     text_printf(out, "%s: {", s->label);
     if (s->kind == PLAN_RUN)
         write_program(out, v, i);
+    else if (plan_waits(s))
+        plan_write_wait(out, s);
     else
         write_group(out, v, i);
     text_puts(out, ", needs: [");

@@ -386,6 +386,14 @@ static void check_group(const struct scene *at, int step, bool may_stop)
         check_failed(at, step, start, &t);
 }
 
+/* What ended it was held against the rows when it was committed. */
+static void check_waited(const struct scene *at, int step)
+{
+    const struct row_result *result = result_of(at, step);
+    if (result->state == STEP_FAILED && !text_starts_with(result->reason, "timed out after"))
+        wrong(at, step, "it fails by nothing but its timeout");
+}
+
 static void check_step_end(const struct scene *at, int step, bool may_stop)
 {
     const struct plan_step *s = &at->v->steps[step];
@@ -399,7 +407,7 @@ static void check_step_end(const struct scene *at, int step, bool may_stop)
     if (result->state == STEP_CANCELLED) {
         if (!may_stop || s->finally)
             wrong(at, step, "nothing cancelled it");
-        if (s->kind != PLAN_RUN && result->attempt > 0)
+        if (plan_is_group(s) && result->attempt > 0)
             check_group(at, step, true);
         return;
     }
@@ -411,8 +419,10 @@ static void check_step_end(const struct scene *at, int step, bool may_stop)
     }
     if (result->state != STEP_SUCCEEDED && result->state != STEP_FAILED)
         wrong(at, step, "it should have run");
-    if (s->kind != PLAN_RUN)
+    if (plan_is_group(s))
         check_group(at, step, may_stop);
+    else if (plan_waits(s))
+        check_waited(at, step);
 }
 
 static struct outcome dag_outcome(const struct scene *at, bool may_stop)

@@ -31,7 +31,7 @@ struct harness {
     bool mirror;
     char detail[600]; /* of the last command's verdict */
     bool accepted;
-    char verdicts[4096]; /* of the last event */
+    char verdicts[256 * 1024]; /* of the last event */
 };
 
 static inline struct uuid id_of(int byte)

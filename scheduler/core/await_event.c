@@ -1,0 +1,174 @@
+/* Steps that wait for an event, listed by its type, so that an event is held only against those
+ * that wait for its type, or for a pattern that fits it. */
+#include <string.h>
+#include <utlist.h>
+
+#include "common/base/mem.h"
+#include "common/text/json.h"
+#include "schema/gen/messages.h"
+#include "scheduler/core/awaits.h"
+#include "scheduler/core/frames.h"
+#include "scheduler/core/order.h"
+
+/* Of one event; the rest are counted. */
+#define VERDICTS_MAX 1000
+
+/* ---- the lists ----------------------------------------------------------------------------- */
+
+static struct await_key *key_find(const struct core *core, const char *type, size_t len)
+{
+    struct await_key *key = NULL;
+    HASH_FIND(hh, core->await_keys, type, len, key);
+    return key;
+}
+
+void await_list(struct core *core, struct await *a)
+{
+    const char *type = a->def->wait->type;
+    struct await_key *key = key_find(core, type, strlen(type));
+    if (!key) {
+        key = mem_alloc(sizeof *key);
+        key->type = mem_string(type);
+        HASH_ADD_KEYPTR(hh, core->await_keys, key->type, strlen(key->type), key);
+    }
+    DL_APPEND(key->awaits, a);
+    a->key = key;
+}
+
+void await_unlist(struct core *core, struct await *a)
+{
+    struct await_key *key = a->key;
+    if (!key)
+        return;
+    DL_DELETE(key->awaits, a);
+    a->key = NULL;
+    if (a->view)
+        view_close(a->view);
+    free(TAKE(a->view));
+    if (key->awaits)
+        return;
+    HASH_DEL(core->await_keys, key);
+    free(key->type);
+    free(key);
+}
+
+/* ---- one event and one wait ---------------------------------------------------------------- */
+
+struct meeting {
+    struct core *core;
+    const struct event *event;
+    const char *text;
+    json_t **envelope;
+    json_t *verdicts;
+    size_t told;
+    const struct core_now *now;
+    struct batch *out;
+};
+
+/* Kept from one event to the next: what it sees is over and changes no more. */
+static struct view *view_of(struct await *a)
+{
+    if (a->view)
+        return a->view;
+    a->view = mem_alloc(sizeof *a->view);
+    view_begin(a->view);
+    view_add(a->view, "event", NULL); /* the candidate: the run's own is not seen */
+    view_fill(a->view, a->at, a->at.frame, order_sees_cel(a->def->wait->filter), NULL);
+    return a->view;
+}
+
+static int filter_holds(struct await *a, json_t *envelope, bool *holds, struct err *err)
+{
+    struct view *view = view_of(a);
+    view->items[0].value = envelope;
+    const int rc = cel_eval_bool(a->def->wait->filter, &view->vars, holds, err);
+    view->items[0].value = NULL;
+    return rc;
+}
+
+static void tell(struct meeting *m, const struct await *a, const char *verdict, const char *reason)
+{
+    char id[UUID_TEXT];
+    if (++m->told > VERDICTS_MAX)
+        return;
+    uuid_format(&ref_run(a->at)->id, id);
+    json_t *v = json_pack("{s:s, s:s, s:s, s:i, s:s}", "pipeline", ref_run(a->at)->pipeline->name,
+                          "waiting", id, "step", a->def->name, "iteration",
+                          (int)ref_iteration(a->at), "verdict", verdict);
+    if (reason)
+        json_object_set_new(v, "reason", json_string(reason));
+    json_array_append_new(m->verdicts, v);
+}
+
+/* It goes on waiting, and says why this one was none. */
+static void filter_failed(struct meeting *m, struct await *a, const char *why)
+{
+    char id[UUID_TEXT];
+    uuid_format(&m->event->id, id);
+    tell(m, a, "failed", why);
+    await_set_reason(m->core, a,
+                     mem_printf("waits for an event of type %s; its filter failed on event %s: "
+                                "%.600s",
+                                a->def->wait->type, id, why));
+}
+
+static void meet(struct meeting *m, struct await *a)
+{
+    struct err err = {0};
+    bool holds = true;
+    if (frame_stops(a->at) || !ir_wait_fits(a->def->wait, m->event))
+        return;
+    if (!*m->envelope)
+        *m->envelope = json_read(m->text, strlen(m->text), NULL, NULL);
+    if (a->def->wait->filter && filter_holds(a, *m->envelope, &holds, &err) < 0)
+        filter_failed(m, a, err.text);
+    else if (holds) {
+        json_t *outputs cleanup_json = json_pack("{s:O}", "event", *m->envelope);
+        m->core->batch_bytes += strlen(m->text);
+        tell(m, a, "ended", NULL);
+        await_end(m->core, a, STEP_SUCCEEDED, outputs, NULL, m->now, m->out);
+    }
+}
+
+/* What ends here ends nothing else that waits, and what begins by it begins in a turn. */
+static void meet_all(struct meeting *m, const struct await_key *key)
+{
+    struct await *next = key ? key->awaits : NULL;
+    while (next) {
+        struct await *a = next;
+        next = a->next;
+        meet(m, a);
+    }
+}
+
+/* ---- one event ----------------------------------------------------------------------------- */
+
+/* "a.b.c" fits "a.*" and "a.b.*". */
+static void meet_patterns(struct meeting *m, const char *type)
+{
+    cleanup_free char *pattern = mem_printf("%s*", type);
+    for (size_t i = 0; type[i]; i++) {
+        if (type[i] != '.' || !type[i + 1])
+            continue;
+        pattern[i + 1] = '*';
+        meet_all(m, key_find(m->core, pattern, i + 2));
+        pattern[i + 1] = type[i + 1];
+    }
+}
+
+void awaits_meet(struct core *core, const struct event *event, const char *text, json_t **envelope,
+                 json_t *verdicts, const struct core_now *now, struct batch *out)
+{
+    if (!core->await_keys || !event->type)
+        return;
+    while (frames_close_one(core, now, out)) /* after a takeover: filters look at what these give */
+        ;
+    struct meeting m = {core, event, text, envelope, verdicts, 0, now, out};
+    const size_t len = strlen(event->type);
+    if (len < 2 || strcmp(event->type + len - 2, ".*") != 0) /* it would be met as a pattern too */
+        meet_all(&m, key_find(core, event->type, len));
+    meet_patterns(&m, event->type);
+    if (m.told > VERDICTS_MAX)
+        json_array_append_new(verdicts, json_pack("{s:s, s:I}", "verdict", "more", "count",
+                                                  (json_int_t)(m.told - VERDICTS_MAX)));
+}

@@ -1,0 +1,110 @@
+#include "scheduler/core/awaits.h"
+
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "scheduler/core/runs.h"
+#include "scheduler/core/steps.h"
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+static struct await *await_new(struct core *core, struct step_ref at)
+{
+    struct await *a = mem_alloc(sizeof *a);
+    core->bytes += (int64_t)sizeof *a;
+    a->at = at;
+    a->def = ref_ir(at);
+    ref_step(at)->await = a;
+    return a;
+}
+
+void await_drop(struct core *core, struct await *a)
+{
+    timers_clear(&core->timers, &a->timer);
+    await_unlist(core, a);
+    if (ref_step(a->at)->state == STEP_WAITING)
+        core->waiting--;
+    ref_step(a->at)->await = NULL;
+    core->bytes -= (int64_t)sizeof *a;
+    free(a->reason);
+    free(a);
+}
+
+void await_set_reason(struct core *core, struct await *a, char *reason)
+{
+    free(a->reason);
+    a->reason = reason;
+    step_mark(core, a->at);
+}
+
+/* ---- its end ------------------------------------------------------------------------------- */
+
+void await_end(struct core *core, struct await *a, int state, json_t *outputs, const char *reason,
+               const struct core_now *now, struct batch *out)
+{
+    struct step_ref at = a->at;
+    cleanup_free char *kept = reason ? mem_string(reason) : NULL; /* it may be its own */
+    const struct step_end end = {.state = state,
+                                 .attempt = ref_step(at)->attempt,
+                                 .reason = kept,
+                                 .outputs = outputs,
+                                 .started_us = a->started_us};
+    await_drop(core, a);
+    step_end(core, at, &end, now, out);
+}
+
+void await_stop(struct core *core, struct await *a, const struct core_now *now, struct batch *out)
+{
+    await_end(core, a, STEP_CANCELLED, NULL, NULL, now, out);
+}
+
+void await_timer_due(struct core *core, struct await *a, const struct core_now *now,
+                     struct batch *out)
+{
+    cleanup_free char *length = run_duration_text(a->def->timeout_us);
+    cleanup_free char *reason = mem_printf(RUN_TIMED_OUT " %s: no event of type %s came that fits",
+                                           length, a->def->wait->type);
+    await_end(core, a, STEP_FAILED, NULL, reason, now, out);
+}
+
+/* ---- its beginning ------------------------------------------------------------------------- */
+
+static char *waits_for_event(const struct ir_wait *wait)
+{
+    return wait->source
+               ? mem_printf("waits for an event of type %s from %s", wait->type, wait->source)
+               : mem_printf("waits for an event of type %s", wait->type);
+}
+
+void await_begin(struct core *core, struct step_ref at, const struct core_now *now,
+                 struct batch *out)
+{
+    (void)out;
+    struct await *a = await_new(core, at);
+    struct step *s = ref_step(at);
+    s->attempt++;
+    a->since_us = a->started_us = now->wall_us;
+    a->due_us = a->def->timeout_us;
+    machine_move(&MACHINE_STEP, &s->state, STEP_WAITING);
+    core->waiting++;
+    await_set_reason(core, a, waits_for_event(a->def->wait));
+    await_list(core, a);
+    timers_set(&core->timers, &a->timer, TIMER_AWAIT, now->mono_us + a->due_us);
+}
+
+void await_recall(struct core *core, struct step_ref at, const struct snapshot_step *from,
+                  const struct core_now *now)
+{
+    struct await *a = await_new(core, at);
+    const int64_t gone = now->wall_us > from->since_us ? now->wall_us - from->since_us : 0;
+    ref_step(at)->state = from->state;
+    ref_step(at)->attempt = (uint16_t)from->attempt;
+    a->since_us = from->since_us;
+    a->started_us = from->started_us;
+    a->due_us = from->due_us;
+    a->reason = mem_string(from->reason ? from->reason : "");
+    core->waiting++;
+    await_list(core, a);
+    timers_set(&core->timers, &a->timer, TIMER_AWAIT,
+               now->mono_us + (gone > a->due_us ? 0 : a->due_us - gone));
+}

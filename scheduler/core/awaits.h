@@ -1,0 +1,50 @@
+/* scheduler/core/awaits.h: a step that runs nothing and waits for what comes from outside: an
+ * event. While it waits it is `waiting`, holds no slot, has a row of step_live with why and until
+ * when, and no attempt. All that ends it is committed with what it comes to. */
+#pragma once
+#include "scheduler/core/state.h"
+#include "scheduler/core/view.h"
+
+/* Open waits of one event type, or of one pattern "a.b.*". */
+struct await_key {
+    char *type;
+    struct await *awaits;
+    UT_hash_handle hh;
+};
+
+struct await {
+    struct step_ref at;
+    const struct ir_step *def;
+    int64_t since_us, started_us; /* wall */
+    int64_t due_us;               /* length of what the timer runs */
+    char *reason;                 /* what it waits for, for people */
+    struct timer timer;
+    struct await_key *key;     /* of a wait: where it is listed */
+    struct view *view;         /* of a wait: what its filter sees; made when first asked */
+    struct await *prev, *next; /* key->awaits */
+};
+
+/* A pending one whose needs are over. */
+void await_begin(struct core *core, struct step_ref at, const struct core_now *now,
+                 struct batch *out);
+/* What is around it stops. */
+void await_stop(struct core *core, struct await *a, const struct core_now *now, struct batch *out);
+void await_timer_due(struct core *core, struct await *a, const struct core_now *now,
+                     struct batch *out);
+/* For restore: as its row says. */
+void await_recall(struct core *core, struct step_ref at, const struct snapshot_step *from,
+                  const struct core_now *now);
+/* Takes it off its step and frees it. */
+void await_drop(struct core *core, struct await *a);
+/* It is over. `outputs` and `reason` may be NULL. */
+void await_end(struct core *core, struct await *a, int state, json_t *outputs, const char *reason,
+               const struct core_now *now, struct batch *out);
+void await_set_reason(struct core *core, struct await *a, char *reason); /* which is its own then */
+
+/* ---- await_event.c: by the type of the event that they wait for ----------------------------- */
+void await_list(struct core *core, struct await *a);
+void await_unlist(struct core *core, struct await *a);
+/* Ends the waits that this event fits. O(dots in its type + waits of that type), not of all waits.
+ * `envelope` is read from `text` when it is first needed. */
+void awaits_meet(struct core *core, const struct event *event, const char *text, json_t **envelope,
+                 json_t *verdicts, const struct core_now *now, struct batch *out);

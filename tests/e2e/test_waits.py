@@ -1,0 +1,88 @@
+"""Steps that wait for what comes from outside, on real daemons: the example, a leader that dies meanwhile, cancel and timeout."""
+import json
+import pathlib
+
+import pytest
+from leat import until
+
+SHAPES = pathlib.Path(__file__).parents[2] / "examples" / "shapes"
+SECRET = {"Authorization": "Bearer s3cr3t", "Content-Type": "application/cloudevents+json"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prepared(leat):
+    leat.ok("secret", "set", "hook-secret", stdin="s3cr3t")
+    leat.apply("{kind: source, name: ce, provider: cloudevents, secret: hook-secret}\n", "ce.yaml")
+
+
+def start(leat, pipeline, *words):
+    return leat.json("run", pipeline, *words)["id"]
+
+
+def steps(leat, run):
+    return {step["name"]: step for step in leat.json("show", run)["steps"]}
+
+
+def until_step(leat, run, name, state):
+    def there():
+        step = steps(leat, run).get(name)
+        return step if step and step["state"] == state else None
+    return until(there, 60, what=f"step {name} is {state}")
+
+
+def tell(leat, type_, data, n=[0]):
+    n[0] += 1
+    body = {"specversion": "1.0", "id": f"{type_}-{n[0]}", "source": "/test", "type": type_, "data": data}
+    return leat.hook("ce", json.dumps(body).encode(), SECRET).json()["event"]
+
+
+def event(leat, id_):
+    return until(lambda: (lambda done: json.loads(done.stdout) if done.returncode == 0 else None)(leat.leat("event", id_, "-o", "json")),
+                 60, what="the event is known")
+
+
+def test_the_example_waits_for_its_event(leat):
+    leat.ok("apply", str(SHAPES / "wait.yaml"))
+    run = start(leat, "shapes-wait")
+    waiting = until_step(leat, run, "checked", "waiting")
+    assert waiting["reason"] == "waits for an event of type dev.example.checked"
+    assert "waits for an event of type dev.example.checked" in leat.ok("show", run)
+    low = event(leat, tell(leat, "dev.example.checked", {"run": run, "most": 0.01, "who": "anna"}))
+    assert low["verdicts"] == [], "its filter is false"
+    odd = event(leat, tell(leat, "dev.example.checked", {"who": "nobody"}))
+    assert [v["verdict"] for v in odd["verdicts"]] == ["failed"]
+    assert "its filter failed on event" in steps(leat, run)["checked"]["reason"]
+    leat.kill("leat-scheduler")
+    good = tell(leat, "dev.example.checked", {"run": run, "most": 0.1, "who": "bruno"})
+    assert leat.wait_run(run)["state"] == "succeeded"
+    said = event(leat, good)["verdicts"]
+    assert [(v["verdict"], v["waiting"], v["step"]) for v in said] == [("ended", run, "checked")]
+    assert event(leat, good)["runs"] == [], "it started none"
+    assert steps(leat, run)["checked"]["outputs"]["event"]["data"]["who"] == "bruno"
+    assert "bruno looked at it" in leat.ok("logs", run, "ship")
+
+
+def test_one_event_ends_the_waits_of_many_items_and_runs(leat):
+    leat.apply("name: many\nsteps:\n  e: {for_each: [1, 2, 3, 4], steps: {hold: {wait: {type: 'dev.many.*'}}}}\n")
+    runs = [start(leat, "many") for _ in range(3)]
+
+    def waits():
+        shown = [step for run in runs for step in leat.json("show", run)["steps"]]
+        return sum(step["state"] == "waiting" for step in shown) == 12
+    until(waits, 60, what="all wait")
+    said = event(leat, tell(leat, "dev.many.go", {}))["verdicts"]
+    assert len(said) == 12 and {v["waiting"] for v in said} == set(runs)
+    for run in runs:
+        assert leat.wait_run(run)["state"] == "succeeded"
+
+
+def test_cancel_and_timeout_end_a_wait(leat):
+    leat.apply("name: never\nsteps:\n  hold: {wait: {type: dev.never}, timeout: 1s}\n")
+    leat.apply("name: long\nsteps:\n  hold: {wait: {type: dev.never}}\nfinally: {tell: {command: [echo, '${{ outcome.state }}']}}\n", "long.yaml")
+    shown = leat.wait_run(start(leat, "never"))
+    assert shown["state"] == "failed" and "no event of type dev.never came that fits" in shown["reason"]
+    run = start(leat, "long")
+    until_step(leat, run, "hold", "waiting")
+    leat.ok("cancel", run)
+    shown = leat.wait_run(run)
+    assert shown["state"] == "cancelled" and {s["name"]: s["state"] for s in shown["steps"]} == {"hold": "cancelled", "tell": "succeeded"}

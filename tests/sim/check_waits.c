@@ -1,0 +1,125 @@
+/* Steps that wait: which event ends which is worked out from the rows before the commit and the
+ * events in it, and never by asking the core. */
+#include <string.h>
+#include "common/text/json.h"
+#include "tests/sim/check.h"
+#include "tests/sim/plan.h"
+
+#define SHORT(id) uuid_short(&(id), (char[UUID_TEXT]){0})
+
+static const struct plan_step *step_of(struct sim *sim, const struct uuid *run, int32_t step)
+{
+    const struct plan_version *v = check_version_of(sim, run);
+    return &v->steps[v->step_at[step]];
+}
+
+static const struct batch_result *result_in(const struct batch *b, const struct row_key *key)
+{
+    for (size_t i = 0; i < b->results_count; i++) {
+        const struct batch_result *r = &b->results[i];
+        if (r->step == key->step && r->iteration == key->iteration &&
+            uuid_compare(&r->run, &key->run) == 0)
+            return r;
+    }
+    return NULL;
+}
+
+static const struct batch_event *first_that_fits(const struct plan_step *s, const struct batch *b)
+{
+    for (size_t i = 0; i < b->events_count; i++) {
+        json_t *envelope = json_loads(b->events[i].envelope, 0, NULL);
+        json_t *n = json_object_get(json_object_get(envelope, "data"), "n");
+        const bool fits = plan_wait_fits(s, b->events[i].type, (int)json_integer_value(n));
+        json_decref(envelope);
+        if (fits)
+            return &b->events[i];
+    }
+    return NULL;
+}
+
+/* Something around it may be about to cancel it. */
+static bool may_stop(const struct sim *sim, const struct batch *b, const struct uuid *run)
+{
+    const struct row_run *row = database_run(sim->db, run);
+    if (row->state == RUN_CANCELLING)
+        return true;
+    for (size_t i = 0; i < b->run_moves_count; i++)
+        if (b->run_moves[i].state != RUN_RUNNING && uuid_compare(&b->run_moves[i].id, run) == 0)
+            return true;
+    for (size_t i = 0; i < b->steps_count; i++)
+        if (b->steps[i].state == STEP_CANCELLING && uuid_compare(&b->steps[i].run, run) == 0)
+            return true;
+    for (const struct row_step *s = sim->db->steps; s; s = s->hh.next)
+        if (s->state == STEP_CANCELLING && uuid_compare(&s->key.run, run) == 0)
+            return true;
+    return false;
+}
+
+static void check_ended_by(struct sim *sim, const struct batch_result *result,
+                           const struct batch_event *event)
+{
+    char id[UUID_TEXT];
+    json_t *outputs = json_loads(result->outputs ? result->outputs : "{}", 0, NULL);
+    uuid_format(&event->id, id);
+    const char *named = json_get_string(json_object_get(outputs, "event"), "id", "none");
+    if (strcmp(named, id) != 0)
+        sim_fail(sim, 3, "step %d of run %s waited for event %s and gives %s", result->step,
+                 SHORT(result->run), id, named);
+    json_decref(outputs);
+}
+
+/* True: an event of this batch ends it. */
+static bool check_wait(struct sim *sim, const struct batch *b, const struct row_step *row,
+                       const struct plan_step *s)
+{
+    const struct batch_result *result = result_in(b, &row->key);
+    const struct batch_event *event = first_that_fits(s, b);
+    const bool ended = result && result->state == STEP_SUCCEEDED;
+    if (ended && !event)
+        sim_fail(sim, 5, "step %s of run %s waits, no event that fits was committed and it ends",
+                 s->name, SHORT(row->key.run));
+    if (ended)
+        check_ended_by(sim, result, event);
+    else if (event && !may_stop(sim, b, &row->key.run))
+        sim_fail(sim, 1, "event %s fits step %s of run %s, and does not end it", SHORT(event->id),
+                 s->name, SHORT(row->key.run));
+    sim->counts.waits_ended += ended;
+    return ended;
+}
+
+static void check_verdicts(struct sim *sim, const struct batch *b, int ended)
+{
+    int told = 0;
+    size_t k;
+    json_t *v;
+    for (size_t i = 0; i < b->events_count; i++) {
+        json_t *verdicts = json_loads(b->events[i].verdicts, 0, NULL);
+        json_array_foreach (verdicts, k, v)
+            told += strcmp(json_get_string(v, "verdict", ""), "ended") == 0;
+        json_decref(verdicts);
+    }
+    if (told != ended)
+        sim_fail(sim, 1, "events say that they end %d waits, and %d end", told, ended);
+}
+
+void check_waits_before(struct sim *sim, const struct batch *b)
+{
+    int ended = 0, there = 0;
+    if (b->events_count == 0 && b->results_count == 0)
+        return;
+    for (const struct row_step *row = sim->db->steps; row; row = row->hh.next) {
+        const struct plan_step *s = step_of(sim, &row->key.run, row->key.step);
+        if (s->kind == PLAN_WAIT)
+            ended += check_wait(sim, b, row, s);
+    }
+    for (size_t i = 0; i < b->results_count; i++) {
+        const struct batch_result *r = &b->results[i];
+        const struct row_run *run = database_run(sim->db, &r->run);
+        there += run && r->state == STEP_SUCCEEDED &&
+                 step_of(sim, &r->run, r->step)->kind == PLAN_WAIT &&
+                 strncmp(r->reason, "adopted", 7) != 0;
+    }
+    if (there != ended)
+        sim_fail(sim, 5, "a step that waits for an event ends before it began");
+    check_verdicts(sim, b, ended);
+}
