@@ -251,6 +251,7 @@ static int launch_container(struct attempt *a, struct executor_spec *spec, struc
         .login = a->login,
         .run = run,
         .step = start->step,
+        .outputs = start->outputs_count > 0,
         .mounts = mounts,
         .mount_count = list_mounts(a, sources, mounts),
     };

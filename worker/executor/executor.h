@@ -39,6 +39,7 @@ struct executor_container {
     bool read_only;         /* the image's files */
     const char *login;      /* USER:PASSWORD of the registry; NULL = none; wiped by the caller */
     const char *run, *step; /* for people who look at labels */
+    bool outputs;           /* it leaves more than metrics */
     const struct executor_mount *mounts;
     size_t mount_count;
 };

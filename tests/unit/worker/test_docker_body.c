@@ -227,10 +227,43 @@ static void command_and_args(void **state)
     json_decref(body);
 }
 
+/* A volume is root's: another user needs a folder for all in it. */
+static void where_outputs_lie(void **state)
+{
+    (void)state;
+    static const char *const none[] = {NULL};
+    static const struct {
+        const char *user;
+        bool root;
+    } users[] = {{"", true},        {"0", true},   {"0:0", true},     {"root", true},
+                 {"root:x", true},  {"1", false},  {"00", false},     {"rooty", false},
+                 {"1000:0", false}, {NULL, false}, {"nobody", false}, {"ro", false}};
+    struct executor_container c = {.outputs = true};
+    const struct executor_spec spec = spec_of(&c, none);
+    struct body_site copies = site;
+    copies.copies = true;
+    for (size_t i = 0; i < ARRAY_LEN(users); i++) {
+        cleanup_json json_t *body = body_make(&spec, &copies, 0);
+        assert_int_equal(body_is_root(users[i].user), users[i].root);
+        body_resolve(body, "sha256:1", body_is_root(users[i].user));
+        assert_string_equal(json_get_string(body, "Image", ""), "sha256:1");
+        assert_string_equal(body_label(body, LABEL_IMAGE), "i");
+        assert_string_equal(body_label(body, LABEL_OUTPUTS), "copied");
+        assert_string_equal(json_string_value(json_pointer(body, "/HostConfig/Mounts/0/Target")),
+                            users[i].root ? "/leat/out" : "/leat");
+    }
+    c.outputs = false;
+    cleanup_json json_t *metrics = body_make(&spec, &copies, 0);
+    assert_int_equal(body_outputs_of(body_label(metrics, LABEL_OUTPUTS)), OUTPUTS_METRICS);
+    cleanup_json json_t *mounted = body_make(&spec, &site, 0);
+    assert_int_equal(body_outputs_of(body_label(mounted, LABEL_OUTPUTS)), OUTPUTS_MOUNTED);
+    assert_int_equal(body_outputs_of("of a later version"), OUTPUTS_COPIED);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_taken_and_refused),
-                                       cmocka_unit_test(nothing_that_reaches_out),
-                                       cmocka_unit_test(command_and_args)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_taken_and_refused), cmocka_unit_test(nothing_that_reaches_out),
+        cmocka_unit_test(command_and_args), cmocka_unit_test(where_outputs_lie)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,7 +78,7 @@ static int take(const struct row *rows, size_t count, struct err *err)
     char folder[96];
     snprintf(folder, sizeof folder, "%s/out", dir);
     cleanup_close int fd = make(rows, count);
-    return unpack(fd, "out", folder, err);
+    return unpack(fd, &(struct unpack_place){.top = "out", .folder = folder}, err);
 }
 
 static int exists(const char *name, struct stat *st)
@@ -118,6 +118,56 @@ static void test_files_and_folders(void **state)
     assert_true(exists("out/soft", &st) && S_ISLNK(st.st_mode));
     assert_false(exists("out/pipe", &st));
     assert_false(exists("out/null", &st));
+}
+
+static int take_as(const char *top, const char *name, int64_t most, const struct row *rows,
+                   size_t count, struct err *err)
+{
+    char folder[96];
+    snprintf(folder, sizeof folder, "%s/taken", dir);
+    cleanup_close int fd = make(rows, count);
+    return unpack(
+        fd, &(struct unpack_place){.top = top, .folder = folder, .name = name, .most = most}, err);
+}
+
+/* What the top is called in the container is not what it is called here, and the others stay. */
+static void test_under_another_name(void **state)
+{
+    (void)state;
+    const struct row file[] = {{"m.bin", AE_IFREG, 0600, "data", NULL, NULL}},
+                     other[] = {{"m.bin", AE_IFREG, 0600, "longer", NULL, NULL}},
+                     tree[] = {{"site/", AE_IFDIR, 0, NULL, NULL, NULL},
+                               {"site/a", AE_IFREG, 0, "x", NULL, NULL},
+                               {"site/b", AE_IFREG, 0600, NULL, NULL, "site/a"}},
+                     self[] = {{"m.bin", AE_IFREG, 0600, "x", NULL, NULL},
+                               {"m.bin/evil", AE_IFREG, 0600, "x", NULL, NULL}},
+                     link[] = {{"m.bin", AE_IFLNK, 0777, NULL, "/etc/passwd", NULL},
+                               {"m.bin", AE_IFREG, 0600, "x", NULL, NULL}};
+    struct err err = {0};
+    struct stat st;
+    assert_int_equal(take_as("m.bin", "model", 0, file, 1, &err), 0);
+    assert_int_equal(take_as("site", "page", 0, tree, ARRAY_LEN(tree), &err), 0);
+    assert_true(exists("taken/model", &st) && st.st_size == 4);
+    assert_true(exists("taken/page/b", &st) && st.st_nlink == 2);
+    assert_int_equal(take_as("m.bin", "model", 0, other, 1, &err), 0);
+    assert_true(exists("taken/model", &st) && st.st_size == 6);
+    assert_true(exists("taken/page/a", &st));
+    assert_false(exists("taken/m.bin", &st));
+    assert_int_not_equal(take_as("m.bin", "model", 0, self, ARRAY_LEN(self), &err), 0);
+    assert_int_not_equal(take_as("m.bin", "model", 0, link, ARRAY_LEN(link), &err), 0);
+    assert_false(exists("evil", &st));
+}
+
+static void test_bytes_are_bounded(void **state)
+{
+    (void)state;
+    const struct row rows[] = {{"out", AE_IFDIR, 0700, NULL, NULL, NULL},
+                               {"out/a", AE_IFREG, 0600, "1234", NULL, NULL},
+                               {"out/b", AE_IFREG, 0600, "5678", NULL, NULL}};
+    struct err err = {0};
+    assert_int_equal(take_as("out", "o", 8, rows, ARRAY_LEN(rows), &err), 0);
+    assert_int_equal(take_as("out", "o", 7, rows, ARRAY_LEN(rows), &err), LEAT_ELIMIT);
+    assert_non_null(strstr(err.text, "more than 7 bytes"));
 }
 
 static void test_what_leads_elsewhere(void **state)
@@ -175,17 +225,21 @@ static void test_no_archive(void **state)
     snprintf(folder, sizeof folder, "%s/out", dir);
     snprintf(path, sizeof path, "%s/tar", dir);
     cleanup_close int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-    assert_int_equal(unpack(fd, "out", folder, &err), 0); /* empty: nothing was there */
+    assert_int_equal(unpack(fd, &(struct unpack_place){.top = "out", .folder = folder}, &err),
+                     0); /* empty: nothing was there */
     for (int i = 0; i < 2000; i++)
         assert_int_equal(write(fd, "no tar ", 7), 7);
     lseek(fd, 0, SEEK_SET);
-    assert_int_equal(unpack(fd, "out", folder, &err), LEAT_EINPUT);
+    assert_int_equal(unpack(fd, &(struct unpack_place){.top = "out", .folder = folder}, &err),
+                     LEAT_EINPUT);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_files_and_folders, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_under_another_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bytes_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_leads_elsewhere, setup, teardown),
         cmocka_unit_test_setup_teardown(test_depth, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_archive, setup, teardown),

@@ -6,6 +6,8 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/ir/container.h"
+#include "common/text/json.h"
+#include "worker/attempt/environment.h"
 
 #define ARGV_BYTES (256 * 1024) /* argv and environment, as for processes */
 /* The engine's log is read as it grows and kept until the result is acknowledged. Rotation must not
@@ -124,12 +126,22 @@ static size_t count_of(const char *const *list)
     return n;
 }
 
+static const char *const OUTPUTS[] = {"mounted", "copied", "metrics"};
+
+enum body_outputs body_outputs_of(const char *label)
+{
+    for (size_t i = 0; i < ARRAY_LEN(OUTPUTS); i++)
+        if (strcmp(label, OUTPUTS[i]) == 0)
+            return (enum body_outputs)i;
+    return OUTPUTS_COPIED;
+}
+
 static json_t *mounts(const struct executor_container *c, bool copies)
 {
     json_t *out = json_array();
     if (copies)
         json_array_append_new(out, json_pack("{s:s, s:s, s:{s:b}}", "Type", "volume", "Target",
-                                             BODY_VOLUME, "VolumeOptions", "NoCopy", 1));
+                                             CONTAINER_OUT, "VolumeOptions", "NoCopy", 1));
     for (size_t i = 0; i < c->mount_count; i++) {
         if (copies && c->mounts[i].writable)
             continue;
@@ -185,11 +197,14 @@ static json_t *labels(const struct executor_spec *spec, const struct body_site *
     char id[UUID_TEXT];
     uuid_format(&spec->attempt, id);
     cleanup_free char *base = mem_printf("%lld", (long long)log_base);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", LABEL_CLUSTER, site->cluster,
+    const enum body_outputs outputs = !site->copies              ? OUTPUTS_MOUNTED
+                                      : spec->container->outputs ? OUTPUTS_COPIED
+                                                                 : OUTPUTS_METRICS;
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", LABEL_CLUSTER, site->cluster,
                      LABEL_WORKER, site->worker, LABEL_RUN,
                      spec->container->run ? spec->container->run : "", LABEL_STEP,
                      spec->container->step ? spec->container->step : "", LABEL_ATTEMPT, id,
-                     LABEL_LOG, base, LABEL_OUTPUTS, site->copies ? "copied" : "mounted");
+                     LABEL_LOG, base, LABEL_IMAGE, spec->image, LABEL_OUTPUTS, OUTPUTS[outputs]);
 }
 
 json_t *body_make(const struct executor_spec *spec, const struct body_site *site, int64_t log_base)
@@ -209,4 +224,25 @@ json_t *body_make(const struct executor_spec *spec, const struct body_site *site
     json_object_set_new(body, "Labels", labels(spec, site, log_base));
     json_object_set_new(body, "HostConfig", host_config(spec, site));
     return body;
+}
+
+const char *body_label(const json_t *body, const char *name)
+{
+    return json_get_string(json_get_object(body, "Labels"), name, "");
+}
+
+bool body_is_root(const char *user)
+{
+    const size_t n = user ? strcspn(user, ":") : 0;
+    return user &&
+           (n == 0 || (n == 1 && user[0] == '0') || (n == 4 && memcmp(user, "root", n) == 0));
+}
+
+void body_resolve(json_t *body, const char *image_id, bool root)
+{
+    json_object_set_new(body, "Image", json_string(image_id));
+    json_t *first =
+        json_array_get(json_get_array(json_get_object(body, "HostConfig"), "Mounts"), 0);
+    if (strcmp(json_get_string(first, "Type", ""), "volume") == 0)
+        json_object_set_new(first, "Target", json_string(root ? CONTAINER_OUT : BODY_VOLUME));
 }

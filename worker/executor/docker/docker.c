@@ -178,7 +178,7 @@ static int docker_start(struct executor *ex, const struct executor_spec *spec, s
     job->state = CONTAINER_CREATING; /* where a new one begins; an adopted one is unknown */
     job->body = body_make(spec, &d->site, 0);
     job->pull = spec->container->pull;
-    job->copies = d->copies;
+    job->outputs = body_outputs_of(body_label(job->body, LABEL_OUTPUTS));
     job->login = mem_string(spec->container->login);
     job_begin(job);
     return 0;
@@ -243,7 +243,6 @@ static void docker_close(struct executor *ex)
     loop_timer_stop(&d->patience);
     loop_timer_stop(&d->sweep);
     engine_close(d->engine);
-    json_decref(d->digests);
     free(d->cluster);
     free(d->worker);
     free(d->network);
@@ -297,7 +296,6 @@ struct executor *docker_executor_open(const struct executor_owner *owner,
     d->networks = mem_string(options->networks);
     d->workspace = mem_string(options->workspaces);
     d->secrets = mem_string(options->secrets);
-    d->digests = json_object();
     d->needed = options->needed;
     d->copies = options->copies;
     d->site = (struct body_site){.worker = d->worker,

@@ -138,19 +138,32 @@ static bool is_ours(const struct job *job, const json_t *json)
            strcmp(json_get_string(labels, LABEL_WORKER, ""), job->docker->worker) == 0;
 }
 
+static bool has_volume_to_open(const json_t *json)
+{
+    size_t i;
+    const json_t *mount;
+    json_array_foreach (json_get_array(json, "Mounts"), i, mount)
+        if (strcmp(json_get_string(mount, "Type", ""), "volume") == 0 &&
+            strcmp(json_get_string(mount, "Destination", ""), BODY_VOLUME) == 0)
+            return true;
+    return false;
+}
+
 static void learn(struct job *job, const json_t *json)
 {
     const json_t *labels = json_get_object(json_get_object(json, "Config"), "Labels");
     long long base = 0;
     text_to_int(json_get_string(labels, LABEL_LOG, "0"), 0, INT64_MAX / 2, &base);
     job->log_base = base;
-    job->copies = strcmp(json_get_string(labels, LABEL_OUTPUTS, ""), "copied") == 0;
+    job->outputs = body_outputs_of(json_get_string(labels, LABEL_OUTPUTS, "mounted"));
+    job->opens = has_volume_to_open(json);
     if (!job->image_id) {
         job->image_id = mem_string(json_get_string(json, "Image", ""));
-        job->container_id = mem_string(json_get_string(json, "Id", ""));
         free(job->image);
-        job->image = mem_string(json_get_string(json_get_object(json, "Config"), "Image", ""));
+        job->image = mem_string(json_get_string(labels, LABEL_IMAGE, ""));
     }
+    if (!job->container_id)
+        job->container_id = mem_string(json_get_string(json, "Id", ""));
 }
 
 static void found(struct job *job, const json_t *json)

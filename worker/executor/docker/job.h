@@ -35,8 +35,9 @@ struct job {
     int pull; /* enum executor_pull */
     int64_t log_limit, timeout_us, grace_us, fuse_slack_us;
     int64_t log_base;
-    bool copies; /* its outputs lie in a volume */
-    bool opened; /* which has its folder */
+    enum body_outputs outputs;
+    bool opens;  /* a folder for all has to be put into its volume */
+    bool opened; /* and was */
     bool pulled; /* by this job: no second time */
     /* What goes on. */
     struct engine_call *call; /* at most one of look, create, start, kill, remove */
@@ -61,6 +62,7 @@ struct job {
     bool oom;
     /* Its end. */
     struct executor_exit exit;
+    bool named; /* digest and image_id are final */
     char *reason, *digest, *image_id;
     char *container_id; /* NULL until it was seen */
     bool lost;
@@ -73,7 +75,6 @@ struct docker_executor {
     struct body_site site;
     char *cluster, *worker, *network, *networks, *workspace, *secrets;
     struct job *jobs;
-    json_t *digests;      /* image id: how it is told */
     int64_t lease_end_us; /* CLOCK_BOOTTIME; 0 = none yet */
     bool known;           /* the engine has been there: what it did not list it does not have */
     bool ready;           /* and so was told */
@@ -113,6 +114,7 @@ void job_forget(struct job *job); /* removes its container, then frees it */
 /* job_end.c */
 /* The container is there and has ended. */
 void job_exited(struct job *job, const json_t *inspected);
+void job_name_image(struct job *job, const char *id, const json_t *image); /* an inspection */
 void job_lost(struct job *job, const char *reason);     /* nobody knows what it did */
 void job_failed(struct job *job, const char *reason);   /* it never ran */
 void job_follow(struct job *job);                       /* its log, while it runs */

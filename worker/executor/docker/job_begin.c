@@ -10,13 +10,15 @@
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/text.h"
+#include "common/http/url.h"
 #include "common/text/json.h"
 #include "worker/attempt/environment.h"
 #include "worker/executor/docker/unpack.h"
 
 /* ---- its image ------------------------------------------------------------------------------ */
 
-static void create(struct job *job);
+static void resolve(struct job *job);
 
 /* Lines of our own come before the container's first byte; LABEL_LOG says how many bytes. */
 static void on_said(void *arg, const char *line)
@@ -46,7 +48,7 @@ static void on_pulled(void *arg, const struct err *err)
         return;
     }
     job_move(job, CONTAINER_CREATING);
-    create(job);
+    resolve(job);
 }
 
 static void pull(struct job *job)
@@ -58,8 +60,6 @@ static void pull(struct job *job)
     job->pull_now = pull_open(job->docker->engine, job->image, job->login, &events, job);
 }
 
-/* ---- creating and starting ------------------------------------------------------------------ */
-
 static void no_image(struct job *job)
 {
     if (job->pull == PULL_NEVER || job->pulled) {
@@ -70,6 +70,47 @@ static void no_image(struct job *job)
     }
     pull(job);
 }
+
+static void create(struct job *job);
+
+/* The container is made of what the name stands for now, whatever the name stands for later. */
+static void on_resolved(void *arg, const struct engine_answer *answer, const struct err *err)
+{
+    struct job *job = arg;
+    job_came_back(job);
+    if (err) {
+        job_look_later(job);
+        return;
+    }
+    if (answer->status == 404) {
+        no_image(job);
+        return;
+    }
+    const char *id = json_get_string(answer->json, "Id", "");
+    if (answer->status != 200 || id[0] == '\0') {
+        cleanup_free char *reason =
+            mem_printf("image %s could not be looked at: %s", job->image, answer->message);
+        job_failed(job, reason);
+        return;
+    }
+    job_name_image(job, id, answer->json);
+    job->named = true;
+    const char *user = json_get_string(json_get_object(answer->json, "Config"), "User", NULL);
+    job->opens = job->outputs != OUTPUTS_MOUNTED && !body_is_root(user);
+    body_resolve(job->body, id, !job->opens);
+    create(job);
+}
+
+static void resolve(struct job *job)
+{
+    cleanup_text struct text path = {0};
+    text_puts(&path, "/images/");
+    url_escape(&path, job->image, strlen(job->image), ":/@");
+    text_puts(&path, "/json");
+    job_ask(job, "GET", path.data, NULL, on_resolved);
+}
+
+/* ---- creating and starting ------------------------------------------------------------------ */
 
 static void on_created(void *arg, const struct engine_answer *answer, const struct err *err)
 {
@@ -86,7 +127,7 @@ static void on_created(void *arg, const struct engine_answer *answer, const stru
     } else if (answer->status == 409) {
         job_look(job); /* asked before: by this or an earlier life */
     } else if (answer->status == 404) {
-        no_image(job);
+        no_image(job); /* removed a moment ago */
     } else {
         cleanup_free char *reason =
             mem_printf("the container could not be created: %s", answer->message);
@@ -168,7 +209,7 @@ void job_launch(struct job *job)
         job_failed(job, "");
         return;
     }
-    if (job->copies && !job->opened) {
+    if (job->opens && !job->opened) {
         open_outputs(job);
         return;
     }
@@ -185,5 +226,5 @@ void job_begin(struct job *job)
     else if (job->pull == PULL_ALWAYS && !job->pulled)
         pull(job);
     else
-        create(job);
+        resolve(job);
 }

@@ -104,18 +104,21 @@ static void bring(struct job *job)
     char id[UUID_TEXT];
     uuid_format(&job->attempt, id);
     cleanup_free char *folder = mem_printf("%s/%s/out", d->workspace, id);
+    const struct bring_part all = {CONTAINER_OUT, folder, NULL},
+                            metrics = {CONTAINER_OUT "/" CONTAINER_METRICS, folder,
+                                       CONTAINER_METRICS};
     const struct bring_site site = {.engine = d->engine,
                                     .loop = d->owner.loop,
                                     .name = job->name,
-                                    .from = CONTAINER_OUT,
-                                    .folder = folder};
+                                    .parts = job->outputs == OUTPUTS_METRICS ? &metrics : &all,
+                                    .count = 1};
     job->bring = bring_open(&site, on_brought, job);
 }
 
 /* All but how it ended is told when its outputs are in the attempt's folder. */
 static void bring_or_tell(struct job *job)
 {
-    if (job->copies && !job->lost)
+    if (job->outputs != OUTPUTS_MOUNTED && !job->lost)
         bring(job);
     else
         tell(job);
@@ -123,29 +126,34 @@ static void bring_or_tell(struct job *job)
 
 /* ---- which image ---------------------------------------------------------------------------- */
 
+/* By content: REPOSITORY@sha256:… where it came from a registry, else the image's own id. */
+void job_name_image(struct job *job, const char *id, const json_t *image)
+{
+    const char *first = json_string_value(json_array_get(json_get_array(image, "RepoDigests"), 0));
+    free(job->image_id);
+    free(job->digest);
+    job->image_id = mem_string(id);
+    job->digest = mem_string(first);
+}
+
 static void on_image(void *arg, const struct engine_answer *answer, const struct err *err)
 {
     struct job *job = arg;
     job->call = NULL;
-    const json_t *digests =
-        err || answer->status != 200 ? NULL : json_get_array(answer->json, "RepoDigests");
-    const char *first = json_string_value(json_array_get(digests, 0));
+    cleanup_free char *id = mem_string(job->image_id);
     if (!err && answer->status == 200)
-        json_object_set_new(job->docker->digests, job->image_id,
-                            json_string(first ? first : job->image_id));
-    job->digest = mem_string(first);
+        job_name_image(job, id, answer->json);
+    job->named = true;
     bring_or_tell(job);
 }
 
-/* By content: REPOSITORY@sha256:… where it came from a registry, else the image's own id. */
+/* One that was adopted does not know yet. */
 static void name_image(struct job *job)
 {
     /* Nobody read what it wrote while its engine was away (live-restore keeps the program, not its
      * words): nobody can say that the log is whole. */
     job->exit.truncated |= job->engine_left;
-    const char *known = json_get_string(job->docker->digests, job->image_id, NULL);
-    job->digest = mem_string(known);
-    if (known || job->image_id[0] == '\0') {
+    if (job->named || job->image_id[0] == '\0') {
         bring_or_tell(job);
         return;
     }

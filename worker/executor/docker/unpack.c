@@ -33,6 +33,20 @@ static const char *below(const char *path, const char *top)
     return path + strspn(path, "/");
 }
 
+/* Where it goes, below the folder; malloc'd, "" = nowhere: it is the top. NULL = it leads out. */
+static char *place(const struct unpack_place *to, const char *path)
+{
+    const char *where = below(path, to->top);
+    if (!where)
+        return NULL;
+    char *out = !to->name ? mem_string(where)
+                : *where  ? mem_printf("%s/%s", to->name, where)
+                          : mem_string(to->name);
+    for (size_t n = strlen(out); n > 0 && out[n - 1] == '/'; n--)
+        out[n - 1] = '\0';
+    return out;
+}
+
 static bool is_plain(const char *name)
 {
     return name[0] && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
@@ -87,38 +101,35 @@ static int put_file(struct archive *a, struct archive_entry *entry, int at, cons
 }
 
 /* To a file that the same archive brought before. */
-static int put_link(int folder, const char *target, int at, const char *name, struct err *err)
+static int put_link(const struct unpack_place *to, int folder, const char *target, int at,
+                    const char *name, struct err *err)
 {
-    cleanup_free char *path = mem_string(target);
+    cleanup_free char *path = place(to, target);
     const char *last;
+    if (!path)
+        return err_set(err, LEAT_EINPUT, "a link of the archive leads out of %s", to->top);
     cleanup_close int from = open_parent(folder, path, &last, err);
     if (from < 0)
         return err->code;
     return linkat(from, last, at, name, 0) == 0 ? 0 : failed(err, name);
 }
 
-static int put(struct archive *a, struct archive_entry *entry, const char *top, int folder,
-               struct err *err)
+static int put(struct archive *a, struct archive_entry *entry, const struct unpack_place *to,
+               int folder, struct err *err)
 {
-    const char *where = below(archive_entry_pathname(entry), top);
     const char *link = archive_entry_hardlink(entry);
     const mode_t type = archive_entry_filetype(entry);
-    if (!where)
-        return err_set(err, LEAT_EINPUT, "the engine's archive leads out of %s", top);
-    cleanup_free char *path = mem_string(where);
-    for (size_t n = strlen(path); n > 0 && path[n - 1] == '/'; n--)
-        path[n - 1] = '\0';
+    cleanup_free char *path = place(to, archive_entry_pathname(entry));
+    if (!path)
+        return err_set(err, LEAT_EINPUT, "the engine's archive leads out of %s", to->top);
     if (!path[0]) /* the top itself: not a folder when the step has put something else there */
         return 0;
     const char *name;
     cleanup_close int at = open_parent(folder, path, &name, err);
     if (at < 0)
         return err->code;
-    if (link) {
-        const char *target = below(link, top);
-        return target ? put_link(folder, target, at, name, err)
-                      : err_set(err, LEAT_EINPUT, "a link of the archive leads out of %s", top);
-    }
+    if (link)
+        return put_link(to, folder, link, at, name, err);
     if (type == AE_IFREG)
         return put_file(a, entry, at, name, err);
     if (type == AE_IFDIR)
@@ -128,9 +139,10 @@ static int put(struct archive *a, struct archive_entry *entry, const char *top, 
     return 0;
 }
 
-static int read_all(struct archive *a, const char *top, int folder, struct err *err)
+static int read_all(struct archive *a, const struct unpack_place *to, int folder, struct err *err)
 {
     struct archive_entry *entry;
+    int64_t bytes = 0;
     for (size_t n = 0;; n++) {
         const int got = archive_read_next_header(a, &entry);
         if (got == ARCHIVE_EOF)
@@ -139,25 +151,36 @@ static int read_all(struct archive *a, const char *top, int folder, struct err *
             return err_set(err, LEAT_EINPUT, "the engine's archive: %s", archive_error_string(a));
         if (n >= UNPACK_ENTRIES)
             return err_set(err, LEAT_ELIMIT, "there are more than %d files", UNPACK_ENTRIES);
-        if (put(a, entry, top, folder, err) != 0)
+        if (to->most > 0 && archive_entry_size(entry) > to->most - bytes)
+            return err_set(err, LEAT_ELIMIT, "the files have more than %lld bytes",
+                           (long long)to->most);
+        bytes += archive_entry_size(entry) > 0 ? archive_entry_size(entry) : 0;
+        if (put(a, entry, to, folder, err) != 0)
             return err->code;
     }
 }
 
-int unpack(int fd, const char *top, const char *folder, struct err *err)
+static void clear(const struct unpack_place *to)
 {
-    tree_remove_now(folder); /* of an earlier try */
-    if (folder_make(folder, 0755, err) != 0)
+    cleanup_free char *path =
+        to->name ? mem_printf("%s/%s", to->folder, to->name) : mem_string(to->folder);
+    tree_remove_now(path);
+}
+
+int unpack(int fd, const struct unpack_place *to, struct err *err)
+{
+    clear(to);
+    if (folder_make(to->folder, 0755, err) != 0)
         return err->code;
-    cleanup_close int at = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    cleanup_close int at = open(to->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (at < 0)
-        return failed(err, folder);
+        return failed(err, to->folder);
     struct archive *a = archive_read_new();
     archive_read_support_format_tar(a);
     archive_read_support_format_empty(a);             /* the step has removed its folder */
     archive_read_set_options(a, "hdrcharset=BINARY"); /* names are bytes */
     int rc = archive_read_open_fd(a, fd, BLOCK_BYTES) == ARCHIVE_OK
-                 ? read_all(a, top, at, err)
+                 ? read_all(a, to, at, err)
                  : err_set(err, LEAT_EINPUT, "the engine's archive: %s", archive_error_string(a));
     archive_read_free(a);
     return rc;
