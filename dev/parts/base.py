@@ -71,13 +71,19 @@ class BasePart:
     def cached(self):
         return cache() / "services" / f"{self.name}-{self.version}"
 
+    @contextlib.contextmanager
+    def alone(self):
+        """One process of this machine at a time fills the cache."""
+        self.cached.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.cached.with_suffix(".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
     def fetch(self):
         """Fills the cache. Several at once wait for the first."""
         if self.cached.exists():
             return
-        self.cached.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.cached.with_suffix(".lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self.alone():
             if self.cached.exists():
                 return
             half = self.cached.with_suffix(".half")
@@ -131,7 +137,7 @@ class BasePart:
     def up(self):
         self.fetch()
         self.keep_settings()
-        if not self.running():
+        if not self.whole():
             self.records = []
             try:
                 self.start()
@@ -149,6 +155,13 @@ class BasePart:
             process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out,
                                        stderr=subprocess.STDOUT, start_new_session=True, **more)
         self.records.append({"pid": process.pid, "start": start_time(process.pid)})
+        self.keep_records()
+        return process
+
+    def spawn_at(self, place, argv, **more):
+        """The same for a part of several processes: it is the one recorded at `place`, whoever was there before."""
+        process = self.spawn(argv, **more)
+        self.records[place:place + 1] = [self.records.pop()]
         self.keep_records()
         return process
 
@@ -180,6 +193,10 @@ class BasePart:
 
     def running(self):
         return [r["pid"] for r in self.recorded() if start_time(r["pid"]) == r["start"]]
+
+    def whole(self):
+        """Whether nothing of it has to be started."""
+        return bool(self.running())
 
     def signal(self, signo):
         for pid in self.running():

@@ -104,11 +104,8 @@ class Part(BasePart):
     def restart(self, name):
         """After it was killed; the others go on."""
         self.records = self.recorded()
-        place = list(DAEMONS).index(name)
-        self.spawn([self.bin / DAEMONS[name], "--config", self.write_config(name)], log=f"{name}.log",
-                   env=self.environment(), cwd="/")
-        self.records[place] = self.records.pop()
-        self.keep_records()
+        self.spawn_at(list(DAEMONS).index(name), [self.bin / DAEMONS[name], "--config", self.write_config(name)],
+                      log=f"{name}.log", env=self.environment(), cwd="/")
 
     def after_stop(self):
         """The keeper outlives its worker on purpose; when all is to end it ends too."""

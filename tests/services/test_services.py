@@ -219,6 +219,7 @@ def test_two_folders_are_two_services(services):
     (("start", "kafka"), ["invalid choice"]),
     (("up", "registry", "--set", "colour=red"), ["registry has no setting colour", "registry_port"]),
     (("up", "registry", "--set", "colour"), ["KEY=VALUE"]),
+    (("up", "kafka", "--set", "brokers=2"), ["brokers: 1 or 3, not 2"]),
 ])
 def test_what_is_not_understood_is_said(services, argv, words):
     done = services(*argv)
