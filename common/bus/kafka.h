@@ -83,5 +83,5 @@ int kafka_probe(const struct kafka_options *options, int limit_ms, struct kafka_
                 struct err *err);
 
 /* What the bus survives, as last seen: looked up once a minute while somebody asks, never blocking.
- * NULL = not known yet. */
+ * NULL = not known yet: also before the scheduler has made the topics. */
 const struct kafka_probe *kafka_seen(struct bus *bus);

@@ -157,6 +157,7 @@ void kafka_make_now(struct kafka *k, const char *topic, bus_done *done)
     ask->partitions[0] = 1;
     ask->done = done;
     ask->arg = k;
+    ask->naming = true;
     begin(ask);
 }
 
@@ -354,9 +355,9 @@ static void begin(struct kafka_ask *ask)
 void kafka_asks_pump(struct kafka *k)
 {
     struct kafka_ask *ask, *next;
-    for (ask = k->asks; ask && !k->closed && k->state == KAFKA_READY; ask = next) {
+    for (ask = k->asks; ask && !k->closed; ask = next) {
         next = ask->next;
-        if (!ask->begun)
+        if (!ask->begun && (k->state == KAFKA_READY || ask->naming))
             begin(ask);
     }
 }

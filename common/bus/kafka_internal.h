@@ -157,6 +157,7 @@ struct kafka_ask {
     void *arg;
     int64_t deadline_us;
     bool begun, surveying;
+    bool naming; /* makes leat.bus: goes on before the bus is ready */
 };
 
 /* ---- the bus --------------------------------------------------------------------------------- */
@@ -189,7 +190,7 @@ struct kafka {
     int surveys_running;
     struct { /* kafka_seen */
         struct kafka_probe probe;
-        int64_t at_us;
+        int64_t again_us; /* not before */
         bool known, looking;
     } seen;
     int refs; /* the owner, readers, surveys, deferred calls */

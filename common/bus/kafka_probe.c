@@ -13,6 +13,8 @@
 #define SAFE_INSYNC 2
 #define LOOK_MS     5000
 #define LOOK_AGE_US (60 * US_PER_S)
+#define LOOK_SOON_US                                                                               \
+    (2 * US_PER_S) /* nothing was told: topics are still to be made, or it is away */
 
 static const char *const fixed[] = {KAFKA_BUS_TOPIC, TOPIC_COMMANDS, TOPIC_EVENTS, TOPIC_REPORTS,
                                     TOPIC_CHANGES};
@@ -239,9 +241,10 @@ static void looked(void *arg)
 {
     struct look *look = arg;
     struct kafka *k = look->k;
+    const bool told = !look->err.code && look->found.replicas > 0 && look->found.min_insync > 0;
     k->seen.looking = false;
-    k->seen.at_us = clock_monotonic_us();
-    if (!look->err.code) {
+    k->seen.again_us = clock_monotonic_us() + (told ? LOOK_AGE_US : LOOK_SOON_US);
+    if (told) {
         k->seen.probe = look->found;
         k->seen.known = true;
     }
@@ -253,7 +256,7 @@ static void looked(void *arg)
 const struct kafka_probe *kafka_seen(struct bus *bus)
 {
     struct kafka *k = (struct kafka *)bus;
-    const bool old = !k->seen.at_us || clock_monotonic_us() - k->seen.at_us > LOOK_AGE_US;
+    const bool old = clock_monotonic_us() >= k->seen.again_us;
     if (old && !k->seen.looking && k->state == KAFKA_READY) {
         struct look *look = mem_alloc(sizeof *look);
         *look = (struct look){.k = k, .client = k->client};
