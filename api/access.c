@@ -100,17 +100,19 @@ static void check_attempt(struct check *c, const char *bearer)
 
 /* ---- tokens that were given out ------------------------------------------------------------- */
 
-static void let_holder(const struct check *c, const char *worker)
+static void let_holder(const struct check *c, const char *worker, const char *holder)
 {
     const char *named = http_param(c->req, "worker");
     const bool own = c->access == ACCESS_WORKER && named && strcmp(named, worker) == 0;
-    if (c->token.kind == TOKEN_USER)
+    if (c->token.kind == TOKEN_USER) {
+        http_set_caller(c->req, holder);
         c->handler(c->req, c->api);
-    else if (c->token.kind == TOKEN_WORKER && (own || c->access == ACCESS_EVENT))
+    } else if (c->token.kind == TOKEN_WORKER && (own || c->access == ACCESS_EVENT)) {
         c->handler(c->req, c->api);
-    else
+    } else {
         not_allowed(c->req, c->token.kind == TOKEN_JOIN ? "a worker to join, once"
                                                         : "what a worker's own attempts need");
+    }
 }
 
 static void token_known(void *arg, const struct pg_answer *answer)
@@ -126,7 +128,7 @@ static void token_known(void *arg, const struct pg_answer *answer)
     else if (!pg_bool(answer->rows, 0, 1))
         not_known(c->req, "this one was revoked or has expired");
     else
-        let_holder(c, pg_text(answer->rows, 0, 2));
+        let_holder(c, pg_text(answer->rows, 0, 2), pg_text(answer->rows, 0, 3));
     free(c);
 }
 

@@ -32,6 +32,8 @@
     R("GET", "/api/v1/runs/:run/events", api_run_events, RUN, 0,                                   \
       "Server-sent events: state changes and log lines, from Last-Event-ID on")                    \
     R("POST", "/api/v1/runs/:run/cancel", api_run_cancel, USER, API_BODY_MAX, "Cancel a run")      \
+    R("POST", "/api/v1/runs/:run/approve", api_run_approve, USER, API_BODY_MAX,                    \
+      "Answer a step that waits for a person")                                                     \
     R("POST", "/api/v1/runs/:run/retry", api_run_retry, USER, API_BODY_MAX,                        \
       "A new run that adopts what succeeded")                                                      \
     R("GET", "/api/v1/runs/:run/logs/:step", api_log, RUN, 0, "A step's log so far")               \

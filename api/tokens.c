@@ -50,6 +50,15 @@ static void made(void *arg, const struct pg_answer *answer)
     free(m);
 }
 
+/* Who answers as anna must not make a token that answers as bruno. */
+static void refuse_other(struct http_request *req, const char *caller)
+{
+    struct err err = {0};
+    err_set(&err, LEAT_EREFUSED, "this token is %s's: it makes user tokens of that name only",
+            caller);
+    http_problem(req, 403, &err);
+}
+
 void api_token_create(struct http_request *req, void *arg)
 {
     struct api *api = arg;
@@ -58,6 +67,7 @@ void api_token_create(struct http_request *req, void *arg)
         return;
     const char *kind = json_get_string(body, "kind", "user");
     const char *pool = json_get_string(body, "pool", NULL);
+    const char *name = json_get_string(body, "name", NULL), *caller = http_caller(req);
     const bool join = strcmp(kind, TOKEN_KIND_NAMES[TOKEN_JOIN]) == 0;
     const int64_t ttl = json_get_int(body, "ttl_s", join ? TTL_USUAL_S : 0);
     if (!join && strcmp(kind, TOKEN_KIND_NAMES[TOKEN_USER]) != 0) {
@@ -67,6 +77,10 @@ void api_token_create(struct http_request *req, void *arg)
                    join ? "; a join token has to end" : "; 0 = for good");
     } else if (pool && (!join || !text_is_name(pool, POOL_MOST))) {
         api_refuse(req, LEAT_EINPUT, "pool: of a join token; 1 to 63 of a-z 0-9 . _ -");
+    } else if (name && (join || !text_is_name(name, NAME_MOST - 1))) {
+        api_refuse(req, LEAT_EINPUT, "name: of a user token; 1 to 63 of a-z 0-9 . _ -");
+    } else if (*caller && !join && (!name || strcmp(name, caller) != 0)) {
+        refuse_other(req, caller);
     } else {
         struct token token;
         struct pg_params params = {0};
@@ -78,6 +92,7 @@ void api_token_create(struct http_request *req, void *arg)
         pg_add_bytea(&params, token.hash, sizeof token.hash);
         pg_add_text(&params, pool);
         pg_add_int8(&params, ttl);
+        pg_add_text(&params, name);
         pg_call(api->pg, QUERY_API_TOKEN_PUT, &params, made, m);
         pg_params_free(&params);
     }

@@ -18,6 +18,7 @@
     V(SHOW)                                                                                        \
     V(LOGS)                                                                                        \
     V(CANCEL)                                                                                      \
+    V(APPROVE)                                                                                     \
     V(RETRY)                                                                                       \
     V(RERUN)                                                                                       \
     V(COMPARE)                                                                                     \

@@ -1,4 +1,4 @@
-/* run, logs, cancel, retry. */
+/* run, logs, cancel, approve, retry. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,6 +147,35 @@ const struct verb VERB_CANCEL = {.name = "cancel",
                                  .most = 1,
                                  .options = brief_options,
                                  .run = run_cancel};
+
+static const struct option approve_options[] = {
+    {"reject", 0, NULL, false, "the answer is no: the step fails"},
+    {"comment", 0, "TEXT", false, "why; kept with the answer"},
+    {"by", 0, "NAME", false, "who answers, where no token says so"},
+    OPTION_OUTPUT,
+    OPTION_END,
+};
+
+static int run_approve(const struct given *given, struct err *err)
+{
+    cleanup_json json_t *body = json_pack("{s:s, s:s}", "step", given_argument(given, 1), "answer",
+                                          given_flag(given, "reject") ? "rejected" : "approved");
+    cleanup_free char *path = client_path("/api/v1/runs/%s/approve", given_argument(given, 0));
+    set_given(given, body, "comment", "comment");
+    set_given(given, body, "by", "by");
+    return post(given, path, body, err);
+}
+const struct verb VERB_APPROVE = {
+    .name = "approve",
+    .arguments = "RUN STEP",
+    .summary = "Answers a step that waits for a person",
+    .details = "STEP as `leat show` writes it, with its [ITERATION] where several wait. The first "
+               "answer counts. `leat show`\ntells who may give it; whose token it is, answers "
+               "(`leat token create --name`).",
+    .least = 2,
+    .most = 2,
+    .options = approve_options,
+    .run = run_approve};
 
 static int run_retry(const struct given *given, struct err *err)
 {

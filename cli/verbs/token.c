@@ -13,25 +13,30 @@
 static const struct option create_options[] = {
     {"worker", 0, NULL, false, "a join token: lets one worker join, once (leat worker join)"},
     {"pool", 0, "POOL", false, "with --worker: the pool that it will work for; default: default"},
+    {"name", 0, "NAME", false, "who holds it: what is approved with it is approved by NAME"},
     {"ttl", 0, "DURATION", false, "how long it is valid; default 1h with --worker, else for good"},
     OPTION_OUTPUT,
     OPTION_END,
 };
 static const struct option plain_options[] = {OPTION_OUTPUT, OPTION_END};
-static const struct column made_columns[] = {
-    {"id", "/id", false},           {"kind", "/kind", false},   {"pool", "/pool", true},
-    {"expires", "/expires", false}, {"token", "/token", false}, COLUMN_END};
+static const struct column made_columns[] = {{"id", "/id", false},
+                                             {"kind", "/kind", false},
+                                             {"name", "/name", false},
+                                             {"pool", "/pool", true},
+                                             {"expires", "/expires", false},
+                                             {"token", "/token", false},
+                                             COLUMN_END};
 static const struct column list_columns[] = {
-    {"ID", "/id", false},           {"KIND", "/kind", false},
-    {"STATE", "/state", false},     {"WORKER", "/worker", false},
-    {"POOL", "/pool", true},        {"CREATED", "/created", true},
-    {"EXPIRES", "/expires", false}, COLUMN_END};
+    {"ID", "/id", false},          {"KIND", "/kind", false},       {"NAME", "/name", false},
+    {"STATE", "/state", false},    {"WORKER", "/worker", false},   {"POOL", "/pool", true},
+    {"CREATED", "/created", true}, {"EXPIRES", "/expires", false}, COLUMN_END};
 
 static int run_create(const struct given *given, struct err *err)
 {
     cleanup_json json_t *answer = NULL;
     const bool worker = given_flag(given, "worker");
     const char *pool = given_value(given, "pool", NULL), *ttl = given_value(given, "ttl", NULL);
+    const char *name = given_value(given, "name", NULL);
     int64_t us = 0;
     cleanup_json json_t *body = json_pack("{s:s}", "kind", worker ? "join" : "user");
     int rc = output_check(given, err);
@@ -39,6 +44,10 @@ static int run_create(const struct given *given, struct err *err)
         rc = err_set(err, LEAT_EUSAGE, "--pool goes with --worker");
     if (rc == 0 && ttl && (!text_to_duration(ttl, &us) || us < US_PER_S))
         rc = err_set(err, LEAT_EUSAGE, "--ttl %s: give a duration of 1s or more, like 1h", ttl);
+    if (rc == 0 && name && worker)
+        rc = err_set(err, LEAT_EUSAGE, "--name is of a user's token");
+    if (name)
+        json_object_set_new(body, "name", json_string(name));
     if (pool)
         json_object_set_new(body, "pool", json_string(pool));
     if (ttl)

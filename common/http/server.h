@@ -86,7 +86,11 @@ const char *http_header(const struct http_request *req, const char *name);
 const char *http_body(const struct http_request *req, size_t *len);
 /* Content-Length, or -1 when chunked. */
 int64_t http_body_announced(const struct http_request *req);
-const char *http_peer(const struct http_request *req);    /* "127.0.0.1:4711" */
+const char *http_peer(const struct http_request *req); /* "127.0.0.1:4711" */
+/* Who asks, when whoever let the request in knows it (at most 63 bytes are kept); "" = not known.
+ */
+void http_set_caller(struct http_request *req, const char *name);
+const char *http_caller(const struct http_request *req);
 int64_t http_received_us(const struct http_request *req); /* monotonic: when the header was read */
 
 /* A pointer of the handler's own. */

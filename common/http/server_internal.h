@@ -68,6 +68,7 @@ struct http_request {
     int64_t announced;   /* Content-Length, -1 = chunked */
     int64_t received_us, progress_us;
     char peer[64];
+    char caller[64];
     void *context;
 
     bool entered;   /* inside a callback of MHD: no need to resume */

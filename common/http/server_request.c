@@ -220,6 +220,16 @@ const char *http_peer(const struct http_request *asked)
     return req->peer;
 }
 
+void http_set_caller(struct http_request *req, const char *name)
+{
+    snprintf(req->caller, sizeof req->caller, "%s", name);
+}
+
+const char *http_caller(const struct http_request *req)
+{
+    return req->caller;
+}
+
 void http_set_context(struct http_request *req, void *context)
 {
     req->context = context;

@@ -28,7 +28,6 @@ static const char *missing_of_step(const struct ir *ir, const struct ir_step *st
         bool wanted;
         const char *what;
     } WANTED[] = {
-        {step->kind == IR_STEP_APPROVAL, "approval"},
         {step->kind == IR_STEP_START, "start"},
         {step->queue_timeout_us > 0, "queue_timeout"},
         {step->heartbeat_us > 0, "heartbeat"},

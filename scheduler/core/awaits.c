@@ -21,7 +21,10 @@ static struct await *await_new(struct core *core, struct step_ref at)
 void await_drop(struct core *core, struct await *a)
 {
     timers_clear(&core->timers, &a->timer);
-    await_unlist(core, a);
+    if (a->def->kind == IR_STEP_WAIT)
+        await_unlist(core, a);
+    else
+        approval_unlist(a);
     if (ref_step(a->at)->state == STEP_WAITING)
         core->waiting--;
     ref_step(a->at)->await = NULL;
@@ -61,6 +64,10 @@ void await_stop(struct core *core, struct await *a, const struct core_now *now, 
 void await_timer_due(struct core *core, struct await *a, const struct core_now *now,
                      struct batch *out)
 {
+    if (a->def->kind == IR_STEP_APPROVAL) {
+        approval_timeout_due(core, a, now, out);
+        return;
+    }
     cleanup_free char *length = run_duration_text(a->def->timeout_us);
     cleanup_free char *reason = mem_printf(RUN_TIMED_OUT " %s: no event of type %s came that fits",
                                            length, a->def->wait->type);
@@ -76,19 +83,38 @@ static char *waits_for_event(const struct ir_wait *wait)
                : mem_printf("waits for an event of type %s", wait->type);
 }
 
+/* What it waits for, for people; NULL: that cannot be evaluated. */
+static char *reason_of(const struct await *a, struct err *err)
+{
+    return a->def->kind == IR_STEP_WAIT ? waits_for_event(a->def->wait) : approval_question(a, err);
+}
+
+static void list(struct core *core, struct await *a)
+{
+    if (a->def->kind == IR_STEP_WAIT)
+        await_list(core, a);
+    else
+        approval_list(a);
+}
+
 void await_begin(struct core *core, struct step_ref at, const struct core_now *now,
                  struct batch *out)
 {
-    (void)out;
     struct await *a = await_new(core, at);
     struct step *s = ref_step(at);
+    struct err err = {0};
+    char *reason = reason_of(a, &err);
     s->attempt++;
     a->since_us = a->started_us = now->wall_us;
     a->due_us = a->def->timeout_us;
+    list(core, a);
     machine_move(&MACHINE_STEP, &s->state, STEP_WAITING);
     core->waiting++;
-    await_set_reason(core, a, waits_for_event(a->def->wait));
-    await_list(core, a);
+    if (!reason) {
+        await_end(core, a, STEP_FAILED, NULL, err.text, now, out);
+        return;
+    }
+    await_set_reason(core, a, reason);
     timers_set(&core->timers, &a->timer, TIMER_AWAIT, now->mono_us + a->due_us);
 }
 
@@ -104,7 +130,7 @@ void await_recall(struct core *core, struct step_ref at, const struct snapshot_s
     a->due_us = from->due_us;
     a->reason = mem_string(from->reason ? from->reason : "");
     core->waiting++;
-    await_list(core, a);
+    list(core, a);
     timers_set(&core->timers, &a->timer, TIMER_AWAIT,
                now->mono_us + (gone > a->due_us ? 0 : a->due_us - gone));
 }

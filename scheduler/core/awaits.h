@@ -1,6 +1,6 @@
 /* scheduler/core/awaits.h: a step that runs nothing and waits for what comes from outside: an
- * event. While it waits it is `waiting`, holds no slot, has a row of step_live with why and until
- * when, and no attempt. All that ends it is committed with what it comes to. */
+ * event, or a person. While it waits it is `waiting`, holds no slot, has a row of step_live with
+ * why and until when, and no attempt. All that ends it is committed with what it comes to. */
 #pragma once
 #include "scheduler/core/state.h"
 #include "scheduler/core/view.h"
@@ -21,7 +21,7 @@ struct await {
     struct timer timer;
     struct await_key *key;     /* of a wait: where it is listed */
     struct view *view;         /* of a wait: what its filter sees; made when first asked */
-    struct await *prev, *next; /* key->awaits */
+    struct await *prev, *next; /* key->awaits; of an approval: its run's `asked` */
 };
 
 /* A pending one whose needs are over. */
@@ -48,3 +48,14 @@ void await_unlist(struct core *core, struct await *a);
  * `envelope` is read from `text` when it is first needed. */
 void awaits_meet(struct core *core, const struct event *event, const char *text, json_t **envelope,
                  json_t *verdicts, const struct core_now *now, struct batch *out);
+
+/* ---- approve.c: by the answer of a person --------------------------------------------------- */
+/* What it waits for, for people: malloc'd. NULL: the message cannot be evaluated. */
+char *approval_question(const struct await *a, struct err *err);
+void approval_list(struct await *a);
+void approval_unlist(struct await *a);
+void approval_timeout_due(struct core *core, struct await *a, const struct core_now *now,
+                          struct batch *out);
+/* Takes an answer in: 0, or an error that says why not. The first one wins. */
+int approval_answer(struct core *core, const struct command *command, const struct core_now *now,
+                    struct batch *out, struct err *err);

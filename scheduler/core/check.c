@@ -105,11 +105,12 @@ static void check_await(const struct core *core, struct step_ref at, struct reco
     count_timer(core, &a->timer, n);
     MUST(ref_step(at)->state == STEP_WAITING && a->timer.place);
     n->waiting++;
-    MUST(a->key && strcmp(a->key->type, a->def->wait->type) == 0);
-    DL_FOREACH (a->key->awaits, listed)
+    if (a->def->kind == IR_STEP_WAIT)
+        MUST(a->key && strcmp(a->key->type, a->def->wait->type) == 0);
+    DL_FOREACH (a->key ? a->key->awaits : ref_run(at)->asked, listed)
         found |= listed == a;
     MUST(found);
-    n->listed++;
+    n->listed += a->key != NULL;
 }
 
 static void check_await_keys(const struct core *core, const struct recount *n)

@@ -3,10 +3,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <utlist.h>
 
 #include "common/base/mem.h"
 #include "common/text/json.h"
+#include "scheduler/core/awaits.h"
 #include "scheduler/core/catalog.h"
 #include "scheduler/core/retire.h"
 #include "scheduler/core/runs.h"
@@ -125,21 +125,26 @@ static void take_cancel(const struct asked *a)
         accept(a);
         return;
     }
-    const struct learned *over = learned_find(a->core, &c->run);
-    if (over) {
-        refuse_over(a, over->state);
+    const int over = run_over_state(a->core, &c->run);
+    if (over >= 0) {
+        refuse_over(a, over);
         return;
     }
-    const struct run *ended; /* in this very batch: the database does not know yet */
-    DL_FOREACH (a->core->over, ended)
-        if (uuid_compare(&ended->id, &c->run) == 0) {
-            refuse_over(a, ended->state);
-            return;
-        }
     struct batch_tombstone *row = batch_add_tombstones(a->out);
     row->run = c->run;
     row->at_us = a->now->wall_us;
     accept(a);
+}
+
+/* ---- approve ------------------------------------------------------------------------------- */
+
+static void take_approve(const struct asked *a)
+{
+    struct err err = {0};
+    if (approval_answer(a->core, a->command, a->now, a->out, &err) == 0)
+        accept(a);
+    else
+        refuse(a, "%s", err.text);
 }
 
 /* ---- retry --------------------------------------------------------------------------------- */
@@ -228,9 +233,10 @@ void command_take(struct core *core, const struct command *command, bool tombsto
 {
     typedef void take_fn(const struct asked *a);
     static take_fn *const TAKE_KIND[] = {
-        [COMMAND_KIND_RUN] = take_run,       [COMMAND_KIND_CANCEL] = take_cancel,
-        [COMMAND_KIND_RETRY] = take_retry,   [COMMAND_KIND_DRAIN] = take_drain,
-        [COMMAND_KIND_RESUME] = take_resume, [COMMAND_KIND_REMOVE] = take_remove,
+        [COMMAND_KIND_RUN] = take_run,         [COMMAND_KIND_CANCEL] = take_cancel,
+        [COMMAND_KIND_RETRY] = take_retry,     [COMMAND_KIND_DRAIN] = take_drain,
+        [COMMAND_KIND_RESUME] = take_resume,   [COMMAND_KIND_REMOVE] = take_remove,
+        [COMMAND_KIND_APPROVE] = take_approve,
     };
     struct asked asked = {core, command, tombstoned, now, out};
     if (command->kind <= COMMAND_KIND_NONE || command->kind >= (int)ARRAY_LEN(TAKE_KIND))

@@ -20,6 +20,18 @@ struct run *run_find(struct core *core, const struct uuid *id)
     return run;
 }
 
+int run_over_state(const struct core *core, const struct uuid *id)
+{
+    const struct learned *over = learned_find((struct core *)(uintptr_t)core, id);
+    const struct run *ended;
+    if (over)
+        return over->state;
+    DL_FOREACH (core->over, ended) /* the database does not know yet */
+        if (uuid_compare(&ended->id, id) == 0)
+            return ended->state;
+    return -1;
+}
+
 /* ---- rows ---------------------------------------------------------------------------------- */
 
 /* The one move row of this run in this batch. */

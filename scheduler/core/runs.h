@@ -26,6 +26,10 @@ void run_make(struct core *core, const struct run_plan *plan, const struct core_
 void run_take_turn(struct core *core, struct run *run, const struct core_now *now,
                    struct batch *out);
 
+/* How a run ended that is not live: known since a command named it, or of this very batch. -1 =
+ * that is not known. */
+int run_over_state(const struct core *core, const struct uuid *id);
+
 /* Asks for a live run's end. Pending or queued: at once. Running: its work is stopped, its finally
  * steps run. `doomed`: it ends failed, not cancelled. */
 void run_cancel(struct core *core, struct run *run, const char *reason, bool doomed,

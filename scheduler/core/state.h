@@ -211,7 +211,8 @@ struct run {
     int32_t frames;        /* not freed yet, the root apart */
     int64_t live;          /* steps of all frames that are not terminal */
     struct timer timeout;
-    size_t move_at; /* of out->run_moves, when move_turn is the core's turn */
+    struct await *asked; /* steps that wait for a person */
+    size_t move_at;      /* of out->run_moves, when move_turn is the core's turn */
     int64_t move_turn;
     struct run *prev, *next;             /* the pipeline's queue, or the core's list `over` */
     struct run *adopt_prev, *adopt_next; /* core->adopting */

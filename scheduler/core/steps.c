@@ -123,8 +123,7 @@ void step_write_result_again(struct step_ref at, int state, const struct core_no
 static void take_result(struct core *core, struct step_ref at, int state, json_t *outputs,
                         const char *reason)
 {
-    if (ref_ir_known(at) && state == STEP_SUCCEEDED && outputs &&
-        ref_run(at)->version->looked_at[ref_index(at)])
+    if (ref_ir_known(at) && outputs && ref_run(at)->version->looked_at[ref_index(at)])
         ref_step(at)->outputs = json_incref(outputs);
     frame_count_end(core, at, state, reason);
 }

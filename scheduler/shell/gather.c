@@ -92,7 +92,8 @@ bool gather_wanted(struct shell *shell, struct db_wanted *wanted)
         want_version(turn, &input->command);
         if (input->command.kind == COMMAND_KIND_RETRY)
             want_run(turn, &input->command.of);
-        if (input->command.kind == COMMAND_KIND_CANCEL)
+        if (input->command.kind == COMMAND_KIND_CANCEL ||
+            input->command.kind == COMMAND_KIND_APPROVE)
             want_run(turn, &input->command.run); /* it may have finished long ago */
     }
     *wanted = (struct db_wanted){.ids = turn->ids,

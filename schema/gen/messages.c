@@ -58,11 +58,18 @@ void change_clear(struct change *message)
     message_clear(message);
 }
 
-static const char *const command_kind_words[] = {"", "run", "cancel", "retry", "drain", "resume", "remove", NULL};
+static const char *const command_kind_words[] = {"", "run", "cancel", "retry", "drain", "resume", "remove", "approve", NULL};
 
 const char *command_kind_name(int value)
 {
     return command_kind_words[value];
+}
+
+static const char *const command_answer_words[] = {"", "approved", "rejected", NULL};
+
+const char *command_answer_name(int value)
+{
+    return command_answer_words[value];
 }
 
 static const struct field command_fields[] = {
@@ -78,11 +85,15 @@ static const struct field command_fields[] = {
     {.name = "experiment", .kind = FIELD_STRING, .offset = offsetof(struct command, experiment), .least = INT64_MIN, .most = INT64_MAX, .longest = 256},
     {.name = "of", .kind = FIELD_UUID, .offset = offsetof(struct command, of), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "from", .kind = FIELD_STRING, .offset = offsetof(struct command, from), .least = INT64_MIN, .most = INT64_MAX, .longest = 128},
+    {.name = "step", .kind = FIELD_STRING, .offset = offsetof(struct command, step), .least = INT64_MIN, .most = INT64_MAX, .longest = 1100},
+    {.name = "iteration", .kind = FIELD_INTEGER, .offset = offsetof(struct command, iteration), .least = 0, .most = INT64_MAX},
+    {.name = "answer", .kind = FIELD_ENUM, .offset = offsetof(struct command, answer), .names = command_answer_words, .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "comment", .kind = FIELD_STRING, .offset = offsetof(struct command, comment), .least = INT64_MIN, .most = INT64_MAX, .longest = 4096},
     {.name = "worker", .kind = FIELD_STRING, .offset = offsetof(struct command, worker), .least = INT64_MIN, .most = INT64_MAX, .longest = 64},
     {.name = "by", .kind = FIELD_STRING, .offset = offsetof(struct command, by), .least = INT64_MIN, .most = INT64_MAX, .longest = 256},
 };
 
-const struct shape shape_command = {"command", sizeof(struct command), command_fields, 14};
+const struct shape shape_command = {"command", sizeof(struct command), command_fields, 18};
 
 int command_decode(const char *data, size_t len, struct command *out, struct err *err)
 {

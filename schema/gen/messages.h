@@ -57,8 +57,16 @@ enum command_kind {
     COMMAND_KIND_DRAIN,
     COMMAND_KIND_RESUME,
     COMMAND_KIND_REMOVE,
+    COMMAND_KIND_APPROVE,
 };
 const char *command_kind_name(int value); /* "" for COMMAND_KIND_NONE */
+
+enum command_answer {
+    COMMAND_ANSWER_NONE,
+    COMMAND_ANSWER_APPROVED,
+    COMMAND_ANSWER_REJECTED,
+};
+const char *command_answer_name(int value); /* "" for COMMAND_ANSWER_NONE */
 
 /* leat.commands, keyed by run */
 struct command {
@@ -66,7 +74,7 @@ struct command {
     int64_t v;
     struct uuid id;
     int kind; /* enum command_kind */
-    struct uuid run; /* run, retry: the id of the run to make; cancel: the run meant; drain, resume, remove: made from the worker's name, only the key */
+    struct uuid run; /* run, retry: the id of the run to make; cancel, approve: the run meant; drain, resume, remove: made from the worker's name, only the key */
     const char *at;
     const char *pipeline; /* run */
     const char *version; /* run: a version's hash; absent = the current one */
@@ -75,6 +83,10 @@ struct command {
     const char *experiment;
     struct uuid of; /* retry: the finished run */
     const char *from; /* retry: step from which on everything runs anew */
+    const char *step; /* approve: the step's path */
+    int64_t iteration; /* approve: of a step in a group; absent or 0 = the only one that waits */
+    int answer; /* enum command_answer; approve */
+    const char *comment; /* approve */
     const char *worker; /* drain, resume, remove */
     const char *by;
 };

@@ -671,6 +671,10 @@ const struct migration MIGRATIONS[] = {
     "    RETURN NEW;\n"
     "END $$;\n",
     "e4ebb9ddf8d87f2f2511dd814ae16d63a442a5026bac871b8669457288ac7221"},
+    {11, "holder",
+    "-- Who holds a user token: the name that answers are given in.\n"
+    "ALTER TABLE token ADD COLUMN holder text;\n",
+    "ca36853aece7b06511b88ce10d3da57d519715876048341b1c70575abe9d9640"},
 };
 
-const int MIGRATION_COUNT = 10;
+const int MIGRATION_COUNT = 11;

@@ -324,17 +324,17 @@ const struct query QUERIES[] = {
     "WITH gone AS (UPDATE token SET revoked = now() WHERE kind = 'worker' AND worker = $1::text AND revoked IS NULL)\n"
     "SELECT jsonb_build_object('id', id, 'state', 'removed')::text FROM worker WHERE id = $1::text;\n"
     "\n"
-    "-- $1 id, $2 kind, $3 hash, $4 pool, $5 seconds (0 = for good).",
+    "-- $1 id, $2 kind, $3 hash, $4 pool, $5 seconds (0 = for good), $6 who holds it.",
     1},
     {"api_token_put",
-    "INSERT INTO token (id, kind, hash, pool, expires)\n"
-    "SELECT $1::text, $2::text, $3::bytea, $4::text, CASE WHEN $5::bigint > 0 THEN now() + $5::bigint * interval '1 second' END\n"
-    "RETURNING jsonb_build_object('id', id, 'kind', kind, 'pool', pool, 'created', created, 'expires', expires)::text",
-    5},
+    "INSERT INTO token (id, kind, hash, pool, expires, holder)\n"
+    "SELECT $1::text, $2::text, $3::bytea, $4::text, CASE WHEN $5::bigint > 0 THEN now() + $5::bigint * interval '1 second' END, $6::text\n"
+    "RETURNING jsonb_build_object('id', id, 'kind', kind, 'name', holder, 'pool', pool, 'created', created, 'expires', expires)::text",
+    6},
     {"api_tokens",
     "SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'kind', kind, 'state', CASE WHEN revoked IS NOT NULL THEN 'revoked'\n"
     "    WHEN used IS NOT NULL THEN 'used' WHEN expires <= now() THEN 'expired' ELSE 'valid' END, 'worker', coalesce(worker, used_by),\n"
-    "    'pool', pool, 'created', created, 'expires', expires) ORDER BY created DESC, id), '[]')::text\n"
+    "    'name', holder, 'pool', pool, 'created', created, 'expires', expires) ORDER BY created DESC, id), '[]')::text\n"
     "FROM (SELECT * FROM token ORDER BY created DESC, id LIMIT 1000) AS t",
     0},
     {"api_token_revoke",
@@ -408,7 +408,7 @@ const struct query QUERIES[] = {
     3},
     {"api_token",
     "SELECT hash, revoked IS NULL AND used IS NULL AND (expires IS NULL OR expires > now()) AND NOT EXISTS (\n"
-    "    SELECT FROM worker w WHERE w.id = token.worker AND w.info ? 'removed'), coalesce(worker, '')\n"
+    "    SELECT FROM worker w WHERE w.id = token.worker AND w.info ? 'removed'), coalesce(worker, ''), coalesce(holder, '')\n"
     "FROM token WHERE id = $1::text AND kind = $2::text",
     2},
     {"bus_id",

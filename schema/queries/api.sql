@@ -310,16 +310,16 @@ FROM worker w WHERE id = $1::text;
 WITH gone AS (UPDATE token SET revoked = now() WHERE kind = 'worker' AND worker = $1::text AND revoked IS NULL)
 SELECT jsonb_build_object('id', id, 'state', 'removed')::text FROM worker WHERE id = $1::text;
 
--- $1 id, $2 kind, $3 hash, $4 pool, $5 seconds (0 = for good).
+-- $1 id, $2 kind, $3 hash, $4 pool, $5 seconds (0 = for good), $6 who holds it.
 -- name: api_token_put
-INSERT INTO token (id, kind, hash, pool, expires)
-SELECT $1::text, $2::text, $3::bytea, $4::text, CASE WHEN $5::bigint > 0 THEN now() + $5::bigint * interval '1 second' END
-RETURNING jsonb_build_object('id', id, 'kind', kind, 'pool', pool, 'created', created, 'expires', expires)::text;
+INSERT INTO token (id, kind, hash, pool, expires, holder)
+SELECT $1::text, $2::text, $3::bytea, $4::text, CASE WHEN $5::bigint > 0 THEN now() + $5::bigint * interval '1 second' END, $6::text
+RETURNING jsonb_build_object('id', id, 'kind', kind, 'name', holder, 'pool', pool, 'created', created, 'expires', expires)::text;
 
 -- name: api_tokens
 SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'kind', kind, 'state', CASE WHEN revoked IS NOT NULL THEN 'revoked'
     WHEN used IS NOT NULL THEN 'used' WHEN expires <= now() THEN 'expired' ELSE 'valid' END, 'worker', coalesce(worker, used_by),
-    'pool', pool, 'created', created, 'expires', expires) ORDER BY created DESC, id), '[]')::text
+    'name', holder, 'pool', pool, 'created', created, 'expires', expires) ORDER BY created DESC, id), '[]')::text
 FROM (SELECT * FROM token ORDER BY created DESC, id LIMIT 1000) AS t;
 
 -- name: api_token_revoke
@@ -387,5 +387,5 @@ INSERT INTO run_cause (run, attempt, by_run) VALUES ($1::uuid, $2::uuid, $3::uui
 -- $1 id, $2 kind. Its hash, is it valid, whose it is.
 -- name: api_token
 SELECT hash, revoked IS NULL AND used IS NULL AND (expires IS NULL OR expires > now()) AND NOT EXISTS (
-    SELECT FROM worker w WHERE w.id = token.worker AND w.info ? 'removed'), coalesce(worker, '')
+    SELECT FROM worker w WHERE w.id = token.worker AND w.info ? 'removed'), coalesce(worker, ''), coalesce(holder, '')
 FROM token WHERE id = $1::text AND kind = $2::text;

@@ -26,7 +26,7 @@ def run(leat, pipeline):
     return leat.json("run", pipeline)["id"]
 
 
-OUTSIDE = {"shapes-wait"}  # wait for what comes from outside: test_waits.py
+OUTSIDE = {"shapes-wait", "shapes-approval"}  # wait for what comes from outside: test_waits.py
 
 
 def test_the_examples_run(leat):
@@ -53,5 +53,5 @@ def test_items_and_rounds_outlive_the_leader(leat):
 
 
 def test_what_is_not_run_yet_is_refused(leat):
-    said = leat.leat("apply", leat.file("hold.yaml", "name: hold\nsteps: {h: {approval: {}}}\n"))
-    assert said.returncode != 0 and "step h: approval: this build does not run it yet" in said.stdout + said.stderr
+    said = leat.leat("apply", leat.file("hold.yaml", "name: hold\nsteps: {h: {start: {pipeline: rounds}}}\n"))
+    assert said.returncode != 0 and "step h: start: this build does not run it yet" in said.stdout + said.stderr

@@ -3,7 +3,7 @@ import json
 import pathlib
 
 import pytest
-from leat import until
+from leat import request, until
 
 SHAPES = pathlib.Path(__file__).parents[2] / "examples" / "shapes"
 SECRET = {"Authorization": "Bearer s3cr3t", "Content-Type": "application/cloudevents+json"}
@@ -86,3 +86,79 @@ def test_cancel_and_timeout_end_a_wait(leat):
     leat.ok("cancel", run)
     shown = leat.wait_run(run)
     assert shown["state"] == "cancelled" and {s["name"]: s["state"] for s in shown["steps"]} == {"hold": "cancelled", "tell": "succeeded"}
+
+
+# ---- approvals -----------------------------------------------------------------------------------
+
+def refused(leat, *words):
+    done = leat.leat("approve", *words)
+    assert done.returncode == 4, done.stdout + done.stderr
+    return done.stderr
+
+
+def token_of(leat, name):
+    return leat.json("token", "create", "--name", name)["token"]
+
+
+def post(leat, path, token, body):
+    return request("POST", f"{leat.api}{path}", json.dumps(body).encode(),
+                   {"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+
+
+def test_the_example_waits_for_the_right_person(leat):
+    leat.ok("apply", str(SHAPES / "approval.yaml"))
+    run = start(leat, "shapes-approval")
+    assert until_step(leat, run, "ask", "waiting")["reason"] == "waits for an answer of anna or bruno: Ship a model with an error of 0.07?"
+    assert "waits for an answer of anna or bruno" in leat.ok("show", run)
+    assert "anna or bruno may answer step ask, not mallory" in refused(leat, run, "ask", "--by", "mallory")
+    assert "step fit waits for no person" in refused(leat, run, "fit", "--by", "anna")
+    assert "no step nothing" in refused(leat, run, "nothing", "--by", "anna")
+    leat.kill("leat-scheduler")
+    leat.ok("approve", run, "ask", "--by", "bruno", "--comment", "low enough")
+    assert leat.wait_run(run)["state"] == "succeeded"
+    assert steps(leat, run)["ask"]["outputs"] == {"answer": "approved", "by": "bruno", "comment": "low enough"}
+    assert "bruno said low enough" in leat.ok("logs", run, "ship")
+    assert "over already: succeeded" in refused(leat, run, "ask", "--by", "anna")
+
+
+def test_the_first_answer_counts(leat):
+    run = start(leat, "shapes-approval")
+    until_step(leat, run, "ask", "waiting")
+    leat.ok("approve", run, "ask", "--by", "anna", "--reject", "--comment", "too late")
+    shown = leat.wait_run(run)
+    assert shown["state"] == "failed" and "rejected by anna: too late" in shown["reason"]
+    assert steps(leat, run)["ask"]["outputs"]["answer"] == "rejected"
+
+
+def test_a_token_says_who_answers(leat):
+    run = start(leat, "shapes-approval")
+    until_step(leat, run, "ask", "waiting")
+    mallory, anna = token_of(leat, "mallory"), token_of(leat, "anna")
+    path = f"/api/v1/runs/{run}/approve"
+    assert post(leat, path, mallory, {"step": "ask", "by": "anna"}).status == 403, "nobody answers for another"
+    assert post(leat, path, mallory, {"step": "ask"}).status == 409
+    assert post(leat, "/api/v1/tokens", mallory, {"kind": "user", "name": "anna"}).status == 403, "nor makes a token of another"
+    assert post(leat, "/api/v1/tokens", mallory, {"kind": "user"}).status == 403
+    assert post(leat, path, anna, {"step": "ask", "answer": "perhaps"}).status == 400
+    assert post(leat, path, anna, {"step": "ask"}).status == 201
+    assert leat.wait_run(run)["state"] == "succeeded"
+    assert steps(leat, run)["ask"]["outputs"] == {"answer": "approved", "by": "anna"}
+
+
+def test_each_item_is_asked(leat):
+    leat.apply("name: asks\nsteps:\n  e:\n    for_each: [x, y]\n    steps: {ask: {approval: {message: '${{ item }}?'}}}\n    outputs: {by: ask.by}\n")
+    run = start(leat, "asks")
+    until(lambda: sum(step["state"] == "waiting" for step in leat.json("show", run)["steps"]) == 2, 60, what="both wait")
+    assert "say which, e/ask[ITERATION]" in refused(leat, run, "e/ask", "--by", "anna")
+    for item in [step for step in leat.json("show", run)["steps"] if step["step"] == "e/ask"]:
+        leat.ok("approve", run, item["name"], "--by", "anna-" + item["item"])
+    assert leat.wait_run(run)["state"] == "succeeded"
+    assert steps(leat, run)["e"]["outputs"] == {"by": ["anna-x", "anna-y"]}
+
+
+def test_nobody_answers(leat):
+    for word, state, run_state in (("fail", "failed", "failed"), ("skip", "skipped", "succeeded"), ("approve", "succeeded", "succeeded")):
+        leat.apply("name: silent\nsteps: {ask: {approval: {on_timeout: %s}, timeout: 1s}}\n" % word)
+        shown = leat.wait_run(start(leat, "silent"))
+        assert (shown["state"], shown["steps"][0]["state"]) == (run_state, state)
+        assert "nobody has answered" in shown["steps"][0]["reason"]

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "common/text/json.h"
 #include "tests/sim/check.h"
+#include "tests/sim/outside.h"
 #include "tests/sim/plan.h"
 
 #define SHORT(id) uuid_short(&(id), (char[UUID_TEXT]){0})
@@ -80,12 +81,91 @@ static bool check_wait(struct sim *sim, const struct batch *b, const struct row_
                  s->name, SHORT(row->key.run));
     if (ended)
         check_ended_by(sim, result, event);
-    else if (event && !may_stop(sim, b, &row->key.run))
+    else if (event && !(result && result->state == STEP_CANCELLED) &&
+             !may_stop(sim, b, &row->key.run))
         sim_fail(sim, 1, "event %s fits step %s of run %s, and does not end it", SHORT(event->id),
                  s->name, SHORT(row->key.run));
     sim->counts.waits_ended += ended;
     return ended;
 }
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+static bool means(const struct answer *a, const struct row_key *key, const struct plan_step *s)
+{
+    return uuid_compare(&a->run, &key->run) == 0 && strcmp(a->step, s->name) == 0 &&
+           (a->iteration == 0 || a->iteration == key->iteration);
+}
+
+/* The accepted answer of this batch that ends it. */
+static bool answer_of(struct sim *sim, const struct batch *b, const struct row_key *key,
+                      const struct plan_step *s, struct answer *found)
+{
+    for (size_t i = 0; i < b->commands_count; i++)
+        if (b->commands[i].accepted && outside_answer(sim, &b->commands[i].id, found) &&
+            means(found, key, s))
+            return true;
+    return false;
+}
+
+/* True: an answer ends it. */
+static bool check_approval(struct sim *sim, const struct batch *b, const struct row_step *row,
+                           const struct plan_step *s)
+{
+    const struct batch_result *r = result_in(b, &row->key);
+    struct answer a;
+    if (!r || r->state == STEP_CANCELLED) /* whether it may be is looked at with the whole run */
+        return false;
+    if (strncmp(r->reason, "timed out after", 15) == 0) {
+        if (r->state != s->silence)
+            sim_fail(sim, 3, "nobody answers step %s and it is %s", s->name,
+                     machine_state_name(&MACHINE_STEP, r->state));
+        return false;
+    }
+    if (!answer_of(sim, b, &row->key, s, &a))
+        sim_fail(sim, 5, "step %s of run %s is %s, and nobody was asked", s->name,
+                 SHORT(row->key.run), machine_state_name(&MACHINE_STEP, r->state));
+    if (s->by_anna && !a.anna)
+        sim_fail(sim, 5, "mallory answers step %s of run %s", s->name, SHORT(row->key.run));
+    if (r->state != (a.approved ? STEP_SUCCEEDED : STEP_FAILED))
+        sim_fail(sim, 3, "step %s was %s and is %s", s->name, a.approved ? "approved" : "rejected",
+                 machine_state_name(&MACHINE_STEP, r->state));
+    sim->counts.answers++;
+    return true;
+}
+
+static bool fits_one(struct sim *sim, const struct batch *b, const struct answer *a)
+{
+    int open = 0;
+    bool free = false;
+    for (const struct row_step *row = sim->db->steps; row; row = row->hh.next) {
+        const struct plan_step *s = step_of(sim, &row->key.run, row->key.step);
+        if (s->kind != PLAN_APPROVAL || !means(a, &row->key, s))
+            continue;
+        open++;
+        free = !result_in(b, &row->key) && (a->anna || !s->by_anna);
+    }
+    return open == 1 && free && !may_stop(sim, b, &a->run);
+}
+
+/* Each accepted one ended one step, and none was refused for nothing. */
+static void check_answers(struct sim *sim, const struct batch *b, int ended)
+{
+    int accepted = 0;
+    struct answer a;
+    for (size_t i = 0; i < b->commands_count; i++) {
+        if (!outside_answer(sim, &b->commands[i].id, &a))
+            continue;
+        accepted += b->commands[i].accepted;
+        if (!b->commands[i].accepted && fits_one(sim, b, &a))
+            sim_fail(sim, 1, "an answer to step %s of run %s is refused: %s", a.step, SHORT(a.run),
+                     b->commands[i].detail);
+    }
+    if (accepted != ended)
+        sim_fail(sim, 3, "%d answers are accepted, %d steps end by one", accepted, ended);
+}
+
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static void check_verdicts(struct sim *sim, const struct batch *b, int ended)
 {
@@ -104,13 +184,15 @@ static void check_verdicts(struct sim *sim, const struct batch *b, int ended)
 
 void check_waits_before(struct sim *sim, const struct batch *b)
 {
-    int ended = 0, there = 0;
-    if (b->events_count == 0 && b->results_count == 0)
+    int ended = 0, there = 0, answered = 0;
+    if (b->events_count == 0 && b->results_count == 0 && b->commands_count == 0)
         return;
     for (const struct row_step *row = sim->db->steps; row; row = row->hh.next) {
         const struct plan_step *s = step_of(sim, &row->key.run, row->key.step);
         if (s->kind == PLAN_WAIT)
             ended += check_wait(sim, b, row, s);
+        else if (s->kind == PLAN_APPROVAL)
+            answered += check_approval(sim, b, row, s);
     }
     for (size_t i = 0; i < b->results_count; i++) {
         const struct batch_result *r = &b->results[i];
@@ -122,4 +204,5 @@ void check_waits_before(struct sim *sim, const struct batch *b)
     if (there != ended)
         sim_fail(sim, 5, "a step that waits for an event ends before it began");
     check_verdicts(sim, b, ended);
+    check_answers(sim, b, answered);
 }

@@ -6,10 +6,11 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "schema/gen/messages.h"
+#include "tests/sim/check.h"
 #include "tests/sim/database.h"
 #include "tests/sim/plan.h"
 
-#define SENDINGS_MAX 64
+#define SENDINGS_MAX 96
 #define RETRY_US     (700 * MS)
 
 struct sending { /* one event or command, with its repeats */
@@ -22,6 +23,8 @@ struct sending { /* one event or command, with its repeats */
     int64_t sent_at;
     bool known; /* answered 2xx */
     bool late;  /* a cancel of a run that was over when it was sent */
+    struct answer answer;
+    char step[48];
     int tries;
     char *text;
     size_t len;
@@ -171,6 +174,69 @@ static void send_command(void *arg)
     s->text = command_encode(&command, &s->len);
     sim->counts.commands++;
     publish(s);
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+static struct row_step *some_approval(struct sim *sim)
+{
+    struct row_step *picked = NULL;
+    int count = 0;
+    for (struct row_step *row = sim->db->steps; row; row = row->hh.next) {
+        const struct plan_version *v = check_version_of(sim, &row->key.run);
+        const bool asks = v->steps[v->step_at[row->key.step]].kind == PLAN_APPROVAL;
+        if (asks && rng_in(&sim->rng, 0, count++) == 0)
+            picked = row;
+    }
+    return picked;
+}
+
+/* Of the right one and of somebody else, of the instance by its number and without, and sometimes a
+ * second one that says the contrary. */
+static void send_answer(void *arg)
+{
+    struct sim *sim = arg;
+    const struct row_step *row = some_approval(sim);
+    struct sending *s = row ? sending_new(sim) : NULL;
+    if (!s)
+        return;
+    char at[CLOCK_TEXT];
+    clock_format(WALL_START + sim->now, at);
+    const struct plan_version *v = check_version_of(sim, &row->key.run);
+    snprintf(s->step, sizeof s->step, "%s", v->steps[v->step_at[row->key.step]].name);
+    s->is_command = true;
+    s->kind = COMMAND_KIND_APPROVE;
+    s->run = row->key.run;
+    s->answer =
+        (struct answer){s->run, s->step, rng_chance(&sim->rng, 0.7) ? row->key.iteration : 0,
+                        rng_chance(&sim->rng, 0.7), rng_chance(&sim->rng, 0.6)};
+    const struct command command = {.v = 1,
+                                    .id = s->id,
+                                    .at = at,
+                                    .kind = s->kind,
+                                    .run = s->run,
+                                    .step = s->step,
+                                    .iteration = s->answer.iteration,
+                                    .by = s->answer.anna ? "anna" : "mallory",
+                                    .answer = s->answer.approved ? COMMAND_ANSWER_APPROVED
+                                                                 : COMMAND_ANSWER_REJECTED};
+    s->text = command_encode(&command, &s->len);
+    sim->counts.commands++;
+    publish(s);
+    if (rng_chance(&sim->rng, 0.3))
+        sim_at(sim, NULL, rng_in(&sim->rng, 0, 500 * MS), send_answer, sim);
+}
+
+bool outside_answer(const struct sim *sim, const struct uuid *command, struct answer *out)
+{
+    const struct outside *o = sim->outside;
+    for (int i = 0; i < o->count; i++)
+        if (o->items[i].kind == COMMAND_KIND_APPROVE && o->items[i].is_command &&
+            uuid_compare(&o->items[i].id, command) == 0) {
+            *out = o->items[i].answer;
+            return true;
+        }
+    return false;
 }
 
 /* ---- the catalog ----------------------------------------------------------------------------- */
@@ -327,6 +393,8 @@ struct outside *outside_new(struct sim *sim)
         sim_at(sim, NULL, rng_in(&sim->rng, 0, 40 * SEC), send_event, sim);
     for (int64_t n = rng_in(&sim->rng, 0, 12); n; n--)
         sim_at(sim, NULL, rng_in(&sim->rng, 0, 65 * SEC), send_wake, sim);
+    for (int64_t n = rng_in(&sim->rng, 0, 16); n; n--)
+        sim_at(sim, NULL, rng_in(&sim->rng, 0, 65 * SEC), send_answer, sim);
     for (int64_t n = rng_in(&sim->rng, 2, 5); n; n--)
         sim_at(sim, NULL, rng_in(&sim->rng, 1 * SEC, 50 * SEC), send_command, sim);
     for (int64_t n = rng_in(&sim->rng, 0, 2); n; n--)

@@ -10,3 +10,12 @@ bool outside_has_open(const struct sim *sim, bool commands); /* published, not i
 void outside_check_taken(struct sim *sim);
 bool outside_is_done(const struct sim *sim);
 void outside_check(struct sim *sim); /* I1, I2, I11 at rest */
+
+/* What was said to a step that waits for a person; false: the command is no answer. */
+struct answer {
+    struct uuid run;
+    const char *step;
+    int32_t iteration; /* 0 = the only one that waits */
+    bool anna, approved;
+};
+bool outside_answer(const struct sim *sim, const struct uuid *command, struct answer *out);

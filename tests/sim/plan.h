@@ -14,7 +14,15 @@
 #define PLAN_VERSIONS  3
 #define PLAN_PAUSES    6
 
-enum plan_kind { PLAN_RUN, PLAN_GROUP, PLAN_SWITCH, PLAN_EACH, PLAN_LOOP, PLAN_WAIT };
+enum plan_kind {
+    PLAN_RUN,
+    PLAN_GROUP,
+    PLAN_SWITCH,
+    PLAN_EACH,
+    PLAN_LOOP,
+    PLAN_WAIT,
+    PLAN_APPROVAL
+};
 enum plan_rule {
     PLAN_ALL_SUCCEEDED,
     PLAN_ALL_DONE,
@@ -57,6 +65,8 @@ struct plan_step {
     /* waits */
     const char *type; /* of the event; "a.*" too */
     int over;         /* its filter: event.data.n > over */
+    bool by_anna;     /* an approval: only she may answer */
+    int silence;      /* what it comes to when nobody does: enum step_state */
 };
 
 struct plan_version {

@@ -1,5 +1,6 @@
 /* Steps that run nothing and wait for what comes from outside. */
 #include <string.h>
+#include "common/base/states.h"
 #include "common/base/text.h"
 #include "tests/sim/plan.h"
 
@@ -17,7 +18,10 @@ bool plan_waits(const struct plan_step *s)
 
 void plan_step_waits(struct rng *rng, struct plan_step *s)
 {
-    s->kind = PLAN_WAIT;
+    static const int SILENCES[] = {STEP_FAILED, STEP_SKIPPED, STEP_SUCCEEDED};
+    s->kind = (enum plan_kind)rng_in(rng, PLAN_WAIT, PLAN_APPROVAL);
+    s->by_anna = rng_chance(rng, 0.5);
+    s->silence = SILENCES[rng_in(rng, 0, 2)];
     s->type = TYPES[rng_in(rng, 0, 3)];
     s->over = (int)rng_in(rng, 0, 7);
     s->timeout_us = s->takes_us = rng_in(rng, 3, 20) * SEC;
@@ -30,8 +34,22 @@ bool plan_wait_fits(const struct plan_step *s, const char *type, int n)
     return (all ? strncmp(s->type, type, len - 1) == 0 : strcmp(s->type, type) == 0) && n > s->over;
 }
 
+static void write_approval(struct text *out, const struct plan_step *s)
+{
+    text_printf(out, "approval: {%son_timeout: %s}, timeout: %llds",
+                s->by_anna ? "by: [anna], " : "",
+                s->silence == STEP_FAILED    ? "fail"
+                : s->silence == STEP_SKIPPED ? "skip"
+                                             : "approve",
+                (long long)(s->timeout_us / SEC));
+}
+
 void plan_write_wait(struct text *out, const struct plan_step *s)
 {
+    if (s->kind == PLAN_APPROVAL) {
+        write_approval(out, s);
+        return;
+    }
     text_printf(out, "wait: {type: \"%s\", filter: \"event.data.n > %d\"}, timeout: %llds", s->type,
                 s->over, (long long)(s->timeout_us / SEC));
 }

@@ -28,11 +28,11 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
            " events, %" PRId64 " commands, %" PRId64 " repeats, %" PRId64 " runs, %" PRId64
            " attempts, %" PRId64 " commits, %" PRId64 " takeovers, %" PRId64
            " unknown commits, %" PRId64 " late ones, %" PRId64 " attempts lost by silence, %" PRId64
-           " pauses, %" PRId64 " waits ended, %" PRId64 " housekeepings, %" PRId64
-           " trims; 0 invariants broken\n",
+           " pauses, %" PRId64 " waits ended, %" PRId64 " steps answered, %" PRId64
+           " housekeepings, %" PRId64 " trims; 0 invariants broken\n",
            c->seeds, c->faults, FAULT_COUNT, c->events, c->commands, c->duplicates, c->runs,
            c->attempts, c->commits, c->takeovers, c->unknown_commits, c->late_commits, c->silences,
-           c->pauses, c->waits_ended, c->housekeepings, c->trims);
+           c->pauses, c->waits_ended, c->answers, c->housekeepings, c->trims);
     printf("state-changing events a seed: median %" PRId64 "; %.1f s, %.0f seeds/s\n", median,
            (double)took_us / 1e6, (double)c->seeds * 1e6 / (double)(took_us ? took_us : 1));
 }

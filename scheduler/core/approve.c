@@ -1,0 +1,194 @@
+/* Steps that wait for the answer of a person. */
+#include <string.h>
+#include <utlist.h>
+
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "common/text/json.h"
+#include "schema/gen/messages.h"
+#include "scheduler/core/awaits.h"
+#include "scheduler/core/catalog.h"
+#include "scheduler/core/frames.h"
+#include "scheduler/core/order.h"
+#include "scheduler/core/runs.h"
+
+/* ---- what is asked, and of whom ------------------------------------------------------------ */
+
+/* "anna, bruno or carla"; nobody in particular is "anybody". */
+static void put_who(const struct ir_approval *def, struct text *to)
+{
+    for (size_t i = 0; i < def->by_count; i++)
+        text_printf(to, "%s%s", i == 0 ? "" : i + 1 < def->by_count ? ", " : " or ", def->by[i]);
+    if (def->by_count == 0)
+        text_puts(to, "anybody who may approve");
+}
+
+char *approval_question(const struct await *a, struct err *err)
+{
+    const struct ir_approval *def = a->def->approval;
+    cleanup_text struct text out = {0};
+    cleanup_free char *message = NULL;
+    struct view view;
+    if (def->message) {
+        view_open(&view, a->at, order_sees_template(def->message), NULL);
+        message = template_eval(def->message, &view.vars, err);
+        view_close(&view);
+        if (!message) {
+            err_wrap(err, "message");
+            return NULL;
+        }
+    }
+    text_puts(&out, "waits for an answer of ");
+    put_who(def, &out);
+    if (message && *message)
+        text_printf(&out, ": %s", message);
+    return mem_string(out.data);
+}
+
+void approval_list(struct await *a)
+{
+    DL_APPEND(ref_run(a->at)->asked, a);
+}
+
+void approval_unlist(struct await *a)
+{
+    DL_DELETE(ref_run(a->at)->asked, a);
+}
+
+/* ---- its end ------------------------------------------------------------------------------- */
+
+static json_t *outputs_of(const char *answer, const struct command *c)
+{
+    json_t *outputs = json_pack("{s:s}", "answer", answer);
+    if (c && c->by && *c->by)
+        json_object_set_new(outputs, "by", json_string(c->by));
+    if (c && c->comment && *c->comment)
+        json_object_set_new(outputs, "comment", json_string(c->comment));
+    return outputs;
+}
+
+void approval_timeout_due(struct core *core, struct await *a, const struct core_now *now,
+                          struct batch *out)
+{
+    static const int ENDS_AS[] = {[IR_TIMEOUT_FAIL] = STEP_FAILED,
+                                  [IR_TIMEOUT_SKIP] = STEP_SKIPPED,
+                                  [IR_TIMEOUT_APPROVE] = STEP_SUCCEEDED};
+    const int state = ENDS_AS[a->def->approval->on_timeout];
+    json_t *outputs cleanup_json = state == STEP_SUCCEEDED ? outputs_of("approved", NULL) : NULL;
+    cleanup_free char *length = run_duration_text(a->def->timeout_us);
+    cleanup_free char *reason = mem_printf(RUN_TIMED_OUT " %s: nobody has answered", length);
+    await_end(core, a, state, outputs, reason, now, out);
+}
+
+static void reject(struct core *core, struct await *a, const struct command *c,
+                   const struct core_now *now, struct batch *out)
+{
+    json_t *outputs cleanup_json = outputs_of("rejected", c);
+    const bool named = c->by && *c->by, said = c->comment && *c->comment;
+    cleanup_free char *reason =
+        mem_printf("rejected%s%s%s%.600s", named ? " by " : "", named ? c->by : "",
+                   said ? ": " : "", said ? c->comment : "");
+    await_end(core, a, STEP_FAILED, outputs, reason, now, out);
+}
+
+/* ---- an answer ----------------------------------------------------------------------------- */
+
+static int run_asked(struct core *core, const struct command *c, struct run **run, struct err *err)
+{
+    const int state = run_over_state(core, &c->run);
+    *run = run_find(core, &c->run);
+    if (*run && (*run)->state != RUN_PENDING && (*run)->state != RUN_QUEUED && !(*run)->broken)
+        return 0;
+    if (*run)
+        return err_set(err, LEAT_EREFUSED, "the run has not begun");
+    if (state >= 0)
+        return err_set(err, LEAT_EREFUSED, "the run is over already: %s",
+                       machine_state_name(&MACHINE_RUN, state));
+    return err_set(err, LEAT_EREFUSED, "there is no such run");
+}
+
+static int step_asked(const struct run *run, const struct command *c, int32_t *step,
+                      struct err *err)
+{
+    const struct ir *ir = run->version->ir;
+    const char *name = c->step ? c->step : "";
+    *step = ir_step_index(ir, name);
+    if (*step < 0)
+        return err_set(err, LEAT_EREFUSED, "the run has no step %.200s", name);
+    if (ir->steps[*step].kind != IR_STEP_APPROVAL)
+        return err_set(err, LEAT_EREFUSED, "step %s waits for no person", name);
+    return 0;
+}
+
+static int is_not_waiting(const struct run *run, const struct ir_step *def, struct err *err)
+{
+    const char *state = def->parent < 0
+                            ? machine_state_name(&MACHINE_STEP, run->root.steps[def->place].state)
+                            : NULL;
+    return err_set(err, LEAT_EREFUSED, "step %s does not wait for an answer%s%s", def->name,
+                   state ? ": it is " : "", state ? state : "");
+}
+
+/* O(approvals that are open in the run). */
+static int find_open(const struct run *run, const struct command *c, int32_t step,
+                     struct await **found, struct err *err)
+{
+    const struct ir_step *def = &run->version->ir->steps[step];
+    struct await *a;
+    int open = 0;
+    *found = NULL;
+    DL_FOREACH (run->asked, a) {
+        if (ref_index(a->at) != step || (c->iteration && c->iteration != ref_iteration(a->at)))
+            continue;
+        open++;
+        *found = a;
+    }
+    if (open == 0)
+        return is_not_waiting(run, def, err);
+    if (open > 1)
+        return err_set(err, LEAT_EREFUSED,
+                       "%d instances of step %s wait for an answer: say which, %s[ITERATION]", open,
+                       def->name, def->name);
+    if (frame_stops((*found)->at))
+        return err_set(err, LEAT_EREFUSED, "step %s is being cancelled", def->name);
+    return 0;
+}
+
+static int check_who(const struct ir_step *def, const char *by, struct err *err)
+{
+    cleanup_text struct text who = {0};
+    for (size_t i = 0; i < def->approval->by_count; i++)
+        if (by && strcmp(def->approval->by[i], by) == 0)
+            return 0;
+    if (def->approval->by_count == 0)
+        return 0;
+    put_who(def->approval, &who);
+    return err_set(err, LEAT_EREFUSED, "%.300s may answer step %s, not %.100s", who.data, def->name,
+                   by && *by ? by : "somebody without a name");
+}
+
+int approval_answer(struct core *core, const struct command *command, const struct core_now *now,
+                    struct batch *out, struct err *err)
+{
+    struct run *run = NULL;
+    struct await *a = NULL;
+    int32_t step = -1;
+    int rc = run_asked(core, command, &run, err);
+    if (rc == 0)
+        rc = step_asked(run, command, &step, err);
+    if (rc == 0)
+        rc = find_open(run, command, step, &a, err);
+    if (rc == 0)
+        rc = check_who(&run->version->ir->steps[step], command->by, err);
+    if (rc == 0 && command->answer == COMMAND_ANSWER_NONE)
+        rc = err_set(err, LEAT_EREFUSED, "answer: approved or rejected");
+    if (rc < 0)
+        return rc;
+    if (command->answer == COMMAND_ANSWER_REJECTED) {
+        reject(core, a, command, now, out);
+        return 0;
+    }
+    json_t *outputs cleanup_json = outputs_of("approved", command);
+    await_end(core, a, STEP_SUCCEEDED, outputs, NULL, now, out);
+    return 0;
+}
