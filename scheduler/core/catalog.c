@@ -88,6 +88,7 @@ static void version_learn(struct core *core, const struct snapshot_version *from
                                err.text);
         return;
     }
+    ir_drop_json(v->ir); /* nobody here asks for it */
     version_look(v);
 }
 

@@ -5,6 +5,8 @@
 #include "common/base/arena.h"
 #include "common/base/mem.h"
 
+#define LARGE_STEPS 1000 /* of all versions in one snapshot */
+
 struct snapshot *snapshot_new(void)
 {
     struct snapshot *s = mem_alloc(sizeof *s);
@@ -34,16 +36,28 @@ static void drop_json(struct snapshot *s)
         json_decref(s->workers[i].info);
 }
 
+/* A version's JSON takes about 5 KB a step, seven times as much as what is made from it. */
+static bool is_large(const struct snapshot *s)
+{
+    size_t steps = 0;
+    for (size_t i = 0; i < s->versions_count; i++)
+        steps += json_array_size(json_object_get(s->versions[i].ir, "steps"));
+    return steps >= LARGE_STEPS;
+}
+
 void snapshot_free(struct snapshot *s)
 {
     if (!s)
         return;
+    const bool large = is_large(s);
     drop_json(s);
 #define A(field, type) free(s->field);
     SNAPSHOT_ARRAYS(A)
 #undef A
     arena_free(s->arena);
     free(s);
+    if (large)
+        mem_give_back();
 }
 
 #define A(field, type)                                                                             \
