@@ -3,14 +3,17 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/base/metrics.h"
+#include "common/base/states.h"
 #include "worker/attempt/attempt.h"
 #include "worker/worker.h"
 
-enum { FINISHED, ORDERS, DROPPED, ATTEMPTS, UNACKNOWLEDGED, LEASE };
+enum { FINISHED, STATES, ORDERS, DROPPED, ATTEMPTS, UNACKNOWLEDGED, LEASE };
 
 static struct metric table[] = {
     [FINISHED] = {METRIC_COUNTER, "leat_worker_attempts_finished_total",
                   "attempts by what became of them", .labels = {"outcome"}},
+    [STATES] = {METRIC_HISTOGRAM, "leat_worker_attempt_state_seconds",
+                "how long attempts stay in a state, told when they leave it", .labels = {"state"}},
     [ORDERS] = {METRIC_COUNTER, "leat_worker_orders_total", "orders read, by kind",
                 .labels = {"kind"}},
     [DROPPED] = {METRIC_COUNTER, "leat_worker_orders_dropped_total", "orders not followed",
@@ -30,6 +33,12 @@ void counters_register(void)
 void counters_finished(int outcome)
 {
     series_add(metric_with(&table[FINISHED], report_result_outcome_name(outcome), NULL), 1);
+}
+
+void counters_left(int state, int64_t stayed_us)
+{
+    series_observe(metric_with(&table[STATES], machine_state_name(&MACHINE_WORK, state), NULL),
+                   stayed_us);
 }
 
 void counters_order(int kind)

@@ -62,8 +62,8 @@ static void add_store(struct args *a, const struct up_settings *s)
 
 static void scheduler_args(struct args *a, const struct up_settings *s)
 {
-    (void)s;
     add(a, "node", "local");
+    add(a, "listen", s->scheduler_listen);
 }
 
 static void triggers_args(struct args *a, const struct up_settings *s)
@@ -93,6 +93,7 @@ static void worker_args(struct args *a, const struct up_settings *s)
     add(a, "api", api);
     add_in(a, "token-file", s->data, "token");
     add(a, "executor", s->executor);
+    add(a, "listen", s->worker_listen);
     add(a, "docker-network", s->docker_network);
     add(a, "docker-networks", s->docker_networks);
     add(a, "slots", s->slots);

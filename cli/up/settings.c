@@ -154,6 +154,8 @@ int up_settings_fill(const struct given *given, const struct given *then, const 
         .store_credentials = value(given, then, "store-credentials", NULL),
         .bus = value(given, then, "bus", "embedded"),
         .executor = value(given, then, "executor", "auto"),
+        .scheduler_listen = value(given, then, "scheduler-listen", NULL),
+        .worker_listen = value(given, then, "worker-listen", NULL),
         .docker_network = value(given, then, "docker-network", NULL),
         .docker_networks = value(given, then, "docker-networks", NULL),
         .slots = value(given, then, "slots", NULL),

@@ -54,6 +54,7 @@ struct up_settings {
     const char *bus;
     const char *bus_more[UP_BUS_COUNT]; /* as for the daemons; NULL = not given */
     const char *executor;
+    const char *scheduler_listen, *worker_listen; /* of their /metrics; NULL = nowhere */
     const char *docker_network, *docker_networks; /* NULL = the worker's defaults */
     const char *slots;                            /* NULL = the worker's default */
     const char *path; /* of process steps; NULL = the worker's default */

@@ -34,6 +34,8 @@ static const struct option up_options[] = {
      "its first line is that URL, for you alone to read; or LEAT_DATABASE"},
     {"executor", 0, "auto|process|docker", false,
      "what runs the steps; auto: those with an image in containers while a Docker engine answers"},
+    {"scheduler-listen", 0, "ADDR:PORT", false, "where the scheduler serves /metrics (nowhere)"},
+    {"worker-listen", 0, "ADDR:PORT", false, "where the worker serves /metrics (nowhere)"},
     {"docker-network", 0, "NAME", false,
      "of containers whose step names none: none, default, host or a network's name"},
     {"docker-networks", 0, "NAME,…", false,

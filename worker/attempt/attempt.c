@@ -37,6 +37,7 @@ struct attempt *attempt_known(struct worker *w, const struct uuid *id)
     struct attempt *a = mem_alloc(sizeof *a);
     a->id = *id;
     a->worker = w;
+    a->moved_us = clock_monotonic_us();
     uuid_format(id, a->id_text);
     HASH_ADD(hh, w->attempts, id.b, sizeof a->id.b, a);
     return a;
@@ -110,8 +111,17 @@ void attempt_put_order(struct attempt *a)
                                                              .len = a->len});
 }
 
+/* Leaves the state that it is in. */
+static void count_state(struct attempt *a)
+{
+    const int64_t now = clock_monotonic_us();
+    counters_left(a->state, now - a->moved_us);
+    a->moved_us = now;
+}
+
 static void move(struct attempt *a, int state)
 {
+    count_state(a);
     machine_move(&MACHINE_WORK, &a->state, state);
 }
 
@@ -187,6 +197,7 @@ void attempt_resend(struct attempt *a)
 void attempt_over(struct attempt *a)
 {
     struct worker *w = a->worker;
+    count_state(a);
     journal_put(w->journal,
                 &(struct journal_record){.kind = JOURNAL_OVER, .id = a->id, .offset = a->offset});
     tombstones_add(&w->over, &a->id, a->offset, false);

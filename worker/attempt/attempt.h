@@ -24,7 +24,8 @@ struct attempt {
     uint8_t state; /* enum work_state */
     uint8_t asked; /* enum attempt_asked: the first that came */
     int64_t nonce;
-    int64_t offset; /* of its order */
+    int64_t offset;   /* of its order */
+    int64_t moved_us; /* monotonic: when it came into its state in this life of the worker */
     int64_t grace_us;
     int64_t asked_grace_us;
     char *asked_reason;
