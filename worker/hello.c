@@ -1,7 +1,9 @@
 #include <malloc.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/sysinfo.h>
 
+#include "common/base/abilities.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -78,7 +80,8 @@ static char *choice_of(const struct worker *w)
 
 static void say(struct worker *w)
 {
-    const char *executors[WORKER_EXECUTORS];
+    const char *executors[WORKER_EXECUTORS], *abilities[ABILITY_COUNT];
+    memcpy(abilities, ABILITY_NAMES, sizeof abilities);
     cleanup_free struct held_attempt *held = mem_array(HASH_COUNT(w->attempts), sizeof *held);
     cleanup_free char *runtime = choice_of(w);
     struct sysinfo machine = {0};
@@ -91,6 +94,8 @@ static void say(struct worker *w)
         .memory = (int64_t)machine.totalram * machine.mem_unit,
         .executors = executors,
         .executors_count = list_executors(w, executors),
+        .abilities = abilities,
+        .abilities_count = ABILITY_COUNT,
         .runtime = runtime,
         .workspace = w->workspaces,
         .held = held,

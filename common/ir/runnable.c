@@ -30,7 +30,6 @@ static const char *missing_of_step(const struct ir *ir, const struct ir_step *st
     } WANTED[] = {
         {step->kind == IR_STEP_START, "start"},
         {step->queue_timeout_us > 0, "queue_timeout"},
-        {step->heartbeat_us > 0, "heartbeat"},
         {step->cache, "cache"},
         {step->at_most_once, "at_most_once"},
         {step->limit_count > 0, "limits"},

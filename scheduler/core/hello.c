@@ -4,21 +4,30 @@
 
 #include "common/base/mem.h"
 #include "common/text/json.h"
+#include "scheduler/core/abilities.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/place.h"
 #include "scheduler/core/retire.h"
 
+static json_t *names_of(const char *const *names, size_t count)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, json_string(names[i]));
+    return list;
+}
+
 static json_t *info_of(const struct report_hello *hello)
 {
-    json_t *executors = json_array();
-    for (size_t i = 0; i < hello->executors_count; i++)
-        json_array_append_new(executors, json_string(hello->executors[i]));
+    json_t *executors = names_of(hello->executors, hello->executors_count);
     json_t *info = json_pack(
         "{s:I, s:s, s:f, s:I, s:I, s:o, s:s, s:s, s:I}", "slots", (json_int_t)hello->slots, "pool",
         hello->pool && *hello->pool ? hello->pool : "default", "cpu", hello->cpu, "memory",
         (json_int_t)hello->memory, "gpu", (json_int_t)hello->gpu, "executors", executors,
         "workspace", hello->workspace, "version", hello->version ? hello->version : "", "epoch",
         (json_int_t)hello->epoch);
+    if (hello->abilities_count)
+        json_object_set_new(info, "abilities", names_of(hello->abilities, hello->abilities_count));
     if (hello->labels)
         json_object_set(info, "labels", hello->labels);
     if (hello->runtime)
@@ -69,6 +78,7 @@ void hello_recall(struct core *core, struct worker *w, json_t *info)
     free(w->workspace);
     w->workspace = mem_string(json_get_string(info, "workspace", ""));
     take_executors(w, json_get_array(info, "executors"));
+    w->abilities = abilities_of(json_get_array(info, "abilities"));
     /* In the row, too: who dies before it has raised its own leaves that to the next leader. */
     int64_t epoch = json_get_int(info, "epoch", 0);
     if (epoch > core->highest_epoch)

@@ -336,6 +336,7 @@ static struct order_start start_of(const struct core *core, const struct attempt
         .event = run->event,
         .timeout_us = def->timeout_us,
         .lost_after_us = step_lost_after(core, def),
+        .heartbeat_us = def->heartbeat_us,
         .log_limit = def->log_limit,
     };
 }

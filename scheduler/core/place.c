@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/base/plant.h"
+#include "scheduler/core/abilities.h"
 #include "scheduler/core/attempts.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/steps.h"
@@ -43,18 +44,21 @@ static bool same_wants(const struct capacity *a, const struct capacity *b)
            !(a->cpu < b->cpu) && !(a->cpu > b->cpu);
 }
 
-static struct lane *lane_get(struct core *core, const struct ir_step *def)
+static struct lane *lane_get(struct core *core, const struct version *v, int32_t step)
 {
+    const struct ir_step *def = &v->ir->steps[step];
+    const uint32_t abilities = abilities_wanted(v, step);
     struct pool *pool = pool_get(core, def->pool);
     struct capacity wants = {def->slots, def->gpu, def->cpu, def->memory};
     int executor = executor_of(def);
     struct lane *l;
     DL_FOREACH (pool->lanes, l)
-        if (l->executor == executor && same_wants(&l->wants, &wants))
+        if (l->executor == executor && l->abilities == abilities && same_wants(&l->wants, &wants))
             return l;
     l = mem_alloc(sizeof *l);
     l->pool = pool;
     l->executor = executor;
+    l->abilities = abilities;
     l->wants = wants;
     DL_APPEND(pool->lanes, l);
     return l;
@@ -64,7 +68,7 @@ static struct lane *lane_of(struct core *core, struct step_ref at)
 {
     struct lane **known = &ref_run(at)->version->lanes[ref_index(at)];
     if (!*known)
-        *known = lane_get(core, ref_ir(at));
+        *known = lane_get(core, ref_run(at)->version, ref_index(at));
     return *known;
 }
 
@@ -208,11 +212,13 @@ bool capacity_fits(const struct worker *w, const struct capacity *wants)
            (w->has.memory <= 0 || w->used.memory + wants->memory <= w->has.memory);
 }
 
-static bool can_run(const struct worker *w, int executor)
+static bool can_run(const struct worker *w, const struct lane *l)
 {
-    if (executor == ORDER_START_EXECUTOR_NONE)
+    if ((w->abilities & l->abilities) != l->abilities)
+        return false;
+    if (l->executor == ORDER_START_EXECUTOR_NONE)
         return w->default_executor != ORDER_START_EXECUTOR_NONE;
-    return w->executors & 1u << executor;
+    return w->executors & 1u << l->executor;
 }
 
 static int32_t slots_free(const struct worker *w)
@@ -224,8 +230,8 @@ static struct worker *worker_for(const struct lane *l)
 {
     struct worker *w, *best = NULL;
     DL_FOREACH (l->pool->workers, w) {
-        if (w->state != WORKER_ACTIVE || !can_run(w, l->executor) ||
-            (w->kept_for && w->kept_for != l) || !capacity_fits(w, &l->wants))
+        if (w->state != WORKER_ACTIVE || !can_run(w, l) || (w->kept_for && w->kept_for != l) ||
+            !capacity_fits(w, &l->wants))
             continue;
         if (!best || slots_free(w) > slots_free(best))
             best = w;
@@ -297,7 +303,7 @@ void place_lane_due(struct core *core, struct lane *lane, const struct core_now 
     struct worker *w, *best = NULL;
     if (lane->count > 0 && oldest_lane(lane->pool, -1) == lane)
         DL_FOREACH (lane->pool->workers, w) {
-            if (w->state == WORKER_ACTIVE && !w->kept_for && can_run(w, lane->executor) &&
+            if (w->state == WORKER_ACTIVE && !w->kept_for && can_run(w, lane) &&
                 could_fit(w, &lane->wants) && (!best || slots_free(w) > slots_free(best)))
                 best = w;
         }

@@ -44,7 +44,8 @@ struct step_ref {
  * finds no worker, nobody behind it does, so nothing is looked at twice. */
 struct lane {
     struct pool *pool;
-    int executor; /* enum order_start_executor; NONE = the worker's default */
+    int executor;       /* enum order_start_executor; NONE = the worker's default */
+    uint32_t abilities; /* that the worker must have: a set of ABILITY_… */
     struct capacity wants;
     struct step_ref *heap;
     size_t count, cap;
@@ -249,6 +250,7 @@ struct worker {
     bool removed;       /* gone; only a new life is listened to */
     uint32_t executors; /* bit n: enum order_start_executor n */
     int default_executor;
+    uint32_t abilities; /* a set of ABILITY_… */
     struct capacity has;
     bool overfull;        /* its last hello has less than what runs there */
     struct capacity used; /* sum over `attempts`; changes only where that list does */

@@ -229,10 +229,11 @@ static const struct field order_start_fields[] = {
     {.name = "event", .kind = FIELD_JSON, .offset = offsetof(struct order_start, event), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "timeout_us", .kind = FIELD_INTEGER, .offset = offsetof(struct order_start, timeout_us), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "lost_after_us", .kind = FIELD_INTEGER, .offset = offsetof(struct order_start, lost_after_us), .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "heartbeat_us", .kind = FIELD_INTEGER, .offset = offsetof(struct order_start, heartbeat_us), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "log_limit", .kind = FIELD_INTEGER, .offset = offsetof(struct order_start, log_limit), .least = INT64_MIN, .most = INT64_MAX},
 };
 
-const struct shape shape_order_start = {"order_start", sizeof(struct order_start), order_start_fields, 26};
+const struct shape shape_order_start = {"order_start", sizeof(struct order_start), order_start_fields, 27};
 
 static const char *const order_kind_words[] = {"", "start", "cancel", "revoke", "grant", NULL};
 
@@ -288,6 +289,7 @@ static const struct field report_hello_fields[] = {
     {.name = "gpu", .kind = FIELD_INTEGER, .offset = offsetof(struct report_hello, gpu), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "labels", .kind = FIELD_JSON, .offset = offsetof(struct report_hello, labels), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "executors", .kind = FIELD_ARRAY, .offset = offsetof(struct report_hello, executors), .required = true, .items = FIELD_STRING, .count_offset = offsetof(struct report_hello, executors_count), .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "abilities", .kind = FIELD_ARRAY, .offset = offsetof(struct report_hello, abilities), .items = FIELD_STRING, .count_offset = offsetof(struct report_hello, abilities_count), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "runtime", .kind = FIELD_STRING, .offset = offsetof(struct report_hello, runtime), .least = INT64_MIN, .most = INT64_MAX, .longest = 300},
     {.name = "workspace", .kind = FIELD_STRING, .offset = offsetof(struct report_hello, workspace), .required = true, .least = INT64_MIN, .most = INT64_MAX},
     {.name = "held", .kind = FIELD_ARRAY, .offset = offsetof(struct report_hello, held), .items = FIELD_OBJECT, .count_offset = offsetof(struct report_hello, held_count), .shape = &shape_held_attempt, .least = INT64_MIN, .most = INT64_MAX},
@@ -296,7 +298,7 @@ static const struct field report_hello_fields[] = {
     {.name = "version", .kind = FIELD_STRING, .offset = offsetof(struct report_hello, version), .least = INT64_MIN, .most = INT64_MAX},
 };
 
-const struct shape shape_report_hello = {"report_hello", sizeof(struct report_hello), report_hello_fields, 14};
+const struct shape shape_report_hello = {"report_hello", sizeof(struct report_hello), report_hello_fields, 15};
 
 static const char *const report_result_outcome_words[] = {"", "succeeded", "failed", "timed_out", "cancelled", "revoked", "refused", "lost", NULL};
 

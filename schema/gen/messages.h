@@ -213,6 +213,7 @@ struct order_start {
     json_t *event; /* the CloudEvent, for the file LEAT_EVENT */
     int64_t timeout_us; /* 0 = none */
     int64_t lost_after_us;
+    int64_t heartbeat_us; /* how often the program must touch LEAT_PROGRESS; 0 = never */
     int64_t log_limit; /* bytes */
 };
 extern const struct shape shape_order_start;
@@ -262,6 +263,8 @@ struct report_hello {
     json_t *labels;
     const char **executors; /* what it can run; the first is its default */
     size_t executors_count;
+    const char **abilities; /* what it can beyond the first version's orders (scheduler/core/abilities.h); a step that needs one waits for a worker that has it */
+    size_t abilities_count;
     const char *runtime; /* for people: what steps with an image run in, and why */
     const char *workspace; /* absolute folder; attempt A of the process executor has WORKSPACE/A/in/NAME and WORKSPACE/A/out/NAME */
     struct held_attempt *held; /* journalled and known to the keeper, or finished and not yet acknowledged */

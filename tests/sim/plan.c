@@ -76,6 +76,10 @@ void plan_step_program(struct rng *rng, struct plan_step *step)
         step->timeout_us = step->takes_us / SEC * SEC + 3 * SEC;
         step->hangs = 0.15;
     }
+    if (rng_chance(rng, 0.15)) {
+        step->heartbeat_us = rng_in(rng, 2, 8) * SEC;
+        step->hangs = 0.15;
+    }
     step->fails = rng_chance(rng, 0.4) ? 0.25 : 0.02;
     if (rng_chance(rng, 0.1))
         step->slots = 2;

@@ -43,13 +43,14 @@ struct plan_step {
     bool allow_failure;
     int when_step; /* -1 = always; else runs when that step's n is over when_over */
     int when_over;
-    int refers;         /* -1 = none; else that step's n is an argument */
-    int attempts;       /* tries in all */
-    int64_t timeout_us; /* 0 = none */
-    int64_t takes_us;   /* a usual attempt */
+    int refers;           /* -1 = none; else that step's n is an argument */
+    int attempts;         /* tries in all */
+    int64_t timeout_us;   /* 0 = none */
+    int64_t heartbeat_us; /* 0 = none */
+    int64_t takes_us;     /* a usual attempt */
     int slots;
     double fails; /* chance of an attempt */
-    double hangs; /* chance of running into the timeout */
+    double hangs; /* chance of running into the timeout, or falling silent */
     /* groups */
     int gives[PLAN_BRANCHES]; /* whose n is the group's; -1 = none */
     int branches;             /* 1 but of a switch */

@@ -210,6 +210,8 @@ static void write_program(struct text *out, const struct plan_version *v, int i)
                 s->attempts);
     if (s->timeout_us)
         text_printf(out, ", timeout: %llds", (long long)(s->timeout_us / SEC));
+    if (s->heartbeat_us)
+        text_printf(out, ", heartbeat: %llds", (long long)(s->heartbeat_us / SEC));
     text_printf(out, ", resources: {slots: %d}", s->slots);
 }
 

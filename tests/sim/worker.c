@@ -83,6 +83,53 @@ static void fuse_burns(void *arg)
         life_at(a, rng_in(&a->worker->sim->rng, 0, a->grace_us), fuse_has_worked);
 }
 
+/* ---- a heartbeat: the worker's process looks, and its keeper ends what is silent ---------------
+ */
+
+struct watch {
+    struct local *a;
+    uint64_t life;
+    struct proc *proc; /* a later life of the worker looks for itself */
+};
+
+static void silence_has_worked(void *arg)
+{
+    struct local *a = alive(arg);
+    if (a)
+        local_exit(a, REPORT_RESULT_OUTCOME_TIMED_OUT);
+}
+
+static void silence_seen(void *arg)
+{
+    struct watch *watch = arg;
+    struct local *a = watch->a;
+    const struct worker *w = a->worker;
+    const bool valid = a->life == watch->life && a->state == LOCAL_RUNNING && !a->cancelled &&
+                       w->up && w->proc == watch->proc && !w->sim->ending;
+    free(watch);
+    if (!valid)
+        return;
+    a->silent = true;
+    life_at(a, rng_in(&w->sim->rng, 1 * MS, a->grace_us), silence_has_worked);
+}
+
+/* It hangs, so it touches nothing from now on. */
+static void watch_silence(struct local *a)
+{
+    struct watch *watch = mem_alloc(sizeof *watch);
+    *watch = (struct watch){a, a->life, a->worker->proc};
+    sim_always(a->worker->sim, a->worker->proc, a->heartbeat_us, silence_seen, watch);
+}
+
+/* After a restart: what had been asked to end is on its way. */
+static void watch_again(struct worker *w)
+{
+    struct local *a;
+    DL_FOREACH (w->attempts, a)
+        if (a->state == LOCAL_RUNNING && a->heartbeat_us && a->will_hang && !a->silent)
+            watch_silence(a);
+}
+
 static void keeper_runs(struct local *a)
 {
     struct worker *w = a->worker;
@@ -97,6 +144,8 @@ static void keeper_runs(struct local *a)
     w->sim->counts.attempts++;
     if (!a->will_hang)
         life_at(a, a->takes_us, process_ends);
+    if (a->heartbeat_us && a->will_hang)
+        watch_silence(a);
     if (a->timeout_us)
         life_at(a, a->timeout_us, timeout_comes);
     life_at(a, 0, fuse_burns);
@@ -179,7 +228,10 @@ static void roll(struct local *a, const struct order *order, const struct row_ke
     a->grace_us = order->grace_us;
     a->takes_us = s->takes_us / 2 + rng_in(&sim->rng, 0, s->takes_us);
     a->will_fail = rng_chance(&sim->rng, s->fails);
-    a->will_hang = s->timeout_us && rng_chance(&sim->rng, s->hangs);
+    a->heartbeat_us = order->start->heartbeat_us;
+    if (a->heartbeat_us != s->heartbeat_us)
+        sim_fail(sim, 3, "an order of step %s has another heartbeat", s->name);
+    a->will_hang = (s->timeout_us || s->heartbeat_us) && rng_chance(&sim->rng, s->hangs);
     a->n = (int)rng_in(&sim->rng, 0, 9);
     if (order->start->argv_count != 4)
         sim_fail(sim, 3, "an order has %zu arguments", order->start->argv_count);
@@ -344,6 +396,7 @@ void worker_start(void *arg)
     read_journal(w);
     report_hello(w);
     report_what_ended(w);
+    watch_again(w);
     assign(w);
     sim_at(w->sim, w->proc, rng_in(&w->sim->rng, 0, 2 * SEC), report_heartbeat, w);
 }

@@ -22,8 +22,9 @@ struct local { /* an attempt; on disk */
     int slots;
     char argument[64];
     char where[64];
-    int64_t timeout_us, takes_us, grace_us, lost_after_us;
+    int64_t timeout_us, heartbeat_us, takes_us, grace_us, lost_after_us;
     bool will_fail, will_hang, cancelled;
+    bool silent; /* journalled: it was asked to end for that */
     int outcome; /* enum report_result_outcome; from LOCAL_EXITED on */
     int n;
     int64_t report_n;

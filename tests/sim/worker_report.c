@@ -3,6 +3,7 @@
 #include <string.h>
 #include <utlist.h>
 #include <jansson.h>
+#include "common/base/abilities.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "schema/gen/messages.h"
@@ -61,12 +62,16 @@ static void send(struct worker *w, struct report *report)
 void report_hello(struct worker *w)
 {
     static const char *executors[] = {"noop", "process"};
+    const char *abilities[ABILITY_COUNT];
+    memcpy(abilities, ABILITY_NAMES, sizeof abilities);
     struct held_attempt held[128];
     struct report_hello hello = {.boot = w->boot,
                                  .slots = w->slots,
                                  .pool = "default",
                                  .executors = executors,
                                  .executors_count = ARRAY_LEN(executors),
+                                 .abilities = abilities,
+                                 .abilities_count = ABILITY_COUNT,
                                  .workspace = "/sim",
                                  .held = held,
                                  .orders = w->orders_next,

@@ -364,7 +364,7 @@ void one_worker_order(struct one_worker *o, int attempt, struct order_start *sta
                           .attempt = one_worker_id(attempt),
                           .nonce = attempt,
                           .incarnation = o->incarnation,
-                          .grace_us = 300 * US_PER_MS,
+                          .grace_us = o->grace_us ? o->grace_us : 300 * US_PER_MS,
                           .start = start};
     o->seen[attempt].placed = true;
     one_worker_send(o, &order);

@@ -37,10 +37,11 @@ struct one_worker {
     struct uuid incarnation;
     char workspace[256];
     int hellos;
-    int finished;    /* attempts that are, each counted once */
-    bool mute;       /* takes in, grants nothing */
-    int64_t ignored; /* reports that came with a gap or again */
-    int64_t swallow; /* this many finished reports are not seen: as if they never came */
+    int finished;     /* attempts that are, each counted once */
+    bool mute;        /* takes in, grants nothing */
+    int64_t ignored;  /* reports that came with a gap or again */
+    int64_t swallow;  /* this many finished reports are not seen: as if they never came */
+    int64_t grace_us; /* of the starts that follow; 0 = 300 ms */
     int grant_due;
     int64_t heartbeat;
     struct seen_attempt *seen; /* ONE_WORKER_ATTEMPTS */

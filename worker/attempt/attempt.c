@@ -70,6 +70,7 @@ void attempt_free(struct attempt *a)
 {
     HASH_DEL(a->worker->attempts, a);
     loop_timer_stop(&a->started);
+    progress_stop(a);
     spool_free(a->spool);
     order_clear(&a->order);
     free(a->asked_reason);
@@ -164,6 +165,7 @@ void attempt_finish(struct attempt *a, struct attempt_result *result)
         .log = result->log,
     };
     loop_timer_stop(&a->started);
+    progress_stop(a);
     move(a, WORK_FINISHED);
     push_finished(a, &out);
     counters_finished(result->outcome);
@@ -280,8 +282,10 @@ bool attempt_adopt(struct attempt *a)
         return false;
     move(a, WORK_RUNNING);
     spool_open(a);
-    if (a->asked == ASKED_CANCEL) /* the keeper may not have heard of it */
+    if (a->asked == ASKED_CANCEL || a->asked == ASKED_SILENT) /* it may not have been heard */
         a->executor->ops->stop(a->executor, &a->id, a->asked_grace_us);
+    else
+        progress_watch(a);
     return true;
 }
 
@@ -361,6 +365,7 @@ static void on_started(void *arg, const struct uuid *id, int64_t wall_us)
     a->exit.started_us = wall_us;
     if (attempt_runs_program(a))
         spool_open(a);
+    progress_watch(a);
     loop_timer_start(w->loop, &a->started, STARTED_AFTER_US, 0, report_started, a);
 }
 
@@ -368,6 +373,7 @@ static void ended(struct attempt *a)
 {
     failpoint_hit(FAILPOINT_EXIT_SEEN_BEFORE);
     loop_timer_stop(&a->started);
+    progress_stop(a);
     move(a, WORK_COLLECTING);
     failpoint_hit(FAILPOINT_EXIT_SEEN_AFTER);
     if (attempt_runs_program(a) && !a->spool)

@@ -6,6 +6,7 @@
 #include "common/base/loop.h"
 #include "common/base/uuid.h"
 #include "schema/gen/messages.h"
+#include "worker/attempt/progress.h"
 #include "worker/attempt/states.h"
 #include "worker/executor/executor.h"
 
@@ -14,7 +15,8 @@ struct collect;
 struct journal_record;
 struct spool;
 
-enum attempt_asked { ASKED_NOTHING, ASKED_CANCEL, ASKED_REVOKE };
+/* SILENT: by the worker itself, when the program did not touch LEAT_PROGRESS. */
+enum attempt_asked { ASKED_NOTHING, ASKED_CANCEL, ASKED_REVOKE, ASKED_SILENT };
 
 struct attempt {
     struct uuid id;
@@ -34,6 +36,7 @@ struct attempt {
     size_t len;
     struct executor *executor;
     struct loop_timer started; /* the report of its start, held back a moment */
+    struct progress progress;  /* its heartbeat, while it runs */
     struct spool *spool;       /* its log; process executor only */
     struct collect *collect;   /* while it is COLLECTING */
     struct executor_exit exit; /* once it has ended; `reason` is exit_reason */

@@ -58,6 +58,10 @@ static int judge(const struct attempt *a, struct text *reason)
                     (double)a->order.start->timeout_us / (double)US_PER_S);
         return REPORT_RESULT_OUTCOME_TIMED_OUT;
     }
+    if (a->asked == ASKED_SILENT) { /* also when it then said that all is well */
+        text_puts(reason, a->asked_reason);
+        return REPORT_RESULT_OUTCOME_TIMED_OUT;
+    }
     if (e->cancelled || (a->asked == ASKED_CANCEL && e->exit_code != 0)) {
         text_puts(reason, a->asked_reason ? a->asked_reason : "");
         return REPORT_RESULT_OUTCOME_CANCELLED;

@@ -84,6 +84,7 @@ static void set_leat(struct list *list, const struct attempt *a)
         {"LEAT_IN", "in", CONTAINER_IN, true},
         {"LEAT_OUT", "out", CONTAINER_OUT, true},
         {"LEAT_METRICS", "metrics", CONTAINER_OUT "/" CONTAINER_METRICS, true},
+        {"LEAT_PROGRESS", PROGRESS_FILE, CONTAINER_PROGRESS, start->heartbeat_us > 0},
         {"LEAT_EVENT", "event.json", CONTAINER_EVENT, start->event != NULL},
         {"LEAT_SECRETS", "secrets", CONTAINER_SECRETS, start->secrets_count > 0},
         {"LEAT_TOKEN_FILE", "secrets/.token", CONTAINER_SECRETS "/.token",

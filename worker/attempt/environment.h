@@ -4,11 +4,12 @@
 #include "common/base/err.h"
 
 /* What a container sees of its attempt. */
-#define CONTAINER_IN      "/leat/in"
-#define CONTAINER_OUT     "/leat/out"
-#define CONTAINER_EVENT   "/leat/event.json"
-#define CONTAINER_SECRETS "/leat/secrets"
-#define CONTAINER_METRICS ".metrics" /* in CONTAINER_OUT */
+#define CONTAINER_IN       "/leat/in"
+#define CONTAINER_OUT      "/leat/out"
+#define CONTAINER_EVENT    "/leat/event.json"
+#define CONTAINER_SECRETS  "/leat/secrets"
+#define CONTAINER_METRICS  ".metrics" /* in CONTAINER_OUT */
+#define CONTAINER_PROGRESS "/leat/progress"
 
 struct attempt;
 

@@ -22,7 +22,7 @@
     K(JOURNAL_OVER, 8, "attempt: acknowledged or given up; offset")                                \
     K(JOURNAL_REFUSE, 9, "attempt: cancelled or revoked before it came; offset")                   \
     K(JOURNAL_LOG, 10, "attempt: chunks and bytes of its log that are in the store")               \
-    K(JOURNAL_ASKED, 11, "attempt: cancel or revoke; grace, which of them, why")
+    K(JOURNAL_ASKED, 11, "attempt: enum attempt_asked; grace, which of them, why")
 
 enum journal_kind {
 #define K(id, value, text) id = value,

@@ -121,6 +121,8 @@ static int make_workspace(const struct attempt *a, struct err *err)
     if (make_folder(a, NULL, err) != 0 ||
         (start->inputs_count > 0 && make_folder(a, "in", err) != 0))
         return err->code;
+    if (progress_prepare(a, err) != 0)
+        return err->code;
     if (attempt_in_container(a))
         return make_open_folder(a, "out", err);
     if (start->outputs_count > 0 || start->executor == ORDER_START_EXECUTOR_OBJECTS)
@@ -196,7 +198,7 @@ static int launch_objects(struct attempt *a, struct executor_spec *spec, struct 
 /* ---- a container
  * --------------------------------------------------------------------------------- */
 
-enum { MOUNT_OUT, MOUNT_IN, MOUNT_EVENT, MOUNT_SECRETS, MOUNTS };
+enum { MOUNT_OUT, MOUNT_PROGRESS, MOUNT_IN, MOUNT_EVENT, MOUNT_SECRETS, MOUNTS };
 
 static size_t list_mounts(const struct attempt *a, char *sources[MOUNTS],
                           struct executor_mount out[MOUNTS])
@@ -207,6 +209,7 @@ static size_t list_mounts(const struct attempt *a, char *sources[MOUNTS],
         const char *name, *target;
     } rows[MOUNTS] = {
         [MOUNT_OUT] = {true, "out", CONTAINER_OUT},
+        [MOUNT_PROGRESS] = {start->heartbeat_us > 0, PROGRESS_FILE, CONTAINER_PROGRESS},
         [MOUNT_IN] = {start->inputs_count > 0, "in", CONTAINER_IN},
         [MOUNT_EVENT] = {start->event != NULL, "event.json", CONTAINER_EVENT},
         [MOUNT_SECRETS] = {start->secrets_count > 0, NULL, CONTAINER_SECRETS},
@@ -216,7 +219,10 @@ static size_t list_mounts(const struct attempt *a, char *sources[MOUNTS],
         if (!rows[i].wanted)
             continue;
         sources[n] = rows[i].name ? attempt_path(a, rows[i].name) : secrets_folder(a);
-        out[n] = (struct executor_mount){sources[n], rows[i].target, i == MOUNT_OUT};
+        out[n] = (struct executor_mount){.source = sources[n],
+                                         .target = rows[i].target,
+                                         .writable = i == MOUNT_OUT || i == MOUNT_PROGRESS,
+                                         .bound = i == MOUNT_PROGRESS};
         n++;
     }
     return n;

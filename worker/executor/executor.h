@@ -27,6 +27,7 @@ enum executor_pull { PULL_IF_MISSING, PULL_ALWAYS, PULL_NEVER };
 struct executor_mount {
     const char *source, *target; /* absolute */
     bool writable;
+    bool bound; /* also where what it writes is copied out at its end */
 };
 
 struct executor_container {

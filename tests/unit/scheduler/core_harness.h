@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "common/base/abilities.h"
 #include "common/base/arena.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -29,6 +30,7 @@ struct harness {
     size_t attempts_done, turns, step_rows, changes, partial;
     size_t most_rows; /* of one batch */
     bool mirror;
+    bool older[8];    /* workers of a version that knows no abilities */
     char detail[600]; /* of the last command's verdict */
     bool accepted;
     char verdicts[256 * 1024]; /* of the last event */
@@ -485,11 +487,14 @@ static inline void harness_report(struct harness *h, int w, struct report r)
 static inline void harness_hello(struct harness *h, int w, int slots, struct held_attempt *held,
                                  size_t held_count)
 {
-    const char *executors[] = {"process", "noop"};
+    const char *executors[] = {"process", "noop"}, *abilities[ABILITY_COUNT];
+    memcpy(abilities, ABILITY_NAMES, sizeof abilities);
     struct report_hello hello = {.boot = "boot",
                                  .slots = slots,
                                  .executors = executors,
                                  .executors_count = 2,
+                                 .abilities = abilities,
+                                 .abilities_count = h->older[w] ? 0 : ABILITY_COUNT,
                                  .workspace = "/w",
                                  .held = held,
                                  .held_count = held_count};

@@ -137,7 +137,7 @@ static void what_is_taken_and_refused(void **state)
     assert_true(ARRAY_LEN(rows) >= 60);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const struct row *r = &rows[i];
-        const struct executor_mount mount = {r->mount, r->target, false};
+        const struct executor_mount mount = {.source = r->mount, .target = r->target};
         const struct executor_container c = {.command = 1,
                                              .network = r->network,
                                              .cpu = r->cpu,

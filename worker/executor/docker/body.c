@@ -143,7 +143,7 @@ static json_t *mounts(const struct executor_container *c, bool copies)
         json_array_append_new(out, json_pack("{s:s, s:s, s:{s:b}}", "Type", "volume", "Target",
                                              CONTAINER_OUT, "VolumeOptions", "NoCopy", 1));
     for (size_t i = 0; i < c->mount_count; i++) {
-        if (copies && c->mounts[i].writable)
+        if (copies && c->mounts[i].writable && !c->mounts[i].bound)
             continue;
         json_array_append_new(
             out, json_pack("{s:s, s:s, s:s, s:b, s:{s:s}}", "Type", "bind", "Source",
