@@ -18,6 +18,7 @@ struct db_leadership {
     int64_t epoch;
     int64_t tx_seq;
     int64_t beat;
+    int64_t catalog_gen; /* of a beat */
     bool held_by_us;
 };
 

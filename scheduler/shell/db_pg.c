@@ -61,10 +61,12 @@ static void beaten(void *arg, const struct pg_answer *answer)
     struct leading *l = arg;
     struct db_leadership now = {.epoch = l->epoch, .held_by_us = true};
     struct err fenced = {0};
-    if (!answer->err && pg_row_count(answer->rows) == 0)
+    if (!answer->err && pg_row_count(answer->rows) == 0) {
         err_set(&fenced, LEAT_EFENCED, "another leader has taken over");
-    else if (!answer->err)
+    } else if (!answer->err) {
         now.beat = pg_int(answer->rows, 0, 0);
+        now.catalog_gen = pg_int(answer->rows, 0, 1);
+    }
     leading_end(l, fenced.code ? &fenced : answer->err, &now);
 }
 

@@ -103,7 +103,7 @@ bool gather_wanted(struct shell *shell, struct db_wanted *wanted)
                                  .versions = turn->versions,
                                  .version_count = turn->version_count,
                                  .catalog_gen = core_catalog_gen(shell->core)};
-    return turn->id_count > 0;
+    return turn->id_count > 0 || shell->catalog_gen > wanted->catalog_gen;
 }
 
 /* In the order in which gather_wanted asked. */

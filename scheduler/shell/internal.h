@@ -97,9 +97,10 @@ struct shell {
     struct standby standby;
     struct answered answered;
     int64_t epoch, tx_seq;
-    int64_t at_least;   /* lowest epoch that a takeover may give */
-    int64_t beat_epoch; /* of the open beat */
-    bool beating;       /* a beat or look is open */
+    int64_t at_least;    /* lowest epoch that a takeover may give */
+    int64_t beat_epoch;  /* of the open beat */
+    int64_t catalog_gen; /* newest that a beat told of */
+    bool beating;        /* a beat or look is open */
     bool leads_since_start;
 
     struct snapshot *loaded; /* while PREPARING */

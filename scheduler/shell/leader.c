@@ -132,9 +132,17 @@ static void ask_bus(struct shell *shell)
     shell->bus->ops->ends(shell->bus, topics, 1, bus_looked, shell);
 }
 
+/* Events and commands read the catalog with them. Where none comes a change would wait for ever: a
+ * limit that is raised lets those go on that wait for it already. */
+static void catalog_told(struct shell *shell, int64_t gen)
+{
+    shell->catalog_gen = gen;
+    if (shell->state == SHELL_LEADING && gen > core_catalog_gen(shell->core))
+        turn_poke(shell);
+}
+
 static void beaten(void *arg, const struct err *err, const struct db_leadership *now)
 {
-    (void)now;
     struct shell *shell = arg;
     shell->beating = false;
     if (!shell_holds_epoch(shell) || shell->beat_epoch != shell->epoch)
@@ -149,6 +157,7 @@ static void beaten(void *arg, const struct err *err, const struct db_leadership 
     }
     if (!failpoint_hit(FAILPOINT_LEASE_RENEWED_AFTER))
         leader_db_answered(shell);
+    catalog_told(shell, now->catalog_gen);
 }
 
 static void beat(struct shell *shell)
