@@ -22,7 +22,9 @@
     P(TIMER_WITHOUT_FENCE, "timer-without-fence")                                                  \
     P(OFFSETS_FROM_A_SEQUENCE, "offsets-from-a-sequence")                                          \
     P(ITEM_COUNTED_TWICE, "item-counted-twice")                                                    \
-    P(FINALLY_AGAIN_AFTER_TAKEOVER, "finally-again-after-takeover")
+    P(FINALLY_AGAIN_AFTER_TAKEOVER, "finally-again-after-takeover")                                \
+    P(GROUP_LEFT_AT_THE_CANCEL, "group-left-at-the-cancel")                                        \
+    P(CONCURRENCY_KEY_FORGOTTEN_AT_TAKEOVER, "concurrency-key-forgotten-at-takeover")
 
 enum plant {
 #define P(id, name) PLANT_##id,

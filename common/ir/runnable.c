@@ -1,14 +1,5 @@
 #include "common/ir/runnable.h"
 
-static const char *missing_of_pipeline(const struct ir *ir)
-{
-    if (ir->concurrency > IR_CONCURRENCY_QUEUE)
-        return "concurrency: a policy other than queue";
-    if (ir->concurrency_key)
-        return "concurrency: key";
-    return ir->queue_timeout_us > 0 ? "queue_timeout" : NULL;
-}
-
 /* A list of artifacts as an input, which no worker can lay out as a folder. */
 static bool takes_artifacts(const struct ir *ir, const struct ir_step *step)
 {
@@ -44,11 +35,8 @@ static const char *missing_of_step(const struct ir *ir, const struct ir_step *st
 
 int ir_runnable(const struct ir *ir, struct err *err)
 {
-    const char *missing = missing_of_pipeline(ir);
-    if (missing)
-        return err_set(err, LEAT_EREFUSED, "%s: this build does not run it yet", missing);
     for (size_t i = 0; i < ir->step_count; i++) {
-        missing = missing_of_step(ir, &ir->steps[i]);
+        const char *missing = missing_of_step(ir, &ir->steps[i]);
         if (missing)
             return err_set(err, LEAT_EREFUSED, "step %s: %s: this build does not run it yet",
                            ir->steps[i].name, missing);

@@ -39,6 +39,7 @@ struct batch_run { /* a new row of run_live */
     const char *vars;   /* JSON */
     struct uuid retry_of;
     const char *retry_from; /* "" = none */
+    const char *concurrency_key;
     int64_t created_us;
     int64_t started_us; /* 0 = not yet */
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "scheduler/core/concurrency.h"
 #include "scheduler/core/order.h"
 
 /* ---- versions ------------------------------------------------------------------------------ */
@@ -150,6 +151,7 @@ static void pipeline_learn(struct core *core, const struct snapshot_pipeline *fr
     current->refs++;
     version_unref(core, p->current);
     p->current = current;
+    concurrency_changed(core, p);
 }
 
 int64_t pipeline_take_number(struct core *core, struct pipeline *p)
@@ -286,6 +288,7 @@ void catalog_free(struct core *core)
         version_unref(core, p->current);
         HASH_DEL(core->pipelines, p);
         json_decref(p->paused_triggers);
+        concurrency_free(core, p);
         free(p->name);
         free(p);
     }

@@ -6,6 +6,7 @@
 
 #include "common/base/plant.h"
 #include "scheduler/core/awaits.h"
+#include "scheduler/core/concurrency.h"
 #include "scheduler/core/core.h"
 #include "scheduler/core/frames.h"
 #include "scheduler/core/state.h"
@@ -180,6 +181,7 @@ static void check_run(const struct core *core, const struct run *run, struct rec
     count_timer(core, &run->timeout, n);
     check_frame(core, &run->root, n);
     MUST(run->live == n->left - before);
+    MUST((run->among == NULL) == (run->state == RUN_PENDING));
     MUST((run->root.stop != GOES_ON) == (run->state == RUN_CANCELLING) || run->broken);
     n->queued += run->state == RUN_QUEUED;
     MUST((run->state == RUN_PENDING) == run->adopting || run->broken);
@@ -187,21 +189,36 @@ static void check_run(const struct core *core, const struct run *run, struct rec
         n->live_steps += run->live;
 }
 
+static void check_concurrency(const struct core *core, const struct concurrency *c)
+{
+    int64_t going = 0, running = 0, queued = 0;
+    const struct run *run, *before = NULL;
+    for (run = core->runs; run; run = run->hh.next)
+        going += run->among == c && run->state != RUN_QUEUED;
+    DL_FOREACH (c->running, run) {
+        MUST(run->among == c && run->state == RUN_RUNNING);
+        running++;
+    }
+    DL_FOREACH (c->queued, run) {
+        MUST(run->state == RUN_QUEUED && run->among == c && strcmp(run->key, c->key) == 0);
+        MUST(!before || before->created_us <= run->created_us);
+        MUST(!run->version->ir || !run->version->ir->queue_timeout_us || run->timeout.place);
+        before = run;
+        queued++;
+    }
+    MUST((going == c->going && going + queued > 0) || plant_on(PLANT_GROUP_LEFT_AT_THE_CANCEL));
+    MUST(running == c->running_count && queued == c->queued_count);
+    /* Whoever may begin is about to. */
+    MUST(c->due || concurrency_rests(c) || plant_on(PLANT_GROUP_LEFT_AT_THE_CANCEL));
+}
+
 static void check_pipelines(const struct core *core)
 {
-    const struct pipeline *p;
-    for (p = core->pipelines; p; p = p->hh.next) {
-        int64_t running = 0;
-        const struct run *run, *before = NULL;
-        for (run = core->runs; run; run = run->hh.next)
-            running += run->pipeline == p && run->state != RUN_PENDING && run->state != RUN_QUEUED;
-        MUST(running == p->running);
-        DL_FOREACH (p->queued, run) {
-            MUST(run->state == RUN_QUEUED && run->pipeline == p);
-            MUST(!before || before->created_us <= run->created_us);
-            before = run;
+    for (const struct pipeline *p = core->pipelines; p; p = p->hh.next)
+        for (const struct concurrency *c = p->groups; c; c = c->hh.next) {
+            MUST(c->pipeline == p);
+            check_concurrency(core, c);
         }
-    }
 }
 
 static void check_worker(const struct core *core, const struct worker *w, struct recount *n)

@@ -11,6 +11,7 @@
 #include "scheduler/core/catalog.h"
 #include "scheduler/core/change.h"
 #include "scheduler/core/commands.h"
+#include "scheduler/core/concurrency.h"
 #include "scheduler/core/events.h"
 #include "scheduler/core/frames.h"
 #include "scheduler/core/groups.h"
@@ -194,6 +195,9 @@ static void fire(struct core *core, struct timer *t, const struct core_now *now,
     case TIMER_RUN_TIMEOUT:
         run_timeout_due(core, OWNER(t, struct run, timeout), now, out);
         return;
+    case TIMER_QUEUED:
+        concurrency_wait_due(core, OWNER(t, struct run, timeout), now, out);
+        return;
     case TIMER_FINALLY:
         frame_finally_due(core, OWNER(t, struct frame, finally), now, out);
         return;
@@ -243,9 +247,10 @@ static bool work_once(struct core *core, const struct core_now *now, struct batc
         frame_sweep(core, core->sweeping, now, out);
         return true;
     }
-    return frames_close_one(core, now, out) || adopt_one(core, now, out) ||
-           groups_begin_one(core, now, out) || steps_settle_one(core, now, out) ||
-           restore_resend_one(core, out) || place_one(core, now, out);
+    return frames_close_one(core, now, out) || concurrency_one(core, now, out) ||
+           adopt_one(core, now, out) || groups_begin_one(core, now, out) ||
+           steps_settle_one(core, now, out) || restore_resend_one(core, out) ||
+           place_one(core, now, out);
 }
 
 static void end_batch(struct core *core, const struct core_now *now, struct batch *out)
@@ -277,8 +282,8 @@ void core_turn(struct core *core, const struct core_now *now, struct batch *out)
 int64_t core_deadline(const struct core *core)
 {
     bool busy = core->settle.count || core->dirty.count || core->sweeping || core->closing ||
-                core->starting || core->adopting || core->dirty_pools || core->dirty_workers ||
-                core->dirty_numbers || core->judge || core->restored ||
+                core->starting || core->due_groups || core->adopting || core->dirty_pools ||
+                core->dirty_workers || core->dirty_numbers || core->judge || core->restored ||
                 (core->resend_count && core->drained >= core->resend_ticket);
     return busy ? 0 : timers_next(&core->timers);
 }

@@ -70,8 +70,14 @@ static void fire(struct firing *f, json_t *verdicts, const struct core_now *now,
         .event_id = f->found.event->id,
         .failure = failed ? err.text : NULL,
     };
-    run_make(f->core, &plan, now, out);
-    add_verdict(verdicts, f, failed ? "failed" : "run", failed ? err.text : NULL);
+    const struct run *run = run_make(f->core, &plan, now, out);
+    const bool skipped = run->state == RUN_SKIPPED;
+    failed = run->state == RUN_FAILED; /* its key may be what could not be worked out */
+    add_verdict(verdicts, f,
+                failed    ? "failed"
+                : skipped ? "skipped"
+                          : "run",
+                failed || skipped ? run->reason : NULL);
 }
 
 static bool is_paused(const struct firing *f)

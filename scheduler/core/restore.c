@@ -9,6 +9,7 @@
 #include "scheduler/core/attempts.h"
 #include "scheduler/core/awaits.h"
 #include "scheduler/core/catalog.h"
+#include "scheduler/core/concurrency.h"
 #include "scheduler/core/frames.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/place.h"
@@ -50,6 +51,9 @@ static struct run *run_recall(struct core *core, const struct snapshot_run *from
     run->event_id = from->event;
     run->retry_of = from->retry_of;
     run->retry_from = from->retry_from && *from->retry_from ? mem_string(from->retry_from) : NULL;
+    const bool keyed =
+        from->concurrency_key && !plant_on(PLANT_CONCURRENCY_KEY_FORGOTTEN_AT_TAKEOVER);
+    run->key = mem_string(keyed ? from->concurrency_key : "");
     run->number = from->number;
     run->created_us = from->created_us;
     run->started_us = from->started_us;
@@ -100,16 +104,15 @@ static void run_resume(struct core *core, struct run *run, const struct snapshot
                        const struct core_now *now)
 {
     run->state = from->state;
-    if (run->state == RUN_QUEUED) {
-        run_enqueue(core, run);
+    if (run->state != RUN_PENDING)
+        concurrency_recall(core, run, now);
+    if (run->state == RUN_QUEUED)
         return;
-    }
     if (run->state == RUN_PENDING) {
         if (!run->broken)
             adopt_begin(core, run, learned_find(core, &run->retry_of));
         return;
     }
-    run->pipeline->running++;
     frame_begin(core, &run->root);
     if (run->broken)
         return; /* the first turn ends it */
@@ -314,7 +317,4 @@ void restore_first_turn(struct core *core, const struct core_now *now, struct ba
         }
         run_cancel(core, run, run->version->broken, true, now, out);
     }
-    struct pipeline *p, *after;
-    HASH_ITER (hh, core->pipelines, p, after)
-        runs_start_next(core, p, now, out);
 }

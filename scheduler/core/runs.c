@@ -6,9 +6,9 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
-#include "common/base/plant.h"
 #include "scheduler/core/adopt.h"
 #include "scheduler/core/catalog.h"
+#include "scheduler/core/concurrency.h"
 #include "scheduler/core/frames.h"
 
 #define NAME_MAX_BYTES 256
@@ -75,6 +75,7 @@ static void write_birth(const struct run *run, struct batch *out)
         .vars = run->vars ? batch_json(out, run->vars) : "{}",
         .retry_of = run->retry_of,
         .retry_from = batch_text(out, run->retry_from ? run->retry_from : ""),
+        .concurrency_key = batch_text(out, run->key),
         .created_us = run->created_us,
         .started_us = run->started_us,
     };
@@ -82,19 +83,10 @@ static void write_birth(const struct run *run, struct batch *out)
 
 /* ---- the end ------------------------------------------------------------------------------- */
 
-static void run_leave_queue(struct core *core, struct run *run)
+void run_end(struct core *core, struct run *run, int state, const char *reason,
+             const struct core_now *now, struct batch *out)
 {
-    DL_DELETE(run->pipeline->queued, run);
-    core->queued_runs--;
-}
-
-static void run_end(struct core *core, struct run *run, int state, const char *reason,
-                    const struct core_now *now, struct batch *out)
-{
-    if (run->state == RUN_QUEUED)
-        run_leave_queue(core, run);
-    else if (run->state != RUN_PENDING)
-        run->pipeline->running--;
+    concurrency_leave(core, run);
     if (reason)
         set_reason(run, reason);
     machine_move(&MACHINE_RUN, &run->state, state);
@@ -105,7 +97,6 @@ static void run_end(struct core *core, struct run *run, int state, const char *r
     HASH_DEL(core->runs, run);
     run->over = true;
     DL_APPEND(core->over, run);
-    runs_start_next(core, run->pipeline, now, out);
 }
 
 void run_root_over(struct core *core, struct run *run, const struct core_now *now,
@@ -137,7 +128,6 @@ void run_arm_timeout(struct core *core, struct run *run, int64_t gone_us,
 static void run_begin(struct core *core, struct run *run, const struct core_now *now)
 {
     machine_move(&MACHINE_RUN, &run->state, RUN_RUNNING);
-    run->pipeline->running++;
     run->started_us = now->wall_us;
     if (!run->root.steps)
         run_steps_new(core, run);
@@ -145,43 +135,12 @@ static void run_begin(struct core *core, struct run *run, const struct core_now 
     frame_begin(core, &run->root);
 }
 
-static bool has_room(const struct run *run)
+void run_begin_queued(struct core *core, struct run *run, const struct core_now *now,
+                      struct batch *out)
 {
-    const struct ir *ir = run->version->ir;
-    return !ir || ir->concurrency != IR_CONCURRENCY_QUEUE ||
-           run->pipeline->running < ir->concurrency_limit;
-}
-
-static int oldest_first(const struct run *a, const struct run *b)
-{
-    if (a->created_us != b->created_us)
-        return a->created_us < b->created_us ? -1 : 1;
-    return uuid_compare(&a->id, &b->id);
-}
-
-/* Runs come in the order of their creation, so the place is nearly always the tail. */
-void run_enqueue(struct core *core, struct run *run)
-{
-    struct run *head = run->pipeline->queued, *after = head ? head->prev : NULL;
-    while (after && oldest_first(run, after) < 0)
-        after = after == head ? NULL : after->prev;
-    if (after)
-        DL_APPEND_ELEM(run->pipeline->queued, after, run);
-    else
-        DL_PREPEND(run->pipeline->queued, run);
-    core->queued_runs++;
-}
-
-void runs_start_next(struct core *core, struct pipeline *p, const struct core_now *now,
-                     struct batch *out)
-{
-    while (p->queued && has_room(p->queued)) {
-        struct run *run = p->queued;
-        run_leave_queue(core, run);
-        run_begin(core, run, now);
-        move_row(core, run, out);
-        frame_advance(core, &run->root, now, out);
-    }
+    run_begin(core, run, now);
+    move_row(core, run, out);
+    frame_advance(core, &run->root, now, out);
 }
 
 /* Cut at a character, so that a long object key does not fail the run that it names. */
@@ -196,7 +155,8 @@ static char *name_within_limit(const char *name)
     return mem_bytes(name, len);
 }
 
-static struct run *run_new(struct core *core, const struct run_plan *plan,
+/* Takes `key` over. */
+static struct run *run_new(struct core *core, const struct run_plan *plan, char *key,
                            const struct core_now *now)
 {
     const struct ir *ir = plan->version->ir;
@@ -223,46 +183,58 @@ static struct run *run_new(struct core *core, const struct run_plan *plan,
     run->event_id = plan->event_id;
     run->retry_of = plan->retry_of;
     run->retry_from = plan->retry_from ? mem_string(plan->retry_from) : NULL;
+    run->key = key;
     run->created_us = now->wall_us;
     core->bytes += (int64_t)sizeof *run;
     HASH_ADD(hh, core->runs, id, sizeof run->id, run);
     return run;
 }
 
-static void run_queue_or_begin(struct core *core, struct run *run, const struct core_now *now)
+/* False: it has to be skipped, and `why` (malloc'd) says so. */
+static bool run_queue_or_begin(struct core *core, struct run *run, const struct core_now *now,
+                               char **why)
 {
-    if (has_room(run)) {
+    *why = NULL;
+    if (concurrency_arrive(core, run, now, why))
         run_begin(core, run, now);
-        return;
-    }
-    machine_move(&MACHINE_RUN, &run->state, RUN_QUEUED);
-    run_enqueue(core, run);
+    return *why == NULL;
 }
 
 void run_take_turn(struct core *core, struct run *run, const struct core_now *now,
                    struct batch *out)
 {
-    run_queue_or_begin(core, run, now);
+    cleanup_free char *why = NULL;
+    if (!run_queue_or_begin(core, run, now, &why)) {
+        run_end(core, run, RUN_SKIPPED, why, now, out);
+        return;
+    }
     move_row(core, run, out);
     frame_advance(core, &run->root, now, out);
 }
 
-void run_make(struct core *core, const struct run_plan *plan, const struct core_now *now,
-              struct batch *out)
+const struct run *run_make(struct core *core, const struct run_plan *plan,
+                           const struct core_now *now, struct batch *out)
 {
-    struct run *run = run_new(core, plan, now);
-    bool stillborn = plan->failure || plan->cancelled;
+    struct err err = {0};
+    char *key = plan->failure ? mem_string("") : concurrency_key(plan, &err);
+    const char *failure = key ? plan->failure : err.text;
+    struct run *run = run_new(core, plan, key ? key : mem_string(""), now);
+    cleanup_free char *why = NULL;
+    bool stillborn = failure || plan->cancelled;
     if (!stillborn && plan->adopts) {
         run_steps_new(core, run);
         adopt_begin(core, run, plan->adopts);
     } else if (!stillborn) {
-        run_queue_or_begin(core, run, now);
+        run_queue_or_begin(core, run, now, &why);
     }
     write_birth(run, out);
-    if (plan->failure)
-        run_end(core, run, RUN_FAILED, plan->failure, now, out);
+    if (failure)
+        run_end(core, run, RUN_FAILED, failure, now, out);
     else if (plan->cancelled)
         run_end(core, run, RUN_CANCELLED, "cancelled before it came", now, out);
+    else if (why)
+        run_end(core, run, RUN_SKIPPED, why, now, out);
+    return run;
 }
 
 /* ---- cancel -------------------------------------------------------------------------------- */
@@ -279,6 +251,7 @@ void run_cancel(struct core *core, struct run *run, const char *reason, bool doo
     }
     run->doomed = doomed;
     set_reason(run, reason);
+    concurrency_stops(run);
     machine_move(&MACHINE_RUN, &run->state, RUN_CANCELLING);
     move_row(core, run, out);
     timers_clear(&core->timers, &run->timeout);
@@ -318,6 +291,7 @@ static void run_free(struct core *core, struct run *run)
     free(run->experiment);
     free(run->trigger);
     free(run->reason);
+    free(run->key);
     free(run->retry_from);
     free(run->anew);
     free(run);

@@ -1,4 +1,4 @@
-/* scheduler/core/runs.h: a run from its birth to its end, and the concurrency queue. */
+/* scheduler/core/runs.h: a run from its birth to its end. */
 #pragma once
 #include "scheduler/core/state.h"
 
@@ -19,10 +19,12 @@ struct run_plan {
 };
 
 struct run *run_find(struct core *core, const struct uuid *id);
-void run_make(struct core *core, const struct run_plan *plan, const struct core_now *now,
-              struct batch *out);
+/* The run, which may be over already: failed, skipped or cancelled at birth. Until the batch ends.
+ */
+const struct run *run_make(struct core *core, const struct run_plan *plan,
+                           const struct core_now *now, struct batch *out);
 
-/* A pending run begins, or is queued. */
+/* A pending run begins, is queued or skipped. */
 void run_take_turn(struct core *core, struct run *run, const struct core_now *now,
                    struct batch *out);
 
@@ -35,6 +37,12 @@ int run_over_state(const struct core *core, const struct uuid *id);
 void run_cancel(struct core *core, struct run *run, const char *reason, bool doomed,
                 const struct core_now *now, struct batch *out);
 
+/* A queued run that is in its group's running ones now. */
+void run_begin_queued(struct core *core, struct run *run, const struct core_now *now,
+                      struct batch *out);
+void run_end(struct core *core, struct run *run, int state, const char *reason,
+             const struct core_now *now, struct batch *out);
+
 /* Its root frame is over: ends the run. */
 void run_root_over(struct core *core, struct run *run, const struct core_now *now,
                    struct batch *out);
@@ -44,10 +52,6 @@ char *run_duration_text(int64_t us); /* for people; malloc'd */
 
 /* For restore: the steps' array with the counters of a run in which nothing is done. */
 void run_steps_new(struct core *core, struct run *run);
-void run_enqueue(struct core *core, struct run *run);
-/* Starts queued runs of the pipeline while its limit allows. */
-void runs_start_next(struct core *core, struct pipeline *p, const struct core_now *now,
-                     struct batch *out);
 void run_arm_timeout(struct core *core, struct run *run, int64_t gone_us,
                      const struct core_now *now);
 

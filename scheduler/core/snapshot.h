@@ -40,7 +40,8 @@ struct snapshot_run {
     json_t *params;
     json_t *vars;
     struct uuid retry_of;
-    const char *retry_from; /* of live runs; "" or NULL = none */
+    const char *retry_from;      /* of live runs; "" or NULL = none */
+    const char *concurrency_key; /* of live runs; NULL = "" */
     int64_t created_us;
     int64_t started_us;
     int64_t cancelled_us;

@@ -95,9 +95,22 @@ struct pipeline {
     json_t *paused_triggers; /* names of those that are paused alone; NULL = none */
     bool number_dirty;
     int64_t next_number;
-    int64_t running;    /* live runs that are not queued */
-    struct run *queued; /* oldest first; utlist DL */
+    struct concurrency *groups; /* by key */
     struct pipeline *number_prev, *number_next;
+    UT_hash_handle hh;
+};
+
+/* Runs of a pipeline that share a limit: their key has the same text. There while a run is in it.
+ */
+struct concurrency {
+    struct pipeline *pipeline;
+    char *key;
+    int64_t going;                       /* begun and not over */
+    int64_t running_count, queued_count; /* of the lists */
+    struct run *running;                 /* of those going: nobody has asked for their end */
+    struct run *queued;                  /* both oldest first; utlist DL */
+    bool due;                            /* on core->due_groups: something may begin */
+    struct concurrency *due_prev, *due_next;
     UT_hash_handle hh;
 };
 
@@ -191,6 +204,7 @@ struct run {
     char *experiment;
     char *trigger;
     char *reason;
+    char *key; /* of its concurrency group; never NULL */
     json_t *params, *vars;
     json_t *event; /* the envelope, shared; NULL = none */
     json_t *self;  /* what expressions see as `run`; made when first wanted */
@@ -204,18 +218,20 @@ struct run {
     bool broken;   /* restored without its IR: it ends in the next turn */
     bool adopting; /* pending: on core->adopting */
     struct learned *adopts;
-    size_t adopted;        /* results of it that were looked at */
-    uint8_t *anew;         /* while adopting, one a step: runs anew though it succeeded */
-    struct frame root;     /* steps: NULL while queued, unless it adopts */
-    struct bare_key *keys; /* of a broken run: one a step */
-    int32_t next_frame;    /* id that is free */
-    int32_t frames;        /* not freed yet, the root apart */
-    int64_t live;          /* steps of all frames that are not terminal */
-    struct timer timeout;
-    struct await *asked; /* steps that wait for a person */
-    size_t move_at;      /* of out->run_moves, when move_turn is the core's turn */
+    size_t adopted;            /* results of it that were looked at */
+    uint8_t *anew;             /* while adopting, one a step: runs anew though it succeeded */
+    struct frame root;         /* steps: NULL while queued, unless it adopts */
+    struct bare_key *keys;     /* of a broken run: one a step */
+    int32_t next_frame;        /* id that is free */
+    int32_t frames;            /* not freed yet, the root apart */
+    int64_t live;              /* steps of all frames that are not terminal */
+    struct timer timeout;      /* of its waiting while queued, then of itself */
+    struct concurrency *among; /* NULL until it is its turn */
+    bool stands_aside;         /* its end was asked for: not in among->running */
+    struct await *asked;       /* steps that wait for a person */
+    size_t move_at;            /* of out->run_moves, when move_turn is the core's turn */
     int64_t move_turn;
-    struct run *prev, *next;             /* the pipeline's queue, or the core's list `over` */
+    struct run *prev, *next;             /* a list of its group, or core->over */
     struct run *adopt_prev, *adopt_next; /* core->adopting */
     UT_hash_handle hh;
 };
@@ -317,7 +333,8 @@ struct core {
     struct frame *over_frames;
     struct group *starting;       /* with frames that may begin */
     struct await_key *await_keys; /* open waits for an event, by its type */
-    struct run *adopting;         /* retries that take over results */
+    struct concurrency *due_groups;
+    struct run *adopting; /* retries that take over results */
     struct learned *learned;
     struct worker *workers;
     struct pool *pools;

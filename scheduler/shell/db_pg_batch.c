@@ -71,6 +71,7 @@ static void put_runs(const struct batch *b, struct pg_params *p)
     TEXTS(runs, retry_from);
     TIMES(runs, created_us);
     TIMES_OR_NULL(runs, started_us);
+    TEXTS(runs, concurrency_key);
 }
 
 static void put_steps(const struct batch *b, struct pg_params *p)

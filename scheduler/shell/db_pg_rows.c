@@ -75,6 +75,7 @@ void db_pg_take_run(struct snapshot *s, const struct pg_rows *rows, size_t row)
     r->cancelled_us = pg_time(rows, row, 15);
     r->envelope = json(rows, row, 16);
     r->retry_from = text(s, rows, row, 17);
+    r->concurrency_key = text(s, rows, row, 18);
 }
 
 void db_pg_take_step(struct snapshot *s, const struct pg_rows *rows, size_t row)

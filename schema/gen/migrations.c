@@ -675,6 +675,11 @@ const struct migration MIGRATIONS[] = {
     "-- Who holds a user token: the name that answers are given in.\n"
     "ALTER TABLE token ADD COLUMN holder text;\n",
     "ca36853aece7b06511b88ce10d3da57d519715876048341b1c70575abe9d9640"},
+    {12, "concurrency",
+    "-- The text of a run's concurrency key, worked out once at its birth: runs of a pipeline with the\n"
+    "-- same text share a limit, and a takeover finds the groups again without an expression.\n"
+    "ALTER TABLE run_live ADD COLUMN concurrency_key text NOT NULL DEFAULT '';\n",
+    "65d4f06febc41522056bb2739820159c7827001facd3d680a6349957af29ccda"},
 };
 
-const int MIGRATION_COUNT = 11;
+const int MIGRATION_COUNT = 12;

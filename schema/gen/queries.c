@@ -191,6 +191,12 @@ const struct query QUERIES[] = {
     "    SELECT g.first + (i.ord - 1) AS iteration, i.ord - 1 AS ordinal, i.item\n"
     "    FROM groups g CROSS JOIN LATERAL jsonb_array_elements(g.items) WITH ORDINALITY AS i (item, ord)\n"
     "    UNION ALL SELECT g.first + k, k, NULL FROM groups g CROSS JOIN LATERAL generate_series(0, g.count - 1) AS k WHERE g.items IS NULL),\n"
+    "queued AS (                                 -- why it waits, by what goes on in its concurrency group now\n"
+    "    SELECT format('waits for its concurrency group: %s of %s runs go on, %s came before it', count(*) FILTER (WHERE o.state IN ('running', 'cancelling')),\n"
+    "        coalesce(max(v.ir->'concurrency'->>'limit'), '1'), count(*) FILTER (WHERE o.state = 'queued' AND (o.created, o.id) < (m.created, m.id))) AS reason\n"
+    "    FROM run_live m JOIN r ON r.id = m.id JOIN run_live o ON o.pipeline = m.pipeline AND o.concurrency_key = m.concurrency_key\n"
+    "    JOIN pipeline p ON p.name = m.pipeline JOIN pipeline_version v ON v.pipeline = p.name AND v.hash = p.version\n"
+    "    WHERE m.state = 'queued' HAVING count(*) > 0),\n"
     "unmet AS (\n"
     "    SELECT DISTINCT e.n FROM steps e CROSS JOIN LATERAL jsonb_array_elements_text(e.step->'needs') AS need\n"
     "    JOIN steps o ON o.name = need LEFT JOIN results x ON x.step = o.n AND x.iteration = 0 AND x.state = 'succeeded'\n"
@@ -198,7 +204,7 @@ const struct query QUERIES[] = {
     "tries AS (\n"
     "    SELECT step, iteration, jsonb_agg(to_jsonb(a) - 'run' - 'step' ORDER BY attempt) AS attempts\n"
     "    FROM r JOIN attempt_done a ON a.run = r.id GROUP BY step, iteration)\n"
-    "SELECT (to_jsonb(r) || jsonb_build_object('cause', (\n"
+    "SELECT (to_jsonb(r) || coalesce((SELECT jsonb_build_object('reason', q.reason) FROM queued q), '{}') || jsonb_build_object('cause', (\n"
     "    SELECT jsonb_build_object('attempt', c.attempt, 'run', c.by_run) FROM run_cause c WHERE c.run = r.id), 'steps', (\n"
     "    SELECT coalesce(jsonb_agg(jsonb_build_object(\n"
     "        'name', e.name || CASE WHEN e.iteration > 0 THEN '[' || e.iteration || ']' ELSE '' END, 'step', e.name, 'index', e.n, 'kind', e.step->>'kind', 'iteration', e.iteration, 'ordinal', f.ordinal,\n"
@@ -579,7 +585,8 @@ const struct query QUERIES[] = {
     "WHERE epoch = $1::bigint",
     1},
     {"leader_beat",
-    "UPDATE leader_beat SET beat = beat + 1 WHERE epoch = $1::bigint RETURNING beat",
+    "UPDATE leader_beat SET beat = beat + 1 WHERE epoch = $1::bigint\n"
+    "RETURNING beat, (SELECT gen FROM catalog)",
     1},
     {"lock_timeout_none",
     "SELECT set_config('lock_timeout', '0', true)",
@@ -603,15 +610,17 @@ const struct query QUERIES[] = {
     6},
     {"batch_runs",
     "INSERT INTO run_live (id, pipeline, version, name, number, experiment, state, reason, trigger,\n"
-    "                      event, params, vars, retry_of, retry_from, created, started)\n"
+    "                      event, params, vars, retry_of, retry_from, created, started,\n"
+    "                      concurrency_key)\n"
     "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
-    "       r.event, r.params::jsonb, r.vars::jsonb, r.retry_of, r.retry_from, r.created, r.started\n"
+    "       r.event, r.params::jsonb, r.vars::jsonb, r.retry_of, r.retry_from, r.created, r.started,\n"
+    "       r.concurrency_key\n"
     "FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],\n"
     "            $8::text[], $9::text[], $10::uuid[], $11::text[], $12::text[], $13::uuid[],\n"
-    "            $14::text[], $15::timestamptz[], $16::timestamptz[])\n"
+    "            $14::text[], $15::timestamptz[], $16::timestamptz[], $17::text[])\n"
     "    AS r (id, pipeline, version, name, number, experiment, state, reason, trigger, event, params,\n"
-    "          vars, retry_of, retry_from, created, started)",
-    16},
+    "          vars, retry_of, retry_from, created, started, concurrency_key)",
+    17},
     {"batch_run_moves",
     "UPDATE run_live r\n"
     "SET state = m.state, reason = m.reason, started = coalesce(m.started, r.started),\n"
@@ -732,7 +741,8 @@ const struct query QUERIES[] = {
     {"load_runs",
     "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
     "       r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled,\n"
-    "       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), r.retry_from\n"
+    "       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), r.retry_from,\n"
+    "       r.concurrency_key\n"
     "FROM run_live r\n"
     "ORDER BY r.created, r.id;\n"
     "\n"
@@ -741,7 +751,7 @@ const struct query QUERIES[] = {
     {"load_adopted_runs",
     "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
     "       r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled, NULL,\n"
-    "       ''\n"
+    "       '', ''\n"
     "FROM run_done r\n"
     "WHERE r.id = ANY (ARRAY(SELECT retry_of FROM run_live WHERE state = 'pending'))",
     0},
@@ -796,7 +806,7 @@ const struct query QUERIES[] = {
     {"fetch_runs",
     "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
     "       r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled,\n"
-    "       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), ''\n"
+    "       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), '', ''\n"
     "FROM run_done r\n"
     "WHERE r.id = ANY ($1::uuid[])",
     1},

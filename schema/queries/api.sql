@@ -182,6 +182,12 @@ frames AS (                                 -- their items; those of loops and p
     SELECT g.first + (i.ord - 1) AS iteration, i.ord - 1 AS ordinal, i.item
     FROM groups g CROSS JOIN LATERAL jsonb_array_elements(g.items) WITH ORDINALITY AS i (item, ord)
     UNION ALL SELECT g.first + k, k, NULL FROM groups g CROSS JOIN LATERAL generate_series(0, g.count - 1) AS k WHERE g.items IS NULL),
+queued AS (                                 -- why it waits, by what goes on in its concurrency group now
+    SELECT format('waits for its concurrency group: %s of %s runs go on, %s came before it', count(*) FILTER (WHERE o.state IN ('running', 'cancelling')),
+        coalesce(max(v.ir->'concurrency'->>'limit'), '1'), count(*) FILTER (WHERE o.state = 'queued' AND (o.created, o.id) < (m.created, m.id))) AS reason
+    FROM run_live m JOIN r ON r.id = m.id JOIN run_live o ON o.pipeline = m.pipeline AND o.concurrency_key = m.concurrency_key
+    JOIN pipeline p ON p.name = m.pipeline JOIN pipeline_version v ON v.pipeline = p.name AND v.hash = p.version
+    WHERE m.state = 'queued' HAVING count(*) > 0),
 unmet AS (
     SELECT DISTINCT e.n FROM steps e CROSS JOIN LATERAL jsonb_array_elements_text(e.step->'needs') AS need
     JOIN steps o ON o.name = need LEFT JOIN results x ON x.step = o.n AND x.iteration = 0 AND x.state = 'succeeded'
@@ -189,7 +195,7 @@ unmet AS (
 tries AS (
     SELECT step, iteration, jsonb_agg(to_jsonb(a) - 'run' - 'step' ORDER BY attempt) AS attempts
     FROM r JOIN attempt_done a ON a.run = r.id GROUP BY step, iteration)
-SELECT (to_jsonb(r) || jsonb_build_object('cause', (
+SELECT (to_jsonb(r) || coalesce((SELECT jsonb_build_object('reason', q.reason) FROM queued q), '{}') || jsonb_build_object('cause', (
     SELECT jsonb_build_object('attempt', c.attempt, 'run', c.by_run) FROM run_cause c WHERE c.run = r.id), 'steps', (
     SELECT coalesce(jsonb_agg(jsonb_build_object(
         'name', e.name || CASE WHEN e.iteration > 0 THEN '[' || e.iteration || ']' ELSE '' END, 'step', e.name, 'index', e.n, 'kind', e.step->>'kind', 'iteration', e.iteration, 'ordinal', f.ordinal,

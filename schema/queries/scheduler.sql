@@ -31,7 +31,8 @@ SET backend_pid = pg_backend_pid(),
 WHERE epoch = $1::bigint;
 
 -- name: leader_beat
-UPDATE leader_beat SET beat = beat + 1 WHERE epoch = $1::bigint RETURNING beat;
+UPDATE leader_beat SET beat = beat + 1 WHERE epoch = $1::bigint
+RETURNING beat, (SELECT gen FROM catalog);
 
 -- name: lock_timeout_none
 SELECT set_config('lock_timeout', '0', true);
@@ -55,14 +56,16 @@ FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $
 
 -- name: batch_runs
 INSERT INTO run_live (id, pipeline, version, name, number, experiment, state, reason, trigger,
-                      event, params, vars, retry_of, retry_from, created, started)
+                      event, params, vars, retry_of, retry_from, created, started,
+                      concurrency_key)
 SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,
-       r.event, r.params::jsonb, r.vars::jsonb, r.retry_of, r.retry_from, r.created, r.started
+       r.event, r.params::jsonb, r.vars::jsonb, r.retry_of, r.retry_from, r.created, r.started,
+       r.concurrency_key
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],
             $8::text[], $9::text[], $10::uuid[], $11::text[], $12::text[], $13::uuid[],
-            $14::text[], $15::timestamptz[], $16::timestamptz[])
+            $14::text[], $15::timestamptz[], $16::timestamptz[], $17::text[])
     AS r (id, pipeline, version, name, number, experiment, state, reason, trigger, event, params,
-          vars, retry_of, retry_from, created, started);
+          vars, retry_of, retry_from, created, started, concurrency_key);
 
 -- name: batch_run_moves
 UPDATE run_live r
@@ -183,7 +186,8 @@ SELECT name, version, paused, deleted, next_number, gen, to_jsonb(nullif(paused_
 -- name: load_runs
 SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,
        r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled,
-       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), r.retry_from
+       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), r.retry_from,
+       r.concurrency_key
 FROM run_live r
 ORDER BY r.created, r.id;
 
@@ -191,7 +195,7 @@ ORDER BY r.created, r.id;
 -- name: load_adopted_runs
 SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,
        r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled, NULL,
-       ''
+       '', ''
 FROM run_done r
 WHERE r.id = ANY (ARRAY(SELECT retry_of FROM run_live WHERE state = 'pending'));
 
@@ -245,7 +249,7 @@ WHERE (v.pipeline, v.hash) IN (
 -- name: fetch_runs
 SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,
        r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled,
-       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), ''
+       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), '', ''
 FROM run_done r
 WHERE r.id = ANY ($1::uuid[]);
 

@@ -104,6 +104,7 @@ void check_run_new(struct sim *sim, const struct batch_run *run)
 {
     if (database_run(sim->db, &run->id))
         sim_fail(sim, 1, "run %s is made twice", SHORT(run->id));
+    check_key(sim, run);
     if (uuid_is_nil(&run->event) || !uuid_is_nil(&run->retry_of))
         return;
     for (const struct row_run *other = sim->db->runs; other; other = other->hh.next)
@@ -111,6 +112,19 @@ void check_run_new(struct sim *sim, const struct batch_run *run)
             strcmp(other->pipeline, run->pipeline) == 0 &&
             strcmp(other->trigger, run->trigger) == 0)
             sim_fail(sim, 2, "one event made two runs of %s", run->pipeline);
+}
+
+/* A run that never began: what may end it? */
+static bool check_unbegun_end(struct sim *sim, const struct row_run *run, uint8_t state)
+{
+    const struct plan_version *v = check_version_of(sim, &run->id);
+    if (state == RUN_SKIPPED)
+        check_skipped(sim, run, v);
+    else if (state == RUN_FAILED && run->state == RUN_QUEUED)
+        check_queued_too_long(sim, run, v);
+    else
+        return state == RUN_CANCELLED;
+    return true;
 }
 
 /* A run that ends: each step has its one result, and the run's state follows from them. */
@@ -122,9 +136,11 @@ static void check_run_end(struct sim *sim, const struct row_run *run, uint8_t st
     (void)reason;
     for (const struct row_result *row = sim->db->results; row && !begun; row = row->hh.next)
         begun = uuid_compare(&row->key.run, &run->id) == 0;
-    bool waits = run->state == RUN_PENDING || run->state == RUN_QUEUED;
-    if ((!begun || waits) && state == RUN_CANCELLED)
-        return; /* adopting, queued, or cancelled at birth */
+    if ((run->state == RUN_PENDING || run->state == RUN_QUEUED) &&
+        check_unbegun_end(sim, run, state))
+        return;
+    if (!begun && state == RUN_CANCELLED)
+        return; /* cancelled at birth */
     reference_run(sim, v, &run->id, state);
 }
 
@@ -275,19 +291,6 @@ void check_message(struct sim *sim, const struct batch_message *message)
 
 /* ---- limits ---------------------------------------------------------------------------------- */
 
-static void check_concurrency(struct sim *sim)
-{
-    for (int i = 0; i < sim->plan->pipeline_count; i++) {
-        const struct plan_pipeline *p = &sim->plan->pipelines[i];
-        int going = 0;
-        for (const struct row_run *run = sim->db->runs; run; run = run->hh.next)
-            going += !run->done && run->state != RUN_PENDING && run->state != RUN_QUEUED &&
-                     strcmp(run->pipeline, p->name) == 0;
-        if (p->limit && going > p->limit)
-            sim_fail(sim, 10, "%d runs of %s go on, its limit is %d", going, p->name, p->limit);
-    }
-}
-
 static void check_slots(struct sim *sim)
 {
     int used[WORKERS_MAX] = {0};
@@ -305,8 +308,7 @@ static void check_slots(struct sim *sim)
 
 void check_after_commit(struct sim *sim, const struct batch *batch)
 {
-    if (batch->runs_count || batch->run_moves_count)
-        check_concurrency(sim);
+    check_concurrency(sim, batch);
     if (batch->steps_count)
         check_slots(sim);
     if (batch->steps_count)

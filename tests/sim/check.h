@@ -57,6 +57,13 @@ void check_worker(struct sim *sim, const struct batch_worker *worker,
                   const struct row_worker *before);
 void check_offset(struct sim *sim, const struct bus_position *to, int64_t before);
 void check_message(struct sim *sim, const struct batch_message *message);
+/* check_concurrency.c */
+struct plan_version;
+void check_key(struct sim *sim, const struct batch_run *run);
+void check_skipped(struct sim *sim, const struct row_run *run, const struct plan_version *v);
+void check_queued_too_long(struct sim *sim, const struct row_run *run,
+                           const struct plan_version *v);
+void check_concurrency(struct sim *sim, const struct batch *batch);
 void check_after_commit(struct sim *sim, const struct batch *batch);
 
 /* ---- at rest --------------------------------------------------------------------------------- */

@@ -138,6 +138,7 @@ static void write_runs(struct database *db, const struct batch *b)
         put_text(&row->params, from->params);
         put_text(&row->vars, from->vars);
         put_text(&row->retry_from, from->retry_from);
+        put_text(&row->key, from->concurrency_key);
         row->number = from->number;
         row->state = from->state;
         row->event = from->event;
@@ -262,6 +263,7 @@ static void write_moves(struct database *db, const struct batch *b)
         if (from->finished_us)
             row->finished_us = from->finished_us;
         row->done = machine_is_terminal(&MACHINE_RUN, row->state);
+        row->done_in = db->sim->counts.commits;
         sim_changed(db->sim);
     }
 }
@@ -403,7 +405,7 @@ void database_free(struct database *db)
     FREE_TABLE(db->tombstones, struct row_id, NULL);
     FREE_TABLE(db->events, struct row_event, row->envelope, row->verdicts);
     FREE_TABLE(db->runs, struct row_run, row->pipeline, row->version, row->name, row->experiment,
-               row->reason, row->trigger, row->params, row->vars, row->retry_from);
+               row->reason, row->trigger, row->params, row->vars, row->retry_from, row->key);
     FREE_TABLE(db->steps, struct row_step, row->worker, row->reason);
     FREE_TABLE(db->results, struct row_result, row->worker, row->reason, row->outputs, row->metrics,
                row->log);

@@ -26,13 +26,15 @@ struct row_event {
 
 struct row_run { /* run_live and run_done */
     struct uuid id;
-    char *pipeline, *version, *name, *experiment, *reason, *trigger, *params, *vars, *retry_from;
+    char *pipeline, *version, *name, *experiment, *reason, *trigger, *params, *vars, *retry_from,
+        *key;
     int64_t number;
     uint8_t state;
     struct uuid event, retry_of;
     int64_t created_us, started_us, cancelled_us, finished_us;
     int64_t born_at; /* of the simulation */
     bool done;
+    int64_t done_in; /* which commit */
     UT_hash_handle hh;
 };
 
@@ -111,6 +113,7 @@ struct database {
     int64_t epoch, tx_seq, beat, beat_epoch;
     struct proc *backend; /* whose connection is in the leader row */
     int64_t catalog_gen;
+    int64_t known_gen; /* of the catalog, by whoever makes the commit that is written */
     struct row_id *inbox, *tombstones;
     struct row_event *events;
     struct row_run *runs;
@@ -133,6 +136,7 @@ struct database {
         COMMIT_NOT_IN,
         COMMIT_LATE
     } next_commit;
+    int64_t late_gen;
     struct batch *late; /* on its way on a connection that is no more */
 };
 

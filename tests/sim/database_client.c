@@ -23,6 +23,7 @@ struct database_client {
     struct database *db;
     struct proc *proc;
     bool cut;
+    int64_t gen;     /* of the catalog that its process knows */
     bool terminated; /* a takeover killed the connection that commits: the next commit sees it */
     struct db_request *open;
     struct database_client *prev, *next;
@@ -159,10 +160,12 @@ static void do_beat(struct db_request *r)
     }
     r->db->beat++;
     lead_now(r);
+    r->leadership.catalog_gen = r->db->catalog_gen;
 }
 
 static void do_fetch(struct db_request *r)
 {
+    r->client->gen = r->db->catalog_gen;
     r->seen = mem_array(r->wanted.id_count + 1, sizeof *r->seen);
     r->tombstoned = mem_array(r->wanted.id_count + 1, sizeof *r->tombstoned);
     for (size_t i = 0; i < r->wanted.id_count; i++) {
@@ -194,6 +197,7 @@ static void hold_back(struct db_request *r)
     from->tx_seq = was.tx_seq;
     batch_free(db->late);
     db->late = taken;
+    db->late_gen = r->client->gen;
     commit_fails(r, DB_UNKNOWN);
     sim_at(db->sim, NULL, 30 * SEC, database_late_arrives, db); /* nobody asked */
 }
@@ -203,6 +207,7 @@ void database_late_arrives(void *arg)
     struct database *db = arg;
     struct batch *late = TAKE(db->late);
     if (late && !db->down && !db->sim->ending) {
+        db->known_gen = db->late_gen;
         bool in = database_commit(db, late);
         sim_note(db->sim, "database: a late commit comes and is %s", in ? "in" : "refused");
         db->sim->counts.late_commits++;
@@ -228,6 +233,7 @@ static void do_commit(struct db_request *r)
         commit_fails(r, what == COMMIT_NOT_IN ? DB_NOT_IN : DB_UNKNOWN);
         return;
     }
+    db->known_gen = r->client->gen;
     r->outcome = database_commit(db, r->batch) ? DB_COMMITTED : DB_FENCED;
     if (r->outcome == DB_COMMITTED && what == COMMIT_UNKNOWN_IN)
         commit_fails(r, DB_UNKNOWN);
@@ -252,6 +258,7 @@ static void act(struct db_request *r)
         do_beat(r);
         return;
     case CALL_LOAD:
+        r->client->gen = r->db->catalog_gen;
         r->snapshot = database_snapshot(r->db);
         return;
     case CALL_FETCH:
@@ -404,6 +411,7 @@ void database_kill(struct db *base)
     {
         bool reaches = r->call == CALL_COMMIT && !r->arrived && r->batch && !client->terminated &&
                        !unreachable(r) && rng_chance(&client->db->sim->rng, 0.5);
+        client->db->known_gen = client->gen;
         if (reaches) /* it was in the socket when the process died */
             database_commit(client->db, r->batch);
         DL_DELETE(client->open, r);

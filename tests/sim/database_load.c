@@ -72,6 +72,7 @@ static void add_run(const struct database *db, struct snapshot *s, const struct 
     row->vars = parsed(from->vars);
     row->retry_of = from->retry_of;
     row->retry_from = snapshot_text(s, from->retry_from);
+    row->concurrency_key = snapshot_text(s, from->key);
     row->created_us = from->created_us;
     row->started_us = from->started_us;
     row->cancelled_us = from->cancelled_us;

@@ -200,6 +200,7 @@ static void strike_scheduler(struct sim *sim, enum sim_fault fault)
         return;
     case FAULT_WALL_JUMP:
         s->wall_skew = rng_in(&sim->rng, -7200, 7200) * SEC;
+        sim->counts.wall_jumps++;
         return;
     case FAULT_DB_CUT:
         scheduler_cut(s, true, s->bus_cut);

@@ -263,8 +263,12 @@ static void apply(void *arg)
     struct sim *sim = arg;
     struct plan_pipeline *p =
         &sim->plan->pipelines[rng_in(&sim->rng, 0, sim->plan->pipeline_count - 1)];
+    if (p->applied_count == PLAN_APPLIED)
+        return;
     p->current = (int)rng_in(&sim->rng, 0, p->version_count - 1);
     p->gen = ++sim->db->catalog_gen;
+    p->applied[p->applied_count].gen = p->gen;
+    p->applied[p->applied_count++].version = p->current;
     sim_changed(sim);
     sim_note(sim, "apply: %s is now %.8s", p->name, p->versions[p->current].hash);
 }
@@ -321,6 +325,24 @@ static bool fits(const struct plan_pipeline *p, const struct sending *s)
     return strcmp(p->type, s->type) == 0 && s->n > p->over;
 }
 
+/* A run that was skipped when it came: its event says so. */
+static void check_verdict(struct sim *sim, const struct row_event *event, const struct row_run *run)
+{
+    char id[UUID_TEXT], *text;
+    const bool skipped = run->state == RUN_SKIPPED && strstr(run->reason, "go on or wait");
+    uuid_format(&run->id, id);
+    json_t *all = json_loads(event->verdicts, 0, NULL), *verdict;
+    size_t i;
+    json_array_foreach (all, i, verdict) {
+        const char *named = json_string_value(json_object_get(verdict, "run"));
+        text = (char *)(uintptr_t)json_string_value(json_object_get(verdict, "verdict"));
+        if (named && strcmp(named, id) == 0 && (strcmp(text, "skipped") == 0) != skipped)
+            sim_fail(sim, 1, "run %s is %s, and its event's verdict is %s", id,
+                     machine_state_name(&MACHINE_RUN, run->state), text);
+    }
+    json_decref(all);
+}
+
 static void check_event(struct sim *sim, const struct sending *s)
 {
     char id[UUID_TEXT];
@@ -331,9 +353,13 @@ static void check_event(struct sim *sim, const struct sending *s)
     for (int i = 0; i < sim->plan->pipeline_count; i++) {
         const struct plan_pipeline *p = &sim->plan->pipelines[i];
         int made = 0;
-        for (const struct row_run *run = sim->db->runs; run; run = run->hh.next)
-            made += uuid_compare(&run->event, &s->id) == 0 && uuid_is_nil(&run->retry_of) &&
-                    strcmp(run->pipeline, p->name) == 0;
+        for (const struct row_run *run = sim->db->runs; run; run = run->hh.next) {
+            const bool its = uuid_compare(&run->event, &s->id) == 0 &&
+                             uuid_is_nil(&run->retry_of) && strcmp(run->pipeline, p->name) == 0;
+            made += its;
+            if (its)
+                check_verdict(sim, event, run);
+        }
         bool paused, open;
         plan_was_paused(p, s->sent_at, event->taken_at, &paused, &open);
         if ((paused && made == 0) || (open && made == fits(p, s)))

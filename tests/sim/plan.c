@@ -85,6 +85,19 @@ void plan_step_program(struct rng *rng, struct plan_step *step)
         step->slots = 2;
 }
 
+static const char *const POLICIES[] = {"queue", "skip", "cancel_running", "latest_only"};
+
+static void concurrency_new(struct rng *rng, struct plan_version *v)
+{
+    if (rng_chance(rng, 0.4))
+        return;
+    v->limit = (int)rng_in(rng, 1, 2);
+    v->keyed = rng_chance(rng, 0.4);
+    v->policy = rng_chance(rng, 0.5) ? PLAN_QUEUE : (enum plan_policy)rng_in(rng, 0, 3);
+    if (rng_chance(rng, 0.2))
+        v->queued_us = rng_in(rng, 3, 40) * SEC;
+}
+
 static void write_pipeline(struct text *out, const struct plan_pipeline *p,
                            const struct plan_version *v)
 {
@@ -95,8 +108,11 @@ static void write_pipeline(struct text *out, const struct plan_pipeline *p,
     text_puts(out, "}\n");
     if (p->cron)
         text_puts(out, "  cron: {schedule: \"* * * * *\"}\n");
-    if (p->limit)
-        text_printf(out, "concurrency: {limit: %d}\n", p->limit);
+    if (v->limit)
+        text_printf(out, "concurrency: {limit: %d, policy: %s%s}\n", v->limit, POLICIES[v->policy],
+                    v->keyed ? ", key: \"${{ params.size % 2 }}\"" : "");
+    if (v->queued_us)
+        text_printf(out, "queue_timeout: %ds\n", (int)(v->queued_us / SEC));
     text_puts(out, "params:\n  size: {type: integer, default: 1}\n");
     plan_write_steps(out, v);
 }
@@ -126,6 +142,7 @@ static void compile(struct sim *sim, const struct plan_pipeline *p, struct plan_
 static void version_new(struct sim *sim, struct plan_pipeline *p)
 {
     struct plan_version *v = &p->versions[p->version_count++];
+    concurrency_new(&sim->rng, v);
     enum shape shape = (enum shape)rng_in(&sim->rng, 0, SHAPE_COUNT - 1);
     if (rng_chance(&sim->rng, 0.5)) {
         plan_shapes(&sim->rng, v);
@@ -147,9 +164,9 @@ struct plan *plan_new(struct sim *sim)
         snprintf(p->name, sizeof p->name, "p%d", i);
         snprintf(p->type, sizeof p->type, "dev.sim.%c", (char)('a' + rng_in(&sim->rng, 0, 1)));
         p->over = rng_chance(&sim->rng, 0.4) ? (int)rng_in(&sim->rng, 0, 4) : -1;
-        p->limit = rng_chance(&sim->rng, 0.5) ? (int)rng_in(&sim->rng, 1, 2) : 0;
         p->cron = rng_chance(&sim->rng, 0.3);
         p->gen = i + 1;
+        p->applied_count = 1; /* version 0, from the beginning */
         int versions = rng_chance(&sim->rng, 0.3) ? PLAN_VERSIONS : 1;
         while (p->version_count < versions)
             version_new(sim, p);
@@ -193,6 +210,19 @@ struct plan_version *plan_version_find(struct plan_pipeline *pipeline, const cha
         if (strcmp(pipeline->versions[v].hash, hash) == 0)
             return &pipeline->versions[v];
     return NULL;
+}
+
+int plan_limit_since(const struct plan_pipeline *p, int64_t gen)
+{
+    int most = 0;
+    for (int i = 0; i < p->applied_count; i++) {
+        const bool over = i + 1 < p->applied_count && p->applied[i + 1].gen <= gen;
+        const int limit = p->versions[p->applied[i].version].limit;
+        if (!over && limit == 0)
+            return INT32_MAX;
+        most = !over && limit > most ? limit : most;
+    }
+    return most;
 }
 
 int plan_step_find(const struct plan_version *version, const char *step)

@@ -13,6 +13,7 @@
 #define PLAN_BRANCHES  2
 #define PLAN_VERSIONS  3
 #define PLAN_PAUSES    6
+#define PLAN_APPLIED   8
 
 enum plan_kind {
     PLAN_RUN,
@@ -30,6 +31,8 @@ enum plan_rule {
     PLAN_ANY_SUCCEEDED,
     PLAN_NONE_FAILED
 };
+
+enum plan_policy { PLAN_QUEUE, PLAN_SKIP, PLAN_CANCEL_RUNNING, PLAN_LATEST_ONLY };
 
 struct plan_step {
     char label[8];
@@ -72,6 +75,10 @@ struct plan_step {
 
 struct plan_version {
     char hash[SHA256_HEX];
+    int limit;  /* runs at once; 0 = any */
+    bool keyed; /* of one parity of `size` */
+    enum plan_policy policy;
+    int64_t queued_us; /* how long a run may be queued; 0 = any */
     json_t *ir;
     struct plan_step steps[PLAN_STEPS];
     int step_count;
@@ -83,7 +90,11 @@ struct plan_pipeline {
     char name[16];
     struct plan_version versions[PLAN_VERSIONS];
     int version_count, current;
-    int limit;     /* runs at once; 0 = any */
+    struct {
+        int64_t gen;
+        int version;
+    } applied[PLAN_APPLIED]; /* which one was current from when on */
+    int applied_count;
     char type[24]; /* of the events that it wants */
     int over;      /* its filter: event.data.n > over; -1 = none */
     bool cron;
@@ -123,4 +134,6 @@ struct plan_pipeline *plan_find(struct plan *plan, const char *pipeline);
 void plan_was_paused(const struct plan_pipeline *pipeline, int64_t from, int64_t to, bool *paused,
                      bool *open);
 struct plan_version *plan_version_find(struct plan_pipeline *pipeline, const char *hash);
+/* How many runs may go on in a group, by any version that was current since catalog `gen`. */
+int plan_limit_since(const struct plan_pipeline *pipeline, int64_t gen);
 int plan_step_find(const struct plan_version *version, const char *step); /* -1 = none */

@@ -114,6 +114,7 @@ enum sim_action {
 };
 
 struct sim_counts {
+    int64_t wall_jumps;
     int64_t seeds, changes, commits, faults, runs, events, commands, attempts, duplicates;
     int64_t takeovers, unknown_commits, silences; /* attempts lost by a worker's silence */
     int64_t late_commits, housekeepings, trims, pauses, waits_ended, answers;
