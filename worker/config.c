@@ -44,6 +44,10 @@ static const struct config_key keys[] = {
      .help =
          "outputs of containers: mount (a folder of the worker's), copy (a volume, out of which "
          "they are copied), or auto: mount where the worker is root"},
+    {KEY(docker_copy_limit, "docker-copy-limit", CONFIG_SIZE), .fallback = "64GiB", .least = 1,
+     .most = INT64_MAX,
+     .help = "bytes that are copied out of one container: outputs by path, and all of them where "
+             "docker-outputs is copy; more fails the step"},
     {KEY(docker_network, "docker-network", CONFIG_STRING), .fallback = "default",
      .help = "network of containers whose step names none: none, default (the engine's), host, or "
              "a network's name"},

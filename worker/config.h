@@ -28,8 +28,9 @@ struct worker_config {
     char *listen;  /* health and metrics; NULL = none */
     int executor;  /* enum worker_executor */
     char *docker_host;
-    char *docker_certs;    /* NULL = plain */
-    int docker_outputs;    /* enum worker_outputs */
+    char *docker_certs; /* NULL = plain */
+    int docker_outputs; /* enum worker_outputs */
+    int64_t docker_copy_limit;
     char *docker_network;  /* of steps that name none */
     char *docker_networks; /* that steps may name, between commas */
     int64_t slots;         /* 0 = one a processor */

@@ -115,6 +115,7 @@ static int open_docker(struct worker *w, const struct executor_owner *owner, str
         .secrets = w->secrets,
         .copies = config->docker_outputs == WORKER_OUTPUTS_COPY ||
                   (config->docker_outputs == WORKER_OUTPUTS_AUTO && geteuid() != 0),
+        .copy_most = config->docker_copy_limit,
         .needed = config->executor == WORKER_EXECUTOR_DOCKER,
     };
     struct executor *docker = docker_executor_open(owner, &options, err);

@@ -45,6 +45,8 @@
     F(CONTAINER_CREATE_AFTER, "container-create-after", "worker")                                  \
     F(CONTAINER_START_BEFORE, "container-start-before", "worker")                                  \
     F(CONTAINER_START_AFTER, "container-start-after", "worker")                                    \
+    F(CONTAINER_COPIED_BEFORE, "container-copied-before", "worker")                                \
+    F(CONTAINER_COPIED_AFTER, "container-copied-after", "worker")                                  \
     F(CONTAINER_REMOVED_BEFORE, "container-removed-before", "worker")                              \
     F(CONTAINER_REMOVED_AFTER, "container-removed-after", "worker")                                \
     F(OUTPUT_STORED_BEFORE, "output-stored-before", "worker")                                      \

@@ -53,10 +53,38 @@ static void read_keys(struct front *f, size_t step)
     json_object_set_new(f->step[step].out, "container", out);
 }
 
+/* Such an output cannot be had from a process, so the step does not become one where no engine is.
+ */
+static void check_paths(struct front *f, size_t step)
+{
+    const struct front_step *s = &f->step[step];
+    struct err err = {0};
+    const char *name;
+    json_t *output;
+    json_object_foreach (json_object_get(s->out, "outputs"), name, output) {
+        const char *path = json_get_string(output, "path", NULL);
+        if (!path)
+            continue;
+        front_at_step(f, step, "outputs", name, "path", NULL);
+        if (!may_be_container(s))
+            front_problem(f,
+                          "path: is of containers; this step is none: give it an image, or leave "
+                          "path out and write to ${{ outputs.%s.path }}",
+                          name);
+        else if (strstr(path, "${{"))
+            front_problem(f, "path: is taken as it is; no expressions");
+        else if (container_output_path_check(path, &err) != 0)
+            front_problem(f, "%s", err.text);
+        else
+            json_object_set_new(s->out, "executor", json_string("docker"));
+    }
+}
+
 void front_container(struct front *f, size_t step)
 {
     const struct front_step *s = &f->step[step];
     read_keys(f, step);
+    check_paths(f, step);
     if (!may_be_container(s))
         return;
     check_literal(f, step, "image", image_check);

@@ -19,16 +19,20 @@ static json_t *output_of(const char *type, bool optional, int64_t list)
 
 static json_t *read_declared(struct front *f, const char *name, const json_t *value)
 {
+    json_t *path = json_object_get(value, "path");
     front_plain_name(f, "output", name);
     if (json_is_string(value)) {
         front_problem(f, "output %s: STEP.OUTPUT is for groups; a program's output is {type: …}",
                       name);
         return NULL;
     }
-    if (!front_spend(f, strlen(name)))
+    if (!front_spend(f, strlen(name) + json_string_length(path)))
         return NULL;
-    return output_of(json_get_string(value, "type", "artifact"),
-                     json_get_bool(value, "optional", false), 0);
+    json_t *out = output_of(json_get_string(value, "type", "artifact"),
+                            json_get_bool(value, "optional", false), 0);
+    if (path) /* held against its rules by front_container, which knows what runs the step */
+        json_object_set(out, "path", path);
+    return out;
 }
 
 static json_t *declared_outputs(struct front *f, size_t step)
@@ -53,12 +57,18 @@ static json_t *declared_outputs(struct front *f, size_t step)
 /* run, state, and what the other pipeline is said to give. */
 static json_t *start_outputs(struct front *f, size_t step)
 {
-    json_t *all = declared_outputs(f, step);
+    json_t *all = declared_outputs(f, step), *value;
+    const char *name;
     const json_t *start = json_object_get(f->step[step].source, "start");
     const bool waits = json_get_bool(start, "wait", true);
     front_at_step(f, step, "outputs", NULL);
     if (json_object_size(all) > 0 && !waits)
         front_problem(f, "outputs: a run that is not waited for gives none; leave out wait: false");
+    json_object_foreach (all, name, value) {
+        if (json_object_get(value, "path"))
+            front_problem(f, "output %s: path is of containers; a run gives its outputs by name",
+                          name);
+    }
     if (json_object_get(all, "run") || json_object_get(all, "state"))
         front_problem(f, "outputs: run and state are there already");
     json_object_set_new(all, "run", output_of("string", false, 0));

@@ -191,18 +191,37 @@ static bool has_dots(const char *path)
     return false;
 }
 
+static int path_check(const char *text, const char *key, struct err *err)
+{
+    if (text[0] != '/' || strlen(text) > CONTAINER_WORKDIR_MAX)
+        return err_set(err, LEAT_EINPUT, "%s: of a container is an absolute path of at most %d",
+                       key, CONTAINER_WORKDIR_MAX);
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+        if (*c < 0x20 || *c == 0x7f)
+            return err_set(err, LEAT_EINPUT, "%s: has a control character", key);
+    if (has_dots(text) || strstr(text, "//"))
+        return err_set(err, LEAT_EINPUT, "%s: has an empty part, '.' or '..'", key);
+    return 0;
+}
+
+int container_output_path_check(const char *text, struct err *err)
+{
+    static const char *const TAKEN[] = {"/proc", "/sys", "/dev", "/leat"};
+    if (path_check(text, "path", err) != 0)
+        return LEAT_EINPUT;
+    if (text[strlen(text) - 1] == '/')
+        return err_set(err, LEAT_EINPUT, "path: names a file or folder, without '/' at its end");
+    for (size_t i = 0; i < ARRAY_LEN(TAKEN); i++)
+        if (is_below(text, TAKEN[i]))
+            return err_set(err, LEAT_EINPUT, "path: no output comes out of %s", TAKEN[i]);
+    return 0;
+}
+
 int container_workdir_check(const char *text, struct err *err)
 {
     static const char *const TAKEN[] = {"/proc", "/sys", "/dev", "/leat/in", "/leat/secrets"};
-    if (text[0] != '/' || strlen(text) > CONTAINER_WORKDIR_MAX)
-        return err_set(err, LEAT_EINPUT,
-                       "workdir: of a container is an absolute path of at most %d",
-                       CONTAINER_WORKDIR_MAX);
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
-        if (*c < 0x20 || *c == 0x7f)
-            return err_set(err, LEAT_EINPUT, "workdir: has a control character");
-    if (has_dots(text) || strstr(text, "//"))
-        return err_set(err, LEAT_EINPUT, "workdir: has an empty part, '.' or '..'");
+    if (path_check(text, "workdir", err) != 0)
+        return LEAT_EINPUT;
     for (size_t i = 0; i < ARRAY_LEN(TAKEN); i++)
         if (is_below(text, TAKEN[i]))
             return err_set(err, LEAT_EINPUT, "workdir: no container begins in %s", TAKEN[i]);

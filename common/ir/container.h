@@ -27,5 +27,8 @@ int container_image_read(const char *text, struct container_image *out, struct e
 /* Absolute, no "." or ".." in it, no control character, not below what the kernel or Leat puts
  * there (/proc, /sys, /dev, /leat/in, /leat/secrets). */
 int container_workdir_check(const char *text, struct err *err);
+/* Of an output: the same, not the root itself, and not below /leat either, whose parts are Leat's.
+ */
+int container_output_path_check(const char *text, struct err *err);
 /* `none`, `default` (the engine's own), `host`, or a network's name. */
 int container_network_check(const char *text, struct err *err);

@@ -165,6 +165,7 @@ struct ir_output {
     enum ir_type type; /* of each element, when it is a list */
     bool optional;     /* it may be absent although the step succeeded */
     int32_t list;      /* how many lists are around it: one for each for_each; 0 = none */
+    const char *path;  /* where in its container the step leaves it; NULL = among its outputs */
 };
 
 struct ir_retry {

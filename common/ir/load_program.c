@@ -36,6 +36,7 @@ static void load_outputs(struct loader *l, const json_t *json, struct ir_step *s
         step->outputs[i].type =
             (enum ir_type)load_word(l, output, "type", IR_TYPE_NAMES, IR_ARTIFACT);
         step->outputs[i].optional = load_flag(l, output, "optional", false);
+        step->outputs[i].path = load_text(l, output, "path", false);
         step->outputs[i].list = (int32_t)load_int(l, output, "list", 0, IR_DEPTH_MAX, 0);
     }
 }

@@ -246,8 +246,9 @@ static void put_outputs(const struct build *b)
     b->start->outputs = arena_alloc(b->arena, (def->output_count + 1) * sizeof *b->start->outputs);
     b->start->outputs_count = def->output_count;
     for (size_t i = 0; i < def->output_count; i++)
-        b->start->outputs[i] = (struct order_output){
-            def->outputs[i].name, TYPE[def->outputs[i].type], def->outputs[i].optional};
+        b->start->outputs[i] =
+            (struct order_output){def->outputs[i].name, TYPE[def->outputs[i].type],
+                                  def->outputs[i].optional, def->outputs[i].path};
 }
 
 static int put_objects(const struct build *b, struct err *err)

@@ -71,15 +71,17 @@ static json_t *steps_seen(struct step_ref at)
     return steps;
 }
 
-/* {NAME: {"path": WORKSPACE/ATTEMPT/FOLDER/NAME}}; /leat/FOLDER/NAME in a container */
+/* {NAME: {"path": WORKSPACE/ATTEMPT/FOLDER/NAME}}; in a container /leat/FOLDER/NAME, or what the
+ * file says. */
 static void add_path(json_t *to, const struct attempt *a, const char *id, const char *folder,
-                     const char *name)
+                     const char *name, const char *said)
 {
     const struct ir_step *def = ref_ir(a->at);
     const bool container = order_executor_for(def, a->worker) == ORDER_START_EXECUTOR_DOCKER;
     cleanup_free char *path =
-        container ? mem_printf("/leat/%s/%s", folder, name)
-                  : mem_printf("%s/%s/%s/%s", a->worker->workspace, id, folder, name);
+        said        ? mem_string(said)
+        : container ? mem_printf("/leat/%s/%s", folder, name)
+                    : mem_printf("%s/%s/%s/%s", a->worker->workspace, id, folder, name);
     json_object_set_new(to, name, json_pack("{s:s}", "path", path));
 }
 
@@ -90,9 +92,9 @@ static json_t *paths_seen(const struct attempt *a, bool inputs)
     uuid_format(&a->id, id);
     json_t *paths = json_object();
     for (size_t i = 0; inputs && i < def->input_count; i++)
-        add_path(paths, a, id, "in", def->inputs[i].name);
+        add_path(paths, a, id, "in", def->inputs[i].name, NULL);
     for (size_t i = 0; !inputs && i < def->output_count; i++)
-        add_path(paths, a, id, "out", def->outputs[i].name);
+        add_path(paths, a, id, "out", def->outputs[i].name, def->outputs[i].path);
     return paths;
 }
 

@@ -171,9 +171,10 @@ static const struct field order_output_fields[] = {
     {.name = "name", .kind = FIELD_STRING, .offset = offsetof(struct order_output, name), .required = true, .least = INT64_MIN, .most = INT64_MAX},
     {.name = "type", .kind = FIELD_ENUM, .offset = offsetof(struct order_output, type), .required = true, .names = order_output_type_words, .least = INT64_MIN, .most = INT64_MAX},
     {.name = "optional", .kind = FIELD_BOOLEAN, .offset = offsetof(struct order_output, optional), .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "path", .kind = FIELD_STRING, .offset = offsetof(struct order_output, path), .least = INT64_MIN, .most = INT64_MAX},
 };
 
-const struct shape shape_order_output = {"order_output", sizeof(struct order_output), order_output_fields, 3};
+const struct shape shape_order_output = {"order_output", sizeof(struct order_output), order_output_fields, 4};
 
 static const char *const order_container_pull_words[] = {"", "if-missing", "always", "never", NULL};
 

@@ -147,6 +147,7 @@ struct order_output {
     const char *name;
     int type; /* enum order_output_type */
     bool optional;
+    const char *path; /* containers: where in it; absent = in the folder of outputs */
 };
 extern const struct shape shape_order_output;
 

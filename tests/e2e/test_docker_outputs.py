@@ -82,6 +82,40 @@ def test_what_is_no_output(leat, engine, script, said):
 
 
 
+@pytest.mark.parametrize("user", ["0:0", "1234:1234"])
+def test_outputs_by_path(leat, engine, user):
+    """A program that chooses its own places: a file, a folder, a value; the next steps get them as any other output."""
+    image = engine.image_with(f"leat.test/p{user[0]}", f"USER {user}", "ENV PATH=/bin")
+    name = f"by-path-{user[0]}"
+    done, shown, steps = pipeline(leat, name, {
+        "w": {"image": image, "command": ["/bin/sh", "-c", "mkdir -p /tmp/runs/best && echo weights > /tmp/runs/best/m.bin && "
+                                          "echo 0.25 > /tmp/runs/loss && echo $0", "${{ outputs.model.path }}"],
+              "outputs": {"model": {"path": "/tmp/runs/best/m.bin"}, "all": {"path": "/tmp/runs"},
+                          "loss": {"type": "number", "path": "/tmp/runs/loss"},
+                          "none": {"optional": True, "path": "/tmp/none"}}},
+        "c": {"image": image, "inputs": {"m": "w.model", "all": "w.all"},
+              "command": ["/bin/sh", "-c", "cat $LEAT_IN/m $LEAT_IN/all/best/m.bin; echo $0", "${{ steps.w.outputs.loss }}"]},
+        "p": {"inputs": {"m": "w.model"}, "command": ["sh", "-c", "cat $LEAT_IN/m"]}})
+    assert shown["state"] == "succeeded", str(shown) + leat.logs_tail()
+    assert leat.ok("logs", f"latest:{name}", "w") == "/tmp/runs/best/m.bin\n"
+    assert leat.ok("logs", f"latest:{name}", "c") == "weights\nweights\n0.25\n"
+    assert leat.ok("logs", f"latest:{name}", "p") == "weights\n"
+    nothing_left(leat, engine)
+
+
+@pytest.mark.parametrize("step,said", [
+    ({"command": ["x"], "outputs": {"m": {"path": "/m"}}}, "path: is of containers"),
+    ({"image": "i", "executor": "process", "outputs": {"m": {"path": "/m"}}}, "path: is of containers"),
+    ({"image": "i", "outputs": {"m": {"path": "/leat/out/m"}}}, "no output comes out of /leat"),
+    ({"image": "i", "outputs": {"m": {"path": "/a/../m"}}}, "'..'"),
+    ({"image": "i", "outputs": {"m": {"path": "m"}}}, "absolute path")])
+def test_paths_that_are_refused(leat, step, said):
+    file = leat.work / "paths.yaml"
+    file.write_text(json.dumps({"name": "paths", "steps": {"s": step}}))
+    done = leat.leat("validate", file)
+    assert done.returncode == 1 and said in done.stdout + done.stderr, done.stdout + done.stderr
+
+
 def test_arguments_and_environment_byte_for_byte(leat, engine):
     env = {f"ODD_{i}": text for i, text in enumerate(ODD)}
     script = ("for a in \"$@\"; do printf '%s\\0' \"$a\"; done > $LEAT_OUT/argv; cat /proc/self/environ > $LEAT_OUT/env; "

@@ -26,7 +26,7 @@
 
 static struct one_worker *o;
 static char *docker_flag;
-static const char *docker_flags[4];
+static const char *docker_flags[5]; /* ends with NULL */
 
 static inline int docker_setup(void **state)
 {
@@ -56,7 +56,7 @@ static inline int docker_teardown(void **state)
     one_worker_close(o);
     engine_remove_all("w1");
     free(docker_flag);
-    docker_flags[2] = NULL;
+    docker_flags[2] = docker_flags[3] = NULL;
     o = NULL;
     return 0;
 }

@@ -5,8 +5,8 @@ static void test_a_step_runs_in_a_container(void **state)
 {
     (void)state;
     NEEDS_ENGINE();
-    struct order_output outputs[] = {{"n", ORDER_OUTPUT_TYPE_INTEGER, false},
-                                     {"a", ORDER_OUTPUT_TYPE_ARTIFACT, false}};
+    struct order_output outputs[] = {{"n", ORDER_OUTPUT_TYPE_INTEGER, false, NULL},
+                                     {"a", ORDER_OUTPUT_TYPE_ARTIFACT, false, NULL}};
     struct order_env env[] = {{"ODD", "a b\"c'$(id)\\ \n\xe2\x80\xae end"}};
     json_t *event = json_pack("{s:s, s:{s:i}}", "id", "e1", "data", "a", 1);
     one_worker_start(o, NULL, docker_flags);

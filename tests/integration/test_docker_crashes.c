@@ -9,14 +9,17 @@
 
 /* Lines and bytes that are no text, and one of more than 16 KiB, over a second or two. */
 #define WRITES                                                                                     \
-    "echo $LEAT_ATTEMPT_ID >> /leat/out/ledger; i=0; while [ $i -lt 8 ]; do i=$((i+1)); "          \
+    "echo $LEAT_ATTEMPT_ID >> /leat/out/ledger; mkdir -p /tmp/elsewhere; "                         \
+    "echo $LEAT_ATTEMPT_ID >> /tmp/elsewhere/told; i=0; while [ $i -lt 8 ]; do i=$((i+1)); "       \
     "echo line $i; printf 'a\\000b\\377\\n'; sleep 0.1; done; "                                    \
     "head -c 40000 /dev/zero | tr '\\000' x; echo; printf end"
 
 static void order_ledger(int attempt)
 {
-    struct order_output outputs[] = {{"ledger", ORDER_OUTPUT_TYPE_ARTIFACT, false}};
-    order_container(attempt, WRITES, (struct order_start){.outputs = outputs, .outputs_count = 1});
+    struct order_output outputs[] = {
+        {"ledger", ORDER_OUTPUT_TYPE_ARTIFACT, false, NULL},
+        {"told", ORDER_OUTPUT_TYPE_STRING, false, "/tmp/elsewhere/told"}};
+    order_container(attempt, WRITES, (struct order_start){.outputs = outputs, .outputs_count = 2});
 }
 
 static struct text expected_log(void)
@@ -39,6 +42,7 @@ static void assert_once(int attempt)
         print_message("attempt %d: %s\n", attempt, s->reason);
     assert_int_equal(s->outcome, REPORT_RESULT_OUTCOME_SUCCEEDED);
     assert_int_equal(json_get_int(json_object_get(s->outputs, "ledger"), "size", 0), LEDGER_LINE);
+    assert_int_equal(strlen(json_get_string(s->outputs, "told", "")), LEDGER_LINE - 1);
     struct text want = expected_log(), log = docker_log(attempt);
     assert_int_equal(log.len, want.len);
     assert_memory_equal(log.data, want.data, want.len);
@@ -61,7 +65,8 @@ static void test_worker_dies_at_each_failpoint(void **state)
         {"exit-seen-before", false},        {"exit-seen-after", false},
         {"log-closed-before", false},       {"output-stored-after", false},
         {"report-publish-after", false},    {"container-removed-before", false},
-        {"container-removed-after", false},
+        {"container-removed-after", false}, {"container-copied-before", false},
+        {"container-copied-after", false},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const int attempt = (int)i * 2 + 1;

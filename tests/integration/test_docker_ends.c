@@ -152,7 +152,7 @@ static void test_live_restore(void **state)
 {
     (void)state;
     NEEDS_ENGINE();
-    struct order_output outputs[] = {{"ledger", ORDER_OUTPUT_TYPE_ARTIFACT, false}};
+    struct order_output outputs[] = {{"ledger", ORDER_OUTPUT_TYPE_ARTIFACT, false, NULL}};
     struct order_start start = {.outputs = outputs, .outputs_count = 1};
     engine_service("down");
     engine_service_with("up", "live_restore=true");

@@ -73,8 +73,8 @@ static void order_step(int attempt)
              "sleep 0.1; done; printf 42 > $LEAT_OUT/n; printf data > $LEAT_OUT/a",
              o->dir);
     const char *argv[] = {"sh", "-c", script};
-    struct order_output outputs[] = {{"n", ORDER_OUTPUT_TYPE_INTEGER, false},
-                                     {"a", ORDER_OUTPUT_TYPE_ARTIFACT, false}};
+    struct order_output outputs[] = {{"n", ORDER_OUTPUT_TYPE_INTEGER, false, NULL},
+                                     {"a", ORDER_OUTPUT_TYPE_ARTIFACT, false, NULL}};
     struct order_start start = {.executor = ORDER_START_EXECUTOR_PROCESS,
                                 .argv = argv,
                                 .argv_count = 3,

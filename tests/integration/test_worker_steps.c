@@ -147,10 +147,10 @@ static void test_outputs_metrics_log_and_environment(void **state)
         "printf leaf > tree/leaf; printf "
         "'{\"name\":\"a\",\"value\":1}\\n{\"name\":\"a\",\"value\":2.5}"
         "\\n' > \"$LEAT_METRICS\"; env | sort; cat \"$LEAT_EVENT\" | tr -d ' \\n'; echo oops >&2"};
-    struct order_output outputs[] = {{"rmse", ORDER_OUTPUT_TYPE_NUMBER, false},
-                                     {"model", ORDER_OUTPUT_TYPE_ARTIFACT, false},
-                                     {"tree", ORDER_OUTPUT_TYPE_ARTIFACT, false},
-                                     {"extra", ORDER_OUTPUT_TYPE_STRING, true}};
+    struct order_output outputs[] = {{"rmse", ORDER_OUTPUT_TYPE_NUMBER, false, NULL},
+                                     {"model", ORDER_OUTPUT_TYPE_ARTIFACT, false, NULL},
+                                     {"tree", ORDER_OUTPUT_TYPE_ARTIFACT, false, NULL},
+                                     {"extra", ORDER_OUTPUT_TYPE_STRING, true, NULL}};
     struct order_env env[] = {{"MINE", "a'b $(c)"}};
     cleanup_json json_t *event = json_pack("{s:s, s:{s:i}}", "id", "e", "data", "x", 1);
     struct order_start start = {.executor = ORDER_START_EXECUTOR_PROCESS,
@@ -199,7 +199,7 @@ static void test_outputs_metrics_log_and_environment(void **state)
 static void finish_with_output(int attempt, const char *script, int type, const char *expected)
 {
     const char *argv[] = {"sh", "-c", script};
-    struct order_output outputs[] = {{"out", type, false}};
+    struct order_output outputs[] = {{"out", type, false, NULL}};
     struct order_start start = {.executor = ORDER_START_EXECUTOR_PROCESS,
                                 .argv = argv,
                                 .argv_count = 3,

@@ -47,7 +47,7 @@ static void finish(struct collecting *c, const struct err *err)
 
 static char *path_of(const struct collecting *c, const struct order_output *out)
 {
-    cleanup_free char *inside = mem_printf("out/%s", out->name);
+    cleanup_free char *inside = mem_printf("%s/%s", out->path ? EXECUTOR_TAKEN : "out", out->name);
     return attempt_path(c->attempt, inside);
 }
 
@@ -117,7 +117,7 @@ static int put_artifact(struct collecting *c, const struct order_output *out, st
 {
     cleanup_free char *path = path_of(c, out);
     struct stat st;
-    if (lstat(path, &st) != 0 && errno == ENOENT)
+    if (lstat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR))
         return err_set(err, LEAT_ENOTFOUND, "%s does not exist", path);
     if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
         return err_set(err, LEAT_EINPUT, "%s is neither a file nor a folder", path);
@@ -162,7 +162,8 @@ static void go_on(struct collecting *c)
 void outputs_collect(struct attempt *a,
                      void (*done)(struct attempt *a, json_t *outputs, const struct err *err))
 {
-    static const struct order_output manifest = {"manifest", ORDER_OUTPUT_TYPE_ARTIFACT, false};
+    static const struct order_output manifest = {"manifest", ORDER_OUTPUT_TYPE_ARTIFACT, false,
+                                                 NULL};
     const struct order_start *start = a->order.start;
     const bool pins = start->executor == ORDER_START_EXECUTOR_OBJECTS;
     struct collecting *c = mem_alloc(sizeof *c);

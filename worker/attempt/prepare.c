@@ -175,6 +175,10 @@ static int launch_program(struct attempt *a, struct executor_spec *spec, const c
 
 static int launch_process(struct attempt *a, struct executor_spec *spec, struct err *err)
 {
+    for (size_t i = 0; i < a->order.start->outputs_count; i++)
+        if (a->order.start->outputs[i].path)
+            return err_set(err, LEAT_EINPUT, "output %s: path is of containers",
+                           a->order.start->outputs[i].name);
     cleanup_free char *workdir = workdir_of(a);
     return launch_program(a, spec, workdir, err);
 }
@@ -228,6 +232,16 @@ static size_t list_mounts(const struct attempt *a, char *sources[MOUNTS],
     return n;
 }
 
+/* The outputs that are somewhere else in the container. */
+static size_t list_takes(const struct order_start *start, struct executor_take *takes)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < start->outputs_count; i++)
+        if (start->outputs[i].path)
+            takes[n++] = (struct executor_take){start->outputs[i].name, start->outputs[i].path};
+    return n;
+}
+
 static enum executor_pull pull_of(int pull)
 {
     return pull == ORDER_CONTAINER_PULL_ALWAYS  ? PULL_ALWAYS
@@ -244,6 +258,8 @@ static int launch_container(struct attempt *a, struct executor_spec *spec, struc
     struct executor_mount mounts[MOUNTS];
     char run[UUID_TEXT];
     uuid_format(&start->run, run);
+    cleanup_free struct executor_take *takes = mem_array(start->outputs_count, sizeof *takes);
+    const size_t take_count = list_takes(start, takes);
     const struct executor_container container = {
         .command = (size_t)(start->command > 0 ? start->command : 0),
         .pull = pull_of(c->pull),
@@ -257,7 +273,9 @@ static int launch_container(struct attempt *a, struct executor_spec *spec, struc
         .login = a->login,
         .run = run,
         .step = start->step,
-        .outputs = start->outputs_count > 0,
+        .outputs = start->outputs_count > take_count,
+        .takes = takes,
+        .take_count = take_count,
         .mounts = mounts,
         .mount_count = list_mounts(a, sources, mounts),
     };

@@ -30,6 +30,13 @@ struct executor_mount {
     bool bound; /* also where what it writes is copied out at its end */
 };
 
+/* Something of the container's own that is wanted when it has ended. */
+struct executor_take {
+    const char *name; /* what it becomes: WORKSPACE/ATTEMPT/EXECUTOR_TAKEN/NAME; one segment */
+    const char *path; /* in the container, absolute; a file or a folder */
+};
+#define EXECUTOR_TAKEN "taken"
+
 struct executor_container {
     size_t command; /* so many of argv replace the image's entry point; 0 = it stays */
     enum executor_pull pull;
@@ -40,7 +47,9 @@ struct executor_container {
     bool read_only;         /* the image's files */
     const char *login;      /* USER:PASSWORD of the registry; NULL = none; wiped by the caller */
     const char *run, *step; /* for people who look at labels */
-    bool outputs;           /* it leaves more than metrics */
+    bool outputs;           /* it leaves more than metrics among its outputs */
+    const struct executor_take *takes;
+    size_t take_count;
     const struct executor_mount *mounts;
     size_t mount_count;
 };
@@ -127,6 +136,7 @@ struct docker_options {
     const char *networks;             /* that steps may name, between commas */
     const char *workspaces, *secrets; /* nothing else is mounted */
     bool copies;                      /* outputs are copied out of containers, not mounted */
+    int64_t copy_most;                /* bytes out of one container */
     bool needed; /* `ready` waits for the engine; else, when nothing is held, for a moment only */
 };
 /* NULL with LEAT_EINPUT when an option is wrong. */

@@ -26,6 +26,7 @@ struct row {
     const char *mount, *target; /* NULL = none */
     int64_t memory, shm, pids;
     double cpu;
+    const char *take;
     const char *refused; /* part of the reason; NULL = taken */
 };
 
@@ -128,6 +129,13 @@ static const struct row rows[] = {
     {.image = "i", .cpu = 0.5},
     {.image = "i", .cpu = -1, .refused = "negative"},
     {.image = "i", .cpu = (double)NAN, .refused = "negative"},
+    /* outputs elsewhere in the container */
+    {.image = "i", .take = "/opt/model"},
+    {.image = "i", .take = "/leat/out/x", .refused = "no path"},
+    {.image = "i", .take = "/proc/self/environ", .refused = "no path"},
+    {.image = "i", .take = "/a/../../etc/shadow", .refused = "no path"},
+    {.image = "i", .take = "relative", .refused = "no path"},
+    {.image = "i", .take = "/", .refused = "no path"},
 };
 
 static void what_is_taken_and_refused(void **state)
@@ -138,7 +146,10 @@ static void what_is_taken_and_refused(void **state)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const struct row *r = &rows[i];
         const struct executor_mount mount = {.source = r->mount, .target = r->target};
+        const struct executor_take take = {"m", r->take};
         const struct executor_container c = {.command = 1,
+                                             .takes = &take,
+                                             .take_count = r->take != NULL,
                                              .network = r->network,
                                              .cpu = r->cpu,
                                              .memory = r->memory,
@@ -252,11 +263,18 @@ static void where_outputs_lie(void **state)
         assert_string_equal(json_string_value(json_pointer(body, "/HostConfig/Mounts/0/Target")),
                             users[i].root ? "/leat/out" : "/leat");
     }
+    const struct executor_take takes[] = {{"m", "/opt/m"}, {"n", "/n"}};
+    c.takes = takes;
+    c.take_count = 2;
+    cleanup_json json_t *taken = body_make(&spec, &site, 0);
+    assert_string_equal(body_label(taken, LABEL_TAKES), "{\"m\":\"/opt/m\",\"n\":\"/n\"}");
+    c.take_count = 0;
     c.outputs = false;
     cleanup_json json_t *metrics = body_make(&spec, &copies, 0);
     assert_int_equal(body_outputs_of(body_label(metrics, LABEL_OUTPUTS)), OUTPUTS_METRICS);
     cleanup_json json_t *mounted = body_make(&spec, &site, 0);
     assert_int_equal(body_outputs_of(body_label(mounted, LABEL_OUTPUTS)), OUTPUTS_MOUNTED);
+    assert_string_equal(body_label(mounted, LABEL_TAKES), "");
     assert_int_equal(body_outputs_of("of a later version"), OUTPUTS_COPIED);
 }
 

@@ -8,6 +8,7 @@
 #include "common/ir/container.h"
 #include "common/text/json.h"
 #include "worker/attempt/environment.h"
+#include "worker/attempt/files.h"
 
 #define ARGV_BYTES (256 * 1024) /* argv and environment, as for processes */
 /* The engine's log is read as it grows and kept until the result is acknowledged. Rotation must not
@@ -65,6 +66,16 @@ static int check_mounts(const struct executor_container *c, const struct body_si
     return 0;
 }
 
+static int check_takes(const struct executor_container *c, struct err *err)
+{
+    for (size_t i = 0; i < c->take_count; i++)
+        if (!file_name_ok(c->takes[i].name) ||
+            container_output_path_check(c->takes[i].path, err) != 0)
+            return err_set(err, LEAT_EINPUT, "output %.100s: %.4200s is no path of one",
+                           c->takes[i].name, c->takes[i].path);
+    return 0;
+}
+
 static int check_sizes(const struct executor_spec *spec, struct err *err)
 {
     size_t bytes = 0;
@@ -101,6 +112,8 @@ int body_check(const struct executor_spec *spec, const struct body_site *site, s
         check_network(c, site, err) != 0 || check_mounts(c, site, err) != 0)
         return LEAT_EINPUT;
     if (spec->workdir[0] && container_workdir_check(spec->workdir, err) != 0)
+        return LEAT_EINPUT;
+    if (check_takes(c, err) != 0)
         return LEAT_EINPUT;
     if (c->command > 0 && (!spec->argv[0] || !spec->argv[0][0]))
         return err_set(err, LEAT_EINPUT, "command: the program's name is empty");
@@ -191,20 +204,31 @@ static json_t *host_config(const struct executor_spec *spec, const struct body_s
     return host;
 }
 
+/* NULL = none. */
+static char *takes_text(const struct executor_container *c)
+{
+    cleanup_json json_t *takes = json_object();
+    for (size_t i = 0; i < c->take_count; i++)
+        json_object_set_new(takes, c->takes[i].name, json_string(c->takes[i].path));
+    return c->take_count > 0 ? json_write(takes) : NULL;
+}
+
 static json_t *labels(const struct executor_spec *spec, const struct body_site *site,
                       int64_t log_base)
 {
     char id[UUID_TEXT];
     uuid_format(&spec->attempt, id);
     cleanup_free char *base = mem_printf("%lld", (long long)log_base);
+    cleanup_free char *takes = takes_text(spec->container);
     const enum body_outputs outputs = !site->copies              ? OUTPUTS_MOUNTED
                                       : spec->container->outputs ? OUTPUTS_COPIED
                                                                  : OUTPUTS_METRICS;
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", LABEL_CLUSTER, site->cluster,
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s*}", LABEL_CLUSTER, site->cluster,
                      LABEL_WORKER, site->worker, LABEL_RUN,
                      spec->container->run ? spec->container->run : "", LABEL_STEP,
                      spec->container->step ? spec->container->step : "", LABEL_ATTEMPT, id,
-                     LABEL_LOG, base, LABEL_IMAGE, spec->image, LABEL_OUTPUTS, OUTPUTS[outputs]);
+                     LABEL_LOG, base, LABEL_IMAGE, spec->image, LABEL_OUTPUTS, OUTPUTS[outputs],
+                     LABEL_TAKES, takes);
 }
 
 json_t *body_make(const struct executor_spec *spec, const struct body_site *site, int64_t log_base)

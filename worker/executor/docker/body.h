@@ -20,6 +20,7 @@
 #define LABEL_ATTEMPT "dev.leat.attempt"
 #define LABEL_IMAGE   "dev.leat.image"   /* as the step names it; containers are made by its id */
 #define LABEL_OUTPUTS "dev.leat.outputs" /* enum body_outputs */
+#define LABEL_TAKES   "dev.leat.takes"   /* {NAME: PATH} of executor_take, as JSON; absent = none */
 #define LABEL_LOG     "dev.leat.log" /* bytes of the attempt's log that are not the container's */
 
 /* How outputs come out, by the words of LABEL_OUTPUTS. */

@@ -23,6 +23,7 @@ struct bring {
     struct part *parts;
     size_t count, next;     /* the one on its way */
     int fd;                 /* of the archive; -1 = none */
+    int64_t most, left;     /* bytes */
     bool unpacking, closed; /* a thread has it: freed when it is back */
     struct err err;         /* code 0 = none */
     bring_done_fn *done;
@@ -62,8 +63,10 @@ static void work(void *arg)
 {
     struct bring *b = arg;
     const struct part *part = &b->parts[b->next];
-    const struct unpack_place to = {
-        .top = strrchr(part->from, '/') + 1, .folder = part->folder, .name = part->name};
+    const struct unpack_place to = {.top = strrchr(part->from, '/') + 1,
+                                    .folder = part->folder,
+                                    .name = part->name,
+                                    .most = b->most};
     unpack(b->fd, &to, &b->err);
 }
 
@@ -98,6 +101,11 @@ static bool on_piece(void *arg, int status, const void *data, size_t len)
 {
     struct bring *b = arg;
     (void)status;
+    if ((b->left -= (int64_t)len) < 0) {
+        err_set(&b->err, LEAT_ELIMIT, "they have more than %lld bytes (docker-copy-limit)",
+                (long long)b->most);
+        return false;
+    }
     for (const char *at = data; len > 0;) {
         const ssize_t n = write(b->fd, at, len);
         if (n < 0 && errno == EINTR)
@@ -167,6 +175,7 @@ struct bring *bring_open(const struct bring_site *site, bring_done_fn *done, voi
         b->parts[i] = (struct part){.from = mem_string(site->parts[i].from),
                                     .folder = mem_string(site->parts[i].folder),
                                     .name = mem_string(site->parts[i].name)};
+    b->most = b->left = site->most;
     b->fd = -1;
     b->done = done;
     b->arg = arg;

@@ -17,6 +17,7 @@ struct bring_site {
     const char *name; /* of the container */
     const struct bring_part *parts;
     size_t count;
+    int64_t most; /* bytes of all archives together; more is LEAT_ELIMIT */
 };
 
 /* `err`: LEAT_ENOTFOUND = there is no such container; LEAT_EUNREACHABLE = the engine has gone. What

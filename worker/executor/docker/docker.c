@@ -178,7 +178,7 @@ static int docker_start(struct executor *ex, const struct executor_spec *spec, s
     job->state = CONTAINER_CREATING; /* where a new one begins; an adopted one is unknown */
     job->body = body_make(spec, &d->site, 0);
     job->pull = spec->container->pull;
-    job->outputs = body_outputs_of(body_label(job->body, LABEL_OUTPUTS));
+    job_outputs(job, json_get_object(job->body, "Labels"));
     job->login = mem_string(spec->container->login);
     job_begin(job);
     return 0;
@@ -297,13 +297,13 @@ struct executor *docker_executor_open(const struct executor_owner *owner,
     d->workspace = mem_string(options->workspaces);
     d->secrets = mem_string(options->secrets);
     d->needed = options->needed;
-    d->copies = options->copies;
+    d->copy_most = options->copy_most;
     d->site = (struct body_site){.worker = d->worker,
                                  .network = d->network,
                                  .networks = d->networks,
                                  .workspace = d->workspace,
                                  .secrets = d->secrets,
-                                 .copies = d->copies};
+                                 .copies = options->copies};
     cleanup_free char *label = mem_printf(LABEL_WORKER "=%s", d->worker);
     const struct engine_site site = {options->host, options->certs, label};
     if (engine_open(owner->loop, &site, &events, d, &d->engine, err) != 0) {

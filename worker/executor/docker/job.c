@@ -64,6 +64,7 @@ void job_free(struct job *job)
     job_quiet(job);
     job_wipe_login(job);
     json_decref(job->body);
+    json_decref(job->takes);
     free(job->image);
     free(job->log_path);
     free(job->reason);
@@ -138,6 +139,14 @@ static bool is_ours(const struct job *job, const json_t *json)
            strcmp(json_get_string(labels, LABEL_WORKER, ""), job->docker->worker) == 0;
 }
 
+void job_outputs(struct job *job, const json_t *labels)
+{
+    const char *takes = json_get_string(labels, LABEL_TAKES, NULL);
+    job->outputs = body_outputs_of(json_get_string(labels, LABEL_OUTPUTS, "mounted"));
+    json_decref(job->takes);
+    job->takes = takes ? json_read(takes, strlen(takes), NULL, NULL) : NULL;
+}
+
 static bool has_volume_to_open(const json_t *json)
 {
     size_t i;
@@ -155,7 +164,7 @@ static void learn(struct job *job, const json_t *json)
     long long base = 0;
     text_to_int(json_get_string(labels, LABEL_LOG, "0"), 0, INT64_MAX / 2, &base);
     job->log_base = base;
-    job->outputs = body_outputs_of(json_get_string(labels, LABEL_OUTPUTS, "mounted"));
+    job_outputs(job, labels);
     job->opens = has_volume_to_open(json);
     if (!job->image_id) {
         job->image_id = mem_string(json_get_string(json, "Image", ""));

@@ -36,9 +36,10 @@ struct job {
     int64_t log_limit, timeout_us, grace_us, fuse_slack_us;
     int64_t log_base;
     enum body_outputs outputs;
-    bool opens;  /* a folder for all has to be put into its volume */
-    bool opened; /* and was */
-    bool pulled; /* by this job: no second time */
+    json_t *takes; /* {NAME: PATH}; NULL = none */
+    bool opens;    /* a folder for all has to be put into its volume */
+    bool opened;   /* and was */
+    bool pulled;   /* by this job: no second time */
     /* What goes on. */
     struct engine_call *call; /* at most one of look, create, start, kill, remove */
     struct pull *pull_now;
@@ -80,8 +81,8 @@ struct docker_executor {
     bool ready;           /* and so was told */
     bool settled;         /* what the worker does not know may be removed */
     bool needed;
-    bool copies; /* of new ones */
-    char *why;   /* the engine is away; NULL = it is there */
+    int64_t copy_most;
+    char *why; /* the engine is away; NULL = it is there */
     struct loop_timer patience, sweep;
     struct engine_call *sweep_call;
 };
@@ -92,8 +93,9 @@ void job_free(struct job *job);
 void job_look(struct job *job); /* asks the engine what has become of it, and goes on from there */
 void job_event(struct job *job, const struct engine_event *event);
 void job_engine_down(struct job *job);
-void job_move(struct job *job, int state); /* to the state it is in as well */
-void job_quiet(struct job *job);           /* drops what goes on */
+void job_outputs(struct job *job, const json_t *labels); /* how they come out */
+void job_move(struct job *job, int state);               /* to the state it is in as well */
+void job_quiet(struct job *job);                         /* drops what goes on */
 void job_wipe_login(struct job *job);
 /* Its one call at a time. Whoever is answered says first that it came back: true = somebody wants
  * to look meanwhile. */

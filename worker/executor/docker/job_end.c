@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/http/url.h"
@@ -71,11 +72,13 @@ static void bring_again(void *arg)
 }
 
 /* An engine that is away is waited for; one that refuses is asked again for a while. */
-static void on_brought(void *arg, const struct err *err)
+static void on_brought(void *arg, const struct err *given)
 {
     struct job *job = arg;
-    bring_close(TAKE(job->bring));
+    const struct err told = given ? *given : (struct err){0}, *err = given ? &told : NULL;
+    bring_close(TAKE(job->bring)); /* and what was given */
     if (!err) {
+        failpoint_hit(FAILPOINT_CONTAINER_COPIED_AFTER);
         tell(job);
         return;
     }
@@ -98,27 +101,59 @@ static void on_brought(void *arg, const struct err *err)
     }
 }
 
+struct parts {
+    struct bring_part *list;
+    size_t count;
+    char *out, *taken; /* folders */
+};
+
+/* A step that failed has left metrics at most. */
+static struct parts parts_of(const struct job *job)
+{
+    char id[UUID_TEXT];
+    uuid_format(&job->attempt, id);
+    const char *work = job->docker->workspace;
+    const bool failed = job->exit.exit_code != 0;
+    struct parts p = {.list = mem_array(json_object_size(job->takes) + 1, sizeof *p.list),
+                      .out = mem_printf("%s/%s/out", work, id),
+                      .taken = mem_printf("%s/%s/" EXECUTOR_TAKEN, work, id)};
+    if (job->outputs == OUTPUTS_COPIED && !failed)
+        p.list[p.count++] = (struct bring_part){CONTAINER_OUT, p.out, NULL};
+    else if (job->outputs != OUTPUTS_MOUNTED)
+        p.list[p.count++] =
+            (struct bring_part){CONTAINER_OUT "/" CONTAINER_METRICS, p.out, CONTAINER_METRICS};
+    const char *name;
+    json_t *path;
+    if (!failed)
+        json_object_foreach (job->takes, name, path)
+            p.list[p.count++] = (struct bring_part){json_string_value(path), p.taken, name};
+    return p;
+}
+
 static void bring(struct job *job)
 {
     const struct docker_executor *d = job->docker;
-    char id[UUID_TEXT];
-    uuid_format(&job->attempt, id);
-    cleanup_free char *folder = mem_printf("%s/%s/out", d->workspace, id);
-    const struct bring_part all = {CONTAINER_OUT, folder, NULL},
-                            metrics = {CONTAINER_OUT "/" CONTAINER_METRICS, folder,
-                                       CONTAINER_METRICS};
+    struct parts p = parts_of(job);
     const struct bring_site site = {.engine = d->engine,
                                     .loop = d->owner.loop,
                                     .name = job->name,
-                                    .parts = job->outputs == OUTPUTS_METRICS ? &metrics : &all,
-                                    .count = 1};
-    job->bring = bring_open(&site, on_brought, job);
+                                    .parts = p.list,
+                                    .count = p.count,
+                                    .most = d->copy_most};
+    failpoint_hit(FAILPOINT_CONTAINER_COPIED_BEFORE);
+    if (p.count > 0)
+        job->bring = bring_open(&site, on_brought, job);
+    else
+        tell(job);
+    free(p.list);
+    free(p.out);
+    free(p.taken);
 }
 
 /* All but how it ended is told when its outputs are in the attempt's folder. */
 static void bring_or_tell(struct job *job)
 {
-    if (job->outputs != OUTPUTS_MOUNTED && !job->lost)
+    if (!job->lost)
         bring(job);
     else
         tell(job);
