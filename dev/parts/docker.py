@@ -1,5 +1,6 @@
 """Debian's Docker engine in a folder of its own: own socket, own containerd, no bridge, no iptables, so containers have
-the networks `none` and `host`. Needs root. It has one small image, IMAGE: busybox, linked statically."""
+the networks `none` and `host`. Needs root. It has one small image, IMAGE: busybox, linked statically. Setting `tls`: it
+listens on DOCKER_TLS too, for clients with a certificate of its authority; DOCKER_CERTS has one."""
 import contextlib
 import http.client
 import os
@@ -9,7 +10,7 @@ import socket
 import subprocess
 import tarfile
 
-from .base import BasePart, PartError
+from .base import BasePart, PartError, command
 
 
 def plain(entry):
@@ -18,11 +19,32 @@ def plain(entry):
     return entry
 
 
+def authority(folder):
+    """ca.pem and ca-key.pem."""
+    folder.mkdir(parents=True)
+    command("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", "/CN=Leat test authority",
+            "-keyout", folder / "ca-key.pem", "-out", folder / "ca.pem")
+
+
+def certificate(folder, name, to, usage, more=""):
+    """to/cert.pem and to/key.pem by folder's authority, and its ca.pem beside them."""
+    to.mkdir(parents=True)
+    (to / "extensions").write_text(f"extendedKeyUsage={usage}\n{more}")
+    command("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", to / "key.pem",
+            "-out", to / "request.pem")
+    command("openssl", "x509", "-req", "-days", "3650", "-in", to / "request.pem", "-CA", folder / "ca.pem",
+            "-CAkey", folder / "ca-key.pem", "-CAcreateserial", "-extfile", to / "extensions", "-out", to / "cert.pem")
+    shutil.copy2(folder / "ca.pem", to)
+    for file in to.iterdir():
+        file.chmod(0o644)  # of a test, for daemons that run as another user
+
+
 class Part(BasePart):
     name, about = "docker", "dockerd (Debian's docker.io)"
+    ports = ("tls",)
     version = "2"
     stop_seconds = 30
-    defaults = {"live_restore": "false", "insecure_registry": ""}
+    defaults = {"live_restore": "false", "insecure_registry": "", "tls": "false"}
     image = "leat.test/busybox:1"
 
     @property
@@ -30,7 +52,20 @@ class Part(BasePart):
         return self.folder / "docker.sock"
 
     def addresses(self):
-        return {"DOCKER_HOST": f"unix://{self.socket}", "IMAGE": self.image}
+        tls = {"DOCKER_TLS": f"tcp://127.0.0.1:{self.port('tls')}", "DOCKER_CERTS": self.folder / "tls/client"}
+        return {"DOCKER_HOST": f"unix://{self.socket}", "IMAGE": self.image,
+                **(tls if self.settings["tls"] == "true" else {})}
+
+    def tls_flags(self):
+        folder = self.folder / "tls"
+        if self.settings["tls"] != "true":
+            return []
+        if not folder.exists():
+            authority(folder)
+            certificate(folder, "engine", folder / "engine", "serverAuth", "subjectAltName=IP:127.0.0.1\n")
+            certificate(folder, "worker", folder / "client", "clientAuth")
+        return ["--host", f"tcp://127.0.0.1:{self.port('tls')}", "--tlsverify", "--tlscacert", folder / "ca.pem",
+                "--tlscert", folder / "engine/cert.pem", "--tlskey", folder / "engine/key.pem"]
 
     def get(self, target):
         """The root folder of the image, as a tar file."""
@@ -61,7 +96,7 @@ class Part(BasePart):
         self.forget_dead(self.folder / "exec" / "containerd" / "containerd.pid")
         process = self.spawn([daemon, "--data-root", self.folder / "data", "--exec-root", self.folder / "exec",
                               "--host", f"unix://{self.socket}", "--pidfile", self.folder / "docker.pid",
-                              "--iptables=false", "--ip6tables=false", "--bridge=none",
+                              *self.tls_flags(), "--iptables=false", "--ip6tables=false", "--bridge=none",
                               *(["--live-restore"] if self.settings["live_restore"] == "true" else []),
                               *(["--insecure-registry", self.settings["insecure_registry"]]
                                 if self.settings["insecure_registry"] else [])],

@@ -26,9 +26,9 @@ def service(verb, name, folder, *more):
 class Engine:
     """An engine of its own, by its HTTP interface."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *more):
         self.folder = folder
-        self.addresses = service("up", "docker", folder)
+        self.addresses = service("up", "docker", folder, *more)
         self.image = self.addresses["IMAGE"]
         self.socket = pathlib.Path(self.addresses["DOCKER_HOST"].removeprefix("unix://"))
         self.socket.chmod(0o666)  # Leat's daemons run as a user of their own
@@ -60,13 +60,13 @@ class Engine:
 
 
 @contextlib.contextmanager
-def an_engine():
+def an_engine(*more):
     if os.geteuid() != 0 or not shutil.which("dockerd"):
         pytest.skip("SKIPPED containers: dockerd and root are needed")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="ld-", dir="/tmp"))
     folder.chmod(0o755)
     try:
-        yield Engine(folder)
+        yield Engine(folder, *more)
     finally:
         service("remove", "docker", folder)
         shutil.rmtree(folder, ignore_errors=True)
