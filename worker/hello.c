@@ -54,6 +54,8 @@ static size_t list_executors(const struct worker *w, const char *names[WORKER_EX
     const struct executor *docker = w->executors[ORDER_START_EXECUTOR_DOCKER];
     const char *why;
     size_t n = 0;
+    if (w->ending) /* nothing is placed here any more */
+        return 0;
     if (docker &&
         (docker_executor_engine(docker, &why) || w->config->executor == WORKER_EXECUTOR_DOCKER))
         names[n++] = "docker";

@@ -76,6 +76,13 @@ static int start(struct worker *w, struct loop *loop, struct worker_config *conf
     return serve(w, err);
 }
 
+static void end_all(void *arg)
+{
+    struct worker *w = arg;
+    if (w->loop) /* it has been opened */
+        ending_begin(w);
+}
+
 int main(int argc, char **argv)
 {
     static struct worker worker;
@@ -86,6 +93,7 @@ int main(int argc, char **argv)
         return 0;
     struct loop *loop = loop_new();
     loop_stop_on_signals(loop);
+    loop_on_signal(loop, SIGQUIT, end_all, &worker);
     if (told < 0 || start(&worker, loop, &config, &err) != 0) {
         log_error("cannot start", LOG_ERR(&err));
         return err_exit_status(err.code);
@@ -96,7 +104,8 @@ int main(int argc, char **argv)
     process_executor_quit(worker.executors[ORDER_START_EXECUTOR_PROCESS]);
     rmdir(worker.secrets); /* when it is empty */
     /* The same path as kill -9: the journal and the keeper hold what matters. */
-    log_info("the worker ends; running steps go on under leat-keeper, and the next worker of this "
-             "data folder follows them");
+    log_info(worker.ending ? "the worker ends, and what it ran has been ended"
+                           : "the worker ends; running steps go on under leat-keeper or their "
+                             "engine, and the next worker of this data folder follows them");
     _exit(EXIT_SUCCESS);
 }

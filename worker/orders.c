@@ -82,6 +82,8 @@ static const char *refusal(struct worker *w, const struct order *order)
         return "it was cancelled before it came";
     if (uuid_compare(&order->incarnation, &w->incarnation) != 0)
         return "the order is for another life of this worker";
+    if (w->ending)
+        return "the worker ends";
     if (!lease_live(&w->lease, clock_boottime_us()))
         return "the worker's lease has lapsed";
     if (HASH_COUNT(w->attempts) >= WORKER_ATTEMPTS)

@@ -56,6 +56,10 @@ struct worker {
     size_t running;       /* attempts with a log that may grow */
     bool worked;          /* since memory was last given back */
     bool settled;         /* the first hello has been said */
+    bool ending;          /* nothing new is taken in */
+    bool ending_asked;    /* what runs was asked to end */
+    int64_t ending_until_us;
+    struct loop_timer ending_look;
 };
 
 /* ---- worker.c ----------------------------------------------------------------------------------
@@ -79,6 +83,14 @@ void hello_again(struct worker *w); /* what it can run has changed: that is said
 /* ---- orders.c ----------------------------------------------------------------------------------
  */
 void orders_open(struct worker *w); /* after the hello is on the bus */
+
+/* ---- ending.c ----------------------------------------------------------------------------------
+ */
+/* The worker ends for good, and what it runs with it, as `leat down` wants it: what runs gets TERM,
+ * after 2 s KILL, and is reported as lost, which costs none of its attempts. The loop stops when
+ * all that is acknowledged and the containers are gone, or after 8 s: what was not done by then the
+ * next life does. */
+void ending_begin(struct worker *w);
 
 /* ---- replay.c ----------------------------------------------------------------------------------
  */

@@ -104,11 +104,12 @@ static const struct {
     const char *name;
     void (*args)(struct args *a, const struct up_settings *s);
     bool may_listen; /* takes --insecure */
+    int stop_signal;
 } daemons[] = {
-    {"scheduler", scheduler_args, false},
-    {"triggers", triggers_args, true},
-    {"api", api_args, true},
-    {"worker", worker_args, false},
+    {"scheduler", scheduler_args, false, SIGTERM},
+    {"triggers", triggers_args, true, SIGTERM},
+    {"api", api_args, true, SIGTERM},
+    {"worker", worker_args, false, SIGQUIT},
 };
 
 static struct up_child make_daemon(const struct up_settings *s, size_t which)
@@ -125,7 +126,11 @@ static struct up_child make_daemon(const struct up_settings *s, size_t which)
     add_in(&a, "log-file", s->log, log);
     if (s->insecure && daemons[which].may_listen)
         add(&a, "insecure", "true");
-    struct up_child c = {.name = daemons[which].name, .stop_signal = SIGTERM};
+    /* With `down` the worker ends what it runs. When leat up has died by accident its steps go on,
+     * and the next one follows them. */
+    struct up_child c = {.name = daemons[which].name,
+                         .stop_signal = daemons[which].stop_signal,
+                         .orphan_signal = SIGTERM};
     c.argv = mem_array(a.count + 1, sizeof *c.argv);
     memcpy(c.argv, a.list, a.count * sizeof *c.argv);
     c.log = mem_printf("%s/%s.log", s->log, c.name);
@@ -150,6 +155,7 @@ int up_children_make(const struct up_settings *settings, struct up_child **out, 
             .argv = up_postgres_argv(settings, programs),
             .log = mem_printf("%s/postgres.log", settings->log),
             .stop_signal = SIGINT, /* fast shutdown */
+            .orphan_signal = SIGINT,
         };
     }
     for (size_t i = 0; i < ARRAY_LEN(daemons); i++)

@@ -9,7 +9,8 @@ struct up_child {
     char *log;
     const char *database; /* LEAT_DATABASE of its environment: the settings'; NULL = none */
     int stop_signal;
-    pid_t pid; /* 0 = does not run */
+    int orphan_signal; /* when leat up itself is gone */
+    pid_t pid;         /* 0 = does not run */
     int64_t started_us;
     int64_t again_us; /* last wait before it was started again */
     struct loop_child watch;

@@ -64,7 +64,7 @@ static void child_ended(void *arg, pid_t pid, int status)
 /* Between fork and exec: our death is the child's, its output goes to its log. */
 static void become_child(const struct up_child *c, pid_t parent)
 {
-    prctl(PR_SET_PDEATHSIG, c->stop_signal);
+    prctl(PR_SET_PDEATHSIG, c->orphan_signal);
     if (getppid() != parent)
         _exit(0);
     signal(SIGPIPE, SIG_DFL);
@@ -109,7 +109,6 @@ static void start_child(void *arg)
         log_error("cannot follow a process", LOG_S("process", c->name), LOG_ERR(&err));
 }
 
-/* Steps that still run end with their keeper: `down` leaves nothing behind. */
 static void stop_child(struct supervisor *s, struct up_child *c)
 {
     loop_timer_stop(&c->timer);
@@ -135,6 +134,7 @@ static void stop_all(struct supervisor *s)
     s->stopping = true;
     for (size_t i = s->count; i-- > 0;)
         stop_child(s, &s->children[i]);
+    /* Steps that the worker could not end: `down` leaves nothing behind. */
     up_keeper_stop(s->settings);
 }
 

@@ -1,5 +1,8 @@
 """Steps in containers of a real Docker engine, as a user would run them."""
+import contextlib
 import json
+import os
+import signal
 import time
 
 import pytest
@@ -120,6 +123,53 @@ steps:
     for step in shown["steps"]:
         assert step["attempt"] == 1 and step["outputs"]["ledger"]["size"] == 37
         assert leat.ok("logs", run_id, step["name"]) == "1\n2\n3\n4\n5\n6\n"
+    until(lambda: not engine.containers())
+
+
+FIRST_FOR_EVER = "echo $LEAT_ATTEMPT; [ $LEAT_ATTEMPT -gt 1 ] || sleep 600"
+DEAF = "trap '' TERM; echo $LEAT_ATTEMPT; while [ $LEAT_ATTEMPT -eq 1 ]; do sleep 1; done"
+
+
+def test_down_ends_containers_as_it_ends_processes(leat, engine):
+    """Nothing of them is left while Leat is down, and each is tried again when it is back."""
+    file = leat.work / "down.yaml"
+    steps = {f"{kind}-{name}": {"image": engine.image, "executor": kind, "command": ["/bin/sh", "-c", script]}
+             for kind in ("docker", "process") for name, script in (("waits", FIRST_FOR_EVER), ("deaf", DEAF))}
+    file.write_text(json.dumps({"name": "down", "steps": steps}))
+    leat.ok("apply", file)
+    run_id = json.loads(leat.ok("run", "down", "-o", "json"))["id"]
+    until(lambda: all(s["state"] == "running" for s in leat.json("show", run_id)["steps"]), 60)
+    assert len(engine.containers()) == 2
+    assert leat.down().returncode == 0
+    assert engine.containers() == []
+    assert not engine.ask("GET", "/volumes")["Volumes"]
+    assert not leat.pids("leat-keeper") and not leat.pids("leat-worker")
+    leat.up()
+    shown = leat.wait_run(run_id)
+    assert shown["state"] == "succeeded", str(shown) + leat.logs_tail()
+    assert [s["attempt"] for s in shown["steps"]] == [2] * 4, str(shown["steps"])
+    until(lambda: not engine.containers())
+
+
+def test_killed_while_it_ends_them(leat, engine):
+    """The journal says that they were to end: what the next life finds is not taken for the step's own end."""
+    file = leat.work / "cut.yaml"
+    file.write_text(json.dumps({"name": "cut", "steps": {
+        kind: {"image": engine.image, "executor": kind, "command": ["/bin/sh", "-c", DEAF]} for kind in ("docker", "process")}}))
+    leat.ok("apply", file)
+    run_id = json.loads(leat.ok("run", "cut", "-o", "json"))["id"]
+    until(lambda: all(s["state"] == "running" for s in leat.json("show", run_id)["steps"]), 60)
+    def told():
+        return (leat.data / "log/worker.log").read_text().count("and what it runs with it")
+    before = told()
+    pid, = leat.kill("leat-worker", signal.SIGQUIT)
+    until(lambda: told() > before)
+    time.sleep(0.5)  # of the 2 s that they are given
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    shown = leat.wait_run(run_id)
+    assert shown["state"] == "succeeded", str(shown) + leat.logs_tail()
+    assert all(s["attempt"] >= 2 for s in shown["steps"]), str(shown["steps"])
     until(lambda: not engine.containers())
 
 

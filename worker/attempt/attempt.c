@@ -227,8 +227,8 @@ static void finish_unstarted(struct attempt *a, int outcome, const char *reason)
 static void finish_asked(struct attempt *a)
 {
     finish_unstarted(a,
-                     a->asked == ASKED_REVOKE ? REPORT_RESULT_OUTCOME_REVOKED
-                                              : REPORT_RESULT_OUTCOME_CANCELLED,
+                     a->asked == ASKED_CANCEL ? REPORT_RESULT_OUTCOME_CANCELLED
+                                              : REPORT_RESULT_OUTCOME_REVOKED,
                      a->asked_reason);
 }
 
@@ -282,7 +282,7 @@ bool attempt_adopt(struct attempt *a)
         return false;
     move(a, WORK_RUNNING);
     spool_open(a);
-    if (a->asked == ASKED_CANCEL || a->asked == ASKED_SILENT) /* it may not have been heard */
+    if (a->asked && a->asked != ASKED_REVOKE) /* it may not have been heard */
         a->executor->ops->stop(a->executor, &a->id, a->asked_grace_us);
     else
         progress_watch(a);

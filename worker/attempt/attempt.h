@@ -15,8 +15,9 @@ struct collect;
 struct journal_record;
 struct spool;
 
-/* SILENT: by the worker itself, when the program did not touch LEAT_PROGRESS. */
-enum attempt_asked { ASKED_NOTHING, ASKED_CANCEL, ASKED_REVOKE, ASKED_SILENT };
+/* SILENT: by the worker itself, when the program did not touch LEAT_PROGRESS. END: by the worker,
+ * which ends for good; the attempt is lost, unless it succeeds. */
+enum attempt_asked { ASKED_NOTHING, ASKED_CANCEL, ASKED_REVOKE, ASKED_SILENT, ASKED_END };
 
 struct attempt {
     struct uuid id;

@@ -62,7 +62,12 @@ static int judge(const struct attempt *a, struct text *reason)
         text_puts(reason, a->asked_reason);
         return REPORT_RESULT_OUTCOME_TIMED_OUT;
     }
-    if (e->cancelled || (a->asked == ASKED_CANCEL && e->exit_code != 0)) {
+    if (a->asked == ASKED_END && e->exit_code != 0) {
+        text_puts(reason, a->asked_reason ? a->asked_reason : "");
+        return REPORT_RESULT_OUTCOME_LOST;
+    }
+    if ((e->cancelled && a->asked != ASKED_END) ||
+        (a->asked == ASKED_CANCEL && e->exit_code != 0)) {
         text_puts(reason, a->asked_reason ? a->asked_reason : "");
         return REPORT_RESULT_OUTCOME_CANCELLED;
     }

@@ -144,6 +144,8 @@ struct executor *docker_executor_open(const struct executor_owner *owner,
                                       const struct docker_options *options, struct err *err);
 /* What the containers' label says from now on; until then nothing of others' is cleaned up. */
 void docker_executor_cluster(struct executor *ex, const struct uuid *cluster);
+/* It has no container any more, as far as it knows. */
+bool docker_executor_idle(const struct executor *ex);
 /* Its engine's version while it is there, else NULL and why not. */
 const char *docker_executor_engine(const struct executor *ex, const char **why);
 struct executor *noop_executor_open(const struct executor_owner *owner);

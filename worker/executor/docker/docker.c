@@ -267,6 +267,11 @@ void docker_executor_cluster(struct executor *ex, const struct uuid *cluster)
     sweep(d);
 }
 
+bool docker_executor_idle(const struct executor *ex)
+{
+    return ((const struct docker_executor *)ex)->jobs == NULL;
+}
+
 const char *docker_executor_engine(const struct executor *ex, const char **why)
 {
     const struct docker_executor *d = (const struct docker_executor *)ex;

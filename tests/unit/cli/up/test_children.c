@@ -85,7 +85,9 @@ static void test_who_runs(void **state)
         assert_string_equal(children[i].name, names[i]);
         assert_string_equal(children[i].argv[0], program);
         assert_string_equal(children[i].log, log);
-        assert_int_equal(children[i].stop_signal, SIGTERM);
+        /* `down` ends what the worker runs; the death of leat up does not. */
+        assert_int_equal(children[i].stop_signal, i == 3 ? SIGQUIT : SIGTERM);
+        assert_int_equal(children[i].orphan_signal, SIGTERM);
         assert_null(argument(names[i], "database")); /* everybody can read command lines */
         assert_string_equal(children[i].database, "postgres://h/d");
         assert_string_equal(argument(names[i], "bus"), "embedded");
