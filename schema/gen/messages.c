@@ -228,13 +228,14 @@ static const struct field order_start_fields[] = {
     {.name = "container", .kind = FIELD_OBJECT, .offset = offsetof(struct order_start, container), .shape = &shape_order_container, .least = INT64_MIN, .most = INT64_MAX},
     {.name = "secrets", .kind = FIELD_ARRAY, .offset = offsetof(struct order_start, secrets), .items = FIELD_STRING, .count_offset = offsetof(struct order_start, secrets_count), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "event", .kind = FIELD_JSON, .offset = offsetof(struct order_start, event), .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "at_most_once", .kind = FIELD_BOOLEAN, .offset = offsetof(struct order_start, at_most_once), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "timeout_us", .kind = FIELD_INTEGER, .offset = offsetof(struct order_start, timeout_us), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "lost_after_us", .kind = FIELD_INTEGER, .offset = offsetof(struct order_start, lost_after_us), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "heartbeat_us", .kind = FIELD_INTEGER, .offset = offsetof(struct order_start, heartbeat_us), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "log_limit", .kind = FIELD_INTEGER, .offset = offsetof(struct order_start, log_limit), .least = INT64_MIN, .most = INT64_MAX},
 };
 
-const struct shape shape_order_start = {"order_start", sizeof(struct order_start), order_start_fields, 27};
+const struct shape shape_order_start = {"order_start", sizeof(struct order_start), order_start_fields, 28};
 
 static const char *const order_kind_words[] = {"", "start", "cancel", "revoke", "grant", NULL};
 
@@ -320,7 +321,7 @@ static const struct field report_result_fields[] = {
 
 const struct shape shape_report_result = {"report_result", sizeof(struct report_result), report_result_fields, 7};
 
-static const char *const report_kind_words[] = {"", "hello", "heartbeat", "started", "progress", "finished", NULL};
+static const char *const report_kind_words[] = {"", "hello", "heartbeat", "started", "progress", "finished", "ask", NULL};
 
 const char *report_kind_name(int value)
 {

@@ -212,6 +212,7 @@ struct order_start {
     const char **secrets; /* names; the worker fetches the values from the API */
     size_t secrets_count;
     json_t *event; /* the CloudEvent, for the file LEAT_EVENT */
+    bool at_most_once; /* asks leave before it starts, and starts on the grant that names it */
     int64_t timeout_us; /* 0 = none */
     int64_t lost_after_us;
     int64_t heartbeat_us; /* how often the program must touch LEAT_PROGRESS; 0 = never */
@@ -234,8 +235,8 @@ struct order {
     int64_t v;
     int kind; /* enum order_kind */
     int64_t epoch; /* of the sender; a worker drops what is below the highest it has seen */
-    struct uuid attempt; /* start, cancel, revoke */
-    int64_t nonce; /* start, cancel, revoke: names the placing, with the attempt */
+    struct uuid attempt; /* start, cancel, revoke; grant: it may start now (at_most_once) */
+    int64_t nonce; /* with attempt: names the placing */
     struct uuid incarnation; /* start: refused by any other life of the worker */
     int64_t heartbeat; /* grant: number of the heartbeat that it answers; 0 = only acknowledges */
     int64_t committed; /* grant: highest contiguous committed report of this worker */
@@ -307,6 +308,7 @@ enum report_kind {
     REPORT_KIND_STARTED,
     REPORT_KIND_PROGRESS,
     REPORT_KIND_FINISHED,
+    REPORT_KIND_ASK,
 };
 const char *report_kind_name(int value); /* "" for REPORT_KIND_NONE */
 
@@ -320,7 +322,7 @@ struct report {
     int64_t n; /* 1, 2, … over all lives of the worker, kept in its journal */
     int64_t heartbeat; /* heartbeat: number that the grant names */
     int64_t orders; /* heartbeat: next order offset that it will read, on the bus that this is said on; 0 = not known yet */
-    struct uuid attempt; /* started, progress, finished */
+    struct uuid attempt; /* started, progress, finished; ask: leave to start it (at_most_once) */
     int64_t nonce; /* as in the order */
     const char *at; /* started, finished: wall clock of the worker, for people only */
     double progress;

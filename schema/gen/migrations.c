@@ -680,6 +680,11 @@ const struct migration MIGRATIONS[] = {
     "-- same text share a limit, and a takeover finds the groups again without an expression.\n"
     "ALTER TABLE run_live ADD COLUMN concurrency_key text NOT NULL DEFAULT '';\n",
     "65d4f06febc41522056bb2739820159c7827001facd3d680a6349957af29ccda"},
+    {13, "leave",
+    "-- at_most_once: its attempt was let start. Committed before the worker hears of it: from then on it\n"
+    "-- may have run, and if it is lost nobody tries again.\n"
+    "ALTER TABLE step_live ADD COLUMN leave boolean NOT NULL DEFAULT false;\n",
+    "8062c57bc523f00323f830e3a35a8f37772c9f66766409b066ae324b9bb2ba1d"},
 };
 
-const int MIGRATION_COUNT = 12;
+const int MIGRATION_COUNT = 13;

@@ -646,16 +646,16 @@ const struct query QUERIES[] = {
     6},
     {"batch_steps",
     "INSERT INTO step_live AS s (run, step, iteration, state, attempt, attempt_id, nonce, worker,\n"
-    "                            incarnation, since, started, due, lost, reason)\n"
+    "                            incarnation, since, started, due, lost, reason, leave)\n"
     "SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::uuid[],\n"
     "                     $7::bigint[], $8::text[], $9::uuid[], $10::timestamptz[], $11::timestamptz[],\n"
-    "                     $12::bigint[], $13::int[], $14::text[])\n"
+    "                     $12::bigint[], $13::int[], $14::text[], $15::bool[])\n"
     "ON CONFLICT (run, step, iteration) DO UPDATE\n"
     "SET state = excluded.state, attempt = excluded.attempt, attempt_id = excluded.attempt_id,\n"
     "    nonce = excluded.nonce, worker = excluded.worker, incarnation = excluded.incarnation,\n"
     "    since = excluded.since, started = excluded.started, due = excluded.due, lost = excluded.lost,\n"
-    "    reason = excluded.reason",
-    14},
+    "    reason = excluded.reason, leave = excluded.leave",
+    15},
     {"batch_results",
     "WITH gone AS (\n"
     "    DELETE FROM step_live s\n"
@@ -763,7 +763,7 @@ const struct query QUERIES[] = {
     0},
     {"load_steps",
     "SELECT run, step, iteration, state, attempt, attempt_id, nonce, worker, incarnation, since, started,\n"
-    "       due, lost, reason\n"
+    "       due, lost, reason, leave\n"
     "FROM step_live",
     0},
     {"load_results",

@@ -92,15 +92,15 @@ SELECT * FROM gone;
 
 -- name: batch_steps
 INSERT INTO step_live AS s (run, step, iteration, state, attempt, attempt_id, nonce, worker,
-                            incarnation, since, started, due, lost, reason)
+                            incarnation, since, started, due, lost, reason, leave)
 SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::uuid[],
                      $7::bigint[], $8::text[], $9::uuid[], $10::timestamptz[], $11::timestamptz[],
-                     $12::bigint[], $13::int[], $14::text[])
+                     $12::bigint[], $13::int[], $14::text[], $15::bool[])
 ON CONFLICT (run, step, iteration) DO UPDATE
 SET state = excluded.state, attempt = excluded.attempt, attempt_id = excluded.attempt_id,
     nonce = excluded.nonce, worker = excluded.worker, incarnation = excluded.incarnation,
     since = excluded.since, started = excluded.started, due = excluded.due, lost = excluded.lost,
-    reason = excluded.reason;
+    reason = excluded.reason, leave = excluded.leave;
 
 -- name: batch_results
 WITH gone AS (
@@ -207,7 +207,7 @@ WHERE s.run = ANY (ARRAY(SELECT retry_of FROM run_live WHERE state = 'pending'))
 
 -- name: load_steps
 SELECT run, step, iteration, state, attempt, attempt_id, nonce, worker, incarnation, since, started,
-       due, lost, reason
+       due, lost, reason, leave
 FROM step_live;
 
 -- name: load_results
