@@ -63,6 +63,11 @@ static void tell_lease(struct worker *w)
             w->executors[i]->ops->lease(w->executors[i], w->lease.end_us);
 }
 
+static bool is_leave(const struct order *order)
+{
+    return order->kind == ORDER_KIND_GRANT && !uuid_is_nil(&order->attempt);
+}
+
 static void grant(struct worker *w, const struct order *order)
 {
     if (lease_granted(&w->lease, order->heartbeat))
@@ -167,6 +172,13 @@ static void end_attempt(struct worker *w, const struct order *order)
         attempt_ask(a, asked_by(order), order->grace_us, order->reason);
 }
 
+static void let_start(struct worker *w, const struct order *order)
+{
+    struct attempt *a = attempt_find(w, &order->attempt);
+    if (a && a->nonce == order->nonce)
+        attempt_let(a);
+}
+
 static void follow(struct worker *w, struct order_batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
@@ -177,6 +189,8 @@ static void follow(struct worker *w, struct order_batch *batch)
             refuse(w, &read->order, read->refused);
         else if (read->order.kind == ORDER_KIND_CANCEL || read->order.kind == ORDER_KIND_REVOKE)
             end_attempt(w, &read->order);
+        else if (is_leave(&read->order))
+            let_start(w, &read->order);
     }
 }
 
@@ -194,10 +208,26 @@ static void assign(void *arg)
     w->bus->ops->assign(w->reader, topics, 1, &position, 1, BUS_EARLIEST);
 }
 
-static bool write_batch(struct worker *w, int64_t next)
+/* Of a start that is to run at most once the record is on the disk before anybody is asked. */
+static bool sync_batch(struct worker *w, const struct order_batch *batch)
+{
+    struct err err = {0};
+    bool wanted = false;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct attempt *a = batch->orders[i].begun;
+        wanted |= a && a->order.start->at_most_once;
+    }
+    if (!wanted || journal_sync(w->journal, &err) == 0)
+        return true;
+    log_error("the journal could not be synced", LOG_ERR(&err));
+    return false;
+}
+
+static bool write_batch(struct worker *w, const struct order_batch *batch, int64_t next)
 {
     journal_put(w->journal, &(struct journal_record){.kind = JOURNAL_OFFSET, .number = next});
-    if (failpoint_hit(FAILPOINT_ORDER_JOURNALLED_BEFORE) || !worker_journal(w))
+    if (failpoint_hit(FAILPOINT_ORDER_JOURNALLED_BEFORE) || !worker_journal(w) ||
+        !sync_batch(w, batch))
         return false;
     failpoint_hit(FAILPOINT_ORDER_JOURNALLED_AFTER);
     w->orders_next = next;
@@ -246,7 +276,7 @@ static void on_records(void *arg, const struct bus_record *records, size_t n)
     decode_all(w, &batch, records);
     batch.mark = journal_pending(w->journal);
     judge(w, &batch);
-    if (write_batch(w, records[n - 1].offset + 1))
+    if (write_batch(w, &batch, records[n - 1].offset + 1))
         follow(w, &batch);
     else
         take_back(w, &batch);

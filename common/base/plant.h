@@ -24,7 +24,10 @@
     P(ITEM_COUNTED_TWICE, "item-counted-twice")                                                    \
     P(FINALLY_AGAIN_AFTER_TAKEOVER, "finally-again-after-takeover")                                \
     P(GROUP_LEFT_AT_THE_CANCEL, "group-left-at-the-cancel")                                        \
-    P(CONCURRENCY_KEY_FORGOTTEN_AT_TAKEOVER, "concurrency-key-forgotten-at-takeover")
+    P(CONCURRENCY_KEY_FORGOTTEN_AT_TAKEOVER, "concurrency-key-forgotten-at-takeover")              \
+    P(LEAVE_NOT_COMMITTED, "leave-not-committed")                                                  \
+    P(STARTED_BEFORE_LEAVE, "started-before-leave")                                                \
+    P(TRIED_AGAIN_AFTER_LEAVE, "tried-again-after-leave")
 
 enum plant {
 #define P(id, name) PLANT_##id,

@@ -22,7 +22,6 @@ static const char *missing_of_step(const struct ir *ir, const struct ir_step *st
         {step->kind == IR_STEP_START, "start"},
         {step->queue_timeout_us > 0, "queue_timeout"},
         {step->cache, "cache"},
-        {step->at_most_once, "at_most_once"},
         {step->limit_count > 0, "limits"},
         {step->group && step->group->folder_step >= 0, "for_each: {from: …}"},
         {takes_artifacts(ir, step), "a list of artifacts as an input"},

@@ -10,6 +10,7 @@
 #include "common/base/plant.h"
 #include "scheduler/core/backoff.h"
 #include "scheduler/core/frames.h"
+#include "scheduler/core/leave.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/place.h"
 #include "scheduler/core/steps.h"
@@ -271,12 +272,21 @@ static void end_failed(struct core *core, struct attempt *a, const struct ending
     struct backoff policy = {(uint32_t)retry->max_attempts, retry->first_us, retry->cap_us,
                              retry->factor};
     uint32_t failures = (uint32_t)(a->number - attempt_step(a)->lost);
-    int64_t wait =
-        is_meant(retry, end) ? backoff_wait_us(&policy, failures + 1, core_random01(core)) : -1;
+    const bool again = is_meant(retry, end) && !ref_ir(a->at)->at_most_once;
+    int64_t wait = again ? backoff_wait_us(&policy, failures + 1, core_random01(core)) : -1;
     if (wait < 0)
         finish_step(core, a, STEP_FAILED, end, now, out);
     else
         try_again(core, a, end, wait, now, out);
+}
+
+static bool lost_again(const struct attempt *a, const struct ending *end)
+{
+    const struct ir_step *def = ref_ir(a->at);
+    const int32_t lost = attempt_step(a)->lost;
+    if (def->at_most_once)
+        return leave_again(a, lost, end->outcome != REPORT_RESULT_OUTCOME_LOST);
+    return def->retry.on_lost && lost <= def->retry.max_lost;
 }
 
 /* Lost, refused, revoked: one budget for all three, so that no worker can make a step go on for
@@ -284,16 +294,17 @@ static void end_failed(struct core *core, struct attempt *a, const struct ending
 static void end_lost(struct core *core, struct attempt *a, const struct ending *end,
                      const struct core_now *now, struct batch *out)
 {
-    const struct ir_retry *retry = &ref_ir(a->at)->retry;
     struct step *s = attempt_step(a);
     s->lost++;
-    if (retry->on_lost && s->lost <= retry->max_lost) {
+    if (lost_again(a, end)) {
         try_again(core, a, end, 0, now, out);
         return;
     }
     cleanup_free char *reason =
-        s->lost > 1 ? mem_printf("%d attempts were lost; the last: %s", s->lost, end->reason)
-                    : mem_string(end->reason);
+        leave_may_have_run(a)
+            ? mem_printf("%s; it may have run, and at_most_once tries nothing twice", end->reason)
+        : s->lost > 1 ? mem_printf("%d attempts were lost; the last: %s", s->lost, end->reason)
+                      : mem_string(end->reason);
     struct ending last = *end;
     last.reason = reason;
     finish_step(core, a, STEP_FAILED, &last, now, out);
@@ -391,6 +402,8 @@ void attempt_report(struct core *core, const struct report *report, const struct
         on_started(core, a, report, now);
     else if (report->kind == REPORT_KIND_FINISHED)
         on_finished(core, a, report, now, out);
+    else if (report->kind == REPORT_KIND_ASK)
+        leave_asked(core, a, out);
 }
 
 /* ---- the leader's own judgement ------------------------------------------------------------ */

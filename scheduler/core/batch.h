@@ -72,6 +72,7 @@ struct batch_step {
     int64_t due_us;     /* length of the wait or timeout; 0 = none */
     int32_t lost;       /* attempts of this step that ended lost, refused or revoked */
     const char *reason;
+    bool leave; /* at_most_once: it was let start, so that it may have run */
 };
 
 struct batch_result { /* insert into step_result, and the step_live row goes */

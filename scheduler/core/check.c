@@ -52,6 +52,7 @@ static void check_attempt(const struct core *core, struct step_ref at, struct re
     HASH_FIND(hh, core->attempts, &a->id, sizeof a->id, indexed);
     MUST(indexed == a);
     MUST(s->state != STEP_CANCELLING || a->timer.place);
+    MUST(!a->leave || !ref_ir_known(at) || ref_ir(at)->at_most_once);
 }
 
 static void check_needs(struct step_ref at)

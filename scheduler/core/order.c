@@ -120,6 +120,15 @@ void order_grant(struct core *core, const struct worker *w, int64_t heartbeat, s
     send(core, w, &order, out, NULL);
 }
 
+void order_leave(struct core *core, const struct attempt *a, struct batch *out)
+{
+    struct order order = {.kind = ORDER_KIND_GRANT,
+                          .attempt = a->id,
+                          .nonce = a->nonce,
+                          .committed = a->worker->report_n};
+    send(core, a->worker, &order, out, NULL);
+}
+
 /* ---- a start order ------------------------------------------------------------------------- */
 
 struct build {
@@ -335,6 +344,7 @@ static struct order_start start_of(const struct core *core, const struct attempt
         .number = a->number,
         .executor = order_executor_for(def, a->worker),
         .event = run->event,
+        .at_most_once = def->at_most_once,
         .timeout_us = def->timeout_us,
         .lost_after_us = step_lost_after(core, def),
         .heartbeat_us = def->heartbeat_us,

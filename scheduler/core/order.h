@@ -23,3 +23,5 @@ int order_start(struct core *core, const struct attempt *a, struct batch *out, s
 void order_cancel(struct core *core, const struct worker *w, const struct uuid *attempt,
                   int64_t nonce, int64_t grace_us, const char *reason, struct batch *out);
 void order_grant(struct core *core, const struct worker *w, int64_t heartbeat, struct batch *out);
+/* at_most_once: it may start. */
+void order_leave(struct core *core, const struct attempt *a, struct batch *out);

@@ -173,6 +173,7 @@ static void try_recall(struct core *core, struct step_ref at, const struct snaps
     struct attempt *a = attempt_recall(core, at, from);
     a->id = from->attempt_id;
     a->nonce = from->nonce;
+    a->leave = from->leave;
     const char *id = from->worker ? from->worker : "";
     a->worker = worker_find(core, id);
     if (!a->worker)
@@ -254,7 +255,10 @@ static void resend(struct core *core, struct attempt *a, struct batch *out)
         attempt_rename(core, a, &fresh, (int64_t)(core_random(core) >> 1));
         step_mark(core, a->at);
     }
-    order_start(core, a, out, &(struct err){0}); /* it could be made before: the same text */
+    if (a->leave) /* it has the start: it asked */
+        order_leave(core, a, out);
+    else
+        order_start(core, a, out, &(struct err){0}); /* it could be made before: the same text */
 }
 
 bool restore_resend_one(struct core *core, struct batch *out)

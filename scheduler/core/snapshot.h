@@ -62,6 +62,7 @@ struct snapshot_step {
     int64_t due_us;
     int32_t lost;
     const char *reason;
+    bool leave;
 };
 
 struct snapshot_result {

@@ -247,6 +247,7 @@ struct attempt {
     int64_t since_us, started_us; /* wall */
     int64_t due_us;               /* length of what the timer runs, for the row */
     char *reason;                 /* why it waits */
+    bool leave;                   /* at_most_once: let start; committed with its row */
 #ifdef LEAT_PLANTS
     bool given_back;
 #endif

@@ -70,6 +70,7 @@ static void write_live(struct step_ref at, const struct core_now *now, struct ba
     row->worker = batch_text(out, a->worker->id);
     row->incarnation = a->worker->incarnation;
     row->started_us = a->started_us;
+    row->leave = a->leave;
 }
 
 void steps_flush(struct core *core, const struct core_now *now, struct batch *out)

@@ -90,6 +90,7 @@ static void put_steps(const struct batch *b, struct pg_params *p)
     BIGINTS(steps, due_us);
     INTS(steps, lost);
     TEXTS(steps, reason);
+    BOOLS(steps, leave);
 }
 
 static void put_results(const struct batch *b, struct pg_params *p)

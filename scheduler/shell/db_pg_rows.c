@@ -95,6 +95,7 @@ void db_pg_take_step(struct snapshot *s, const struct pg_rows *rows, size_t row)
     t->due_us = pg_int(rows, row, 11);
     t->lost = (int32_t)pg_int(rows, row, 12);
     t->reason = text(s, rows, row, 13);
+    t->leave = pg_bool(rows, row, 14);
 }
 
 void db_pg_take_result(struct snapshot *s, const struct pg_rows *rows, size_t row)

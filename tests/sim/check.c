@@ -66,6 +66,21 @@ const struct plan_version *check_version_of(struct sim *sim, const struct uuid *
     return v;
 }
 
+/* One process for each instance of the step, come what may, and only with leave. */
+static void check_at_most_once(struct sim *sim, const struct uuid *attempt,
+                               const struct row_key *key)
+{
+    const struct placing *placing = placing_find(sim->ledger, attempt);
+    if (!placing || !placing->leave)
+        sim_fail(sim, 4, "at_most_once: attempt %s starts and no commit has let it",
+                 SHORT(*attempt));
+    for (const struct effect *e = sim->ledger->effects; e; e = e->hh.next)
+        if (memcmp(&e->key, key, sizeof *key) == 0)
+            sim_fail(sim, 4, "at_most_once: attempt %s runs after %s", SHORT(*attempt),
+                     SHORT(e->attempt));
+    sim->counts.leaves++;
+}
+
 struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const struct row_key *key,
                            int worker, const char *argument, const char *where)
 {
@@ -78,6 +93,8 @@ struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const st
                      SHORT(*attempt));
     const struct plan_version *v = check_version_of(sim, &key->run);
     char refers[16], place[64];
+    if (v->steps[v->step_at[key->step]].at_most_once)
+        check_at_most_once(sim, attempt, key);
     reference_begins(sim, v, key);
     reference_arguments(sim, v, key, refers, place);
     const size_t len = strcspn(where, ":"); /* the outcome that a finally step sees comes after */
@@ -161,8 +178,10 @@ static void check_new_attempt(struct sim *sim, const struct batch_step *step,
     struct placing *placing = placing_find(sim->ledger, &step->attempt_id);
     if (placing && memcmp(&placing->key, &key, sizeof key) != 0)
         sim_fail(sim, 4, "attempt %s belongs to two steps", SHORT(step->attempt_id));
-    if (placing)
+    if (placing) {
+        placing->leave |= step->leave;
         return;
+    }
     if (before && !uuid_is_nil(&before->attempt_id) &&
         !database_attempt(sim->db, &before->attempt_id))
         sim_fail(sim, 4, "attempt %s takes the place of %s, which has not ended",
@@ -171,6 +190,7 @@ static void check_new_attempt(struct sim *sim, const struct batch_step *step,
     placing = mem_alloc(sizeof *placing);
     placing->attempt = step->attempt_id;
     placing->key = key;
+    placing->leave = step->leave;
     HASH_ADD(hh, sim->ledger->placings, attempt, sizeof placing->attempt, placing);
 }
 
@@ -237,6 +257,7 @@ void check_result_new(struct sim *sim, const struct batch_result *result)
         check_not_running(sim, &result->attempt_id,
                           machine_state_name(&MACHINE_STEP, result->state), result->reason);
     const struct plan_version *v = check_version_of(sim, &result->run);
+    sim->counts.unsure += result->reason && strstr(result->reason, "it may have run") != NULL;
     if (result->state != STEP_SUCCEEDED || v->steps[v->step_at[result->step]].kind != PLAN_RUN)
         return;
     const struct effect *effect = ledger_find(sim->ledger, &result->attempt_id);
@@ -256,6 +277,11 @@ void check_attempt_done(struct sim *sim, const struct batch_attempt *attempt)
         sim_fail(sim, 3, "attempt %s ends twice", SHORT(attempt->attempt_id));
     check_not_running(sim, &attempt->attempt_id,
                       machine_state_name(&MACHINE_ATTEMPT, attempt->state), attempt->reason);
+    const struct plan_version *v = check_version_of(sim, &attempt->run);
+    if (v->steps[v->step_at[attempt->step]].at_most_once &&
+        ledger_find(sim->ledger, &attempt->attempt_id))
+        sim_fail(sim, 4, "at_most_once: attempt %s has run, and the step is tried again",
+                 SHORT(attempt->attempt_id));
     if (attempt->state != ATTEMPT_LOST || !attempt->reason || !strstr(attempt->reason, "silent"))
         return;
     sim->counts.silences++;

@@ -21,6 +21,7 @@ struct effect {
 struct placing { /* every attempt that a commit has placed */
     struct uuid attempt;
     struct row_key key;
+    bool leave; /* at_most_once: a commit has let it start */
     UT_hash_handle hh;
 };
 

@@ -237,6 +237,7 @@ static void write_steps(struct database *db, const struct batch *b)
         row->started_us = from->started_us;
         row->due_us = from->due_us;
         row->lost = from->lost;
+        row->leave = from->leave;
         put_text(&row->reason, from->reason ? from->reason : "");
         sim_changed(db->sim);
     }

@@ -49,6 +49,7 @@ struct row_step {
     int64_t since_us, started_us, due_us;
     int32_t lost;
     char *reason;
+    bool leave;
     UT_hash_handle hh;
 };
 

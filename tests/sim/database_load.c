@@ -110,6 +110,7 @@ static void add_step(struct snapshot *s, const struct row_step *from)
     row->started_us = from->started_us;
     row->due_us = from->due_us;
     row->lost = from->lost;
+    row->leave = from->leave;
     row->reason = snapshot_text(s, from->reason);
 }
 

@@ -83,6 +83,10 @@ void plan_step_program(struct rng *rng, struct plan_step *step)
     step->fails = rng_chance(rng, 0.4) ? 0.25 : 0.02;
     if (rng_chance(rng, 0.1))
         step->slots = 2;
+    if (rng_chance(rng, 0.15)) {
+        step->at_most_once = true;
+        step->attempts = 1;
+    }
 }
 
 static const char *const POLICIES[] = {"queue", "skip", "cancel_running", "latest_only"};

@@ -51,6 +51,7 @@ struct plan_step {
     int64_t timeout_us;   /* 0 = none */
     int64_t heartbeat_us; /* 0 = none */
     int64_t takes_us;     /* a usual attempt */
+    bool at_most_once;
     int slots;
     double fails; /* chance of an attempt */
     double hangs; /* chance of running into the timeout, or falling silent */

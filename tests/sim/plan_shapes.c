@@ -206,8 +206,11 @@ static void write_program(struct text *out, const struct plan_version *v, int i)
                 inside(v, i, PLAN_EACH) ? "${{ index }}" : "",
                 inside(v, i, PLAN_LOOP) ? "/${{ loop.index }}" : "",
                 s->finally ? ":${{ outcome.state }}" : "");
-    text_printf(out, ", retry: {attempts: %d, lost: 20, backoff: {first: 2s, cap: 5s}}",
-                s->attempts);
+    if (s->at_most_once)
+        text_puts(out, ", at_most_once: true");
+    else
+        text_printf(out, ", retry: {attempts: %d, lost: 20, backoff: {first: 2s, cap: 5s}}",
+                    s->attempts);
     if (s->timeout_us)
         text_printf(out, ", timeout: %llds", (long long)(s->timeout_us / SEC));
     if (s->heartbeat_us)

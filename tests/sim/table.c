@@ -33,6 +33,8 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
            c->seeds, c->faults, FAULT_COUNT, c->events, c->commands, c->duplicates, c->runs,
            c->attempts, c->commits, c->takeovers, c->unknown_commits, c->late_commits, c->silences,
            c->pauses, c->waits_ended, c->answers, c->housekeepings, c->trims);
+    printf("at_most_once: %" PRId64 " let start, %" PRId64 " lost in doubt\n", c->leaves,
+           c->unsure);
     printf("state-changing events a seed: median %" PRId64 "; %.1f s, %.0f seeds/s\n", median,
            (double)took_us / 1e6, (double)c->seeds * 1e6 / (double)(took_us ? took_us : 1));
 }

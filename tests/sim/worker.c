@@ -5,6 +5,7 @@
 #include <string.h>
 #include <utlist.h>
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "schema/gen/messages.h"
 #include "tests/sim/check.h"
 #include "tests/sim/plan.h"
@@ -191,21 +192,61 @@ static void finish_unstarted(struct local *a, int outcome)
     report_finished(a->worker, a);
 }
 
-static void prepared(void *arg)
+static void begin(struct local *a)
+{
+    struct worker *w = a->worker;
+    keeper_runs(a);
+    if (rng_chance(&w->sim->rng, 0.7))
+        report_started(w, a);
+}
+
+/* The attempt, when nothing has become of it since; frees the event. */
+static struct local *still(void *arg, enum local_state state)
 {
     struct life *life = arg;
     struct local *a = life->a;
-    struct worker *w = a->worker;
-    bool valid = a->life == life->life && a->state == LOCAL_JOURNALLED && w->up && !w->sim->ending;
+    bool valid =
+        a->life == life->life && a->state == state && a->worker->up && !a->worker->sim->ending;
     free(life);
-    if (!valid)
+    return valid ? a : NULL;
+}
+
+static void prepared(void *arg)
+{
+    struct local *a = still(arg, LOCAL_JOURNALLED);
+    if (!a)
         return;
-    if (w->sim->now > w->lease_end)
+    struct worker *w = a->worker;
+    if (a->at_most_once && !plant_on(PLANT_STARTED_BEFORE_LEAVE)) {
+        a->state = LOCAL_ASKING;
+        report_ask(w, a);
+    } else if (w->sim->now > w->lease_end) {
         finish_unstarted(a, REPORT_RESULT_OUTCOME_LOST); /* nothing new past the lease */
+    } else {
+        begin(a);
+    }
+}
+
+static void let_start(void *arg)
+{
+    struct local *a = still(arg, LOCAL_ASKING);
+    if (!a)
+        return;
+    if (a->worker->sim->now > a->worker->lease_end)
+        finish_unstarted(a, REPORT_RESULT_OUTCOME_REFUSED);
     else
-        keeper_runs(a);
-    if (a->state == LOCAL_RUNNING && rng_chance(&w->sim->rng, 0.7))
-        report_started(w, a);
+        begin(a);
+}
+
+/* A moment passes between the order that lets it start and its process: it can die there. */
+static void on_leave(struct worker *w, const struct order *order)
+{
+    struct local *a = local_find(w, &order->attempt);
+    if (!a || a->nonce != order->nonce || a->state != LOCAL_ASKING)
+        return;
+    struct life *life = mem_alloc(sizeof *life);
+    *life = (struct life){a, a->life};
+    sim_always(w->sim, w->proc, rng_in(&w->sim->rng, 0, 40 * MS), let_start, life);
 }
 
 /* How this try will go, out of the plan. */
@@ -227,6 +268,9 @@ static void roll(struct local *a, const struct order *order, const struct row_ke
     a->lost_after_us = order->start->lost_after_us;
     a->grace_us = order->grace_us;
     a->takes_us = s->takes_us / 2 + rng_in(&sim->rng, 0, s->takes_us);
+    a->at_most_once = order->start->at_most_once;
+    if (a->at_most_once != s->at_most_once)
+        sim_fail(sim, 3, "an order does not say what its step does of at_most_once");
     a->will_fail = rng_chance(&sim->rng, s->fails);
     a->heartbeat_us = order->start->heartbeat_us;
     if (a->heartbeat_us != s->heartbeat_us)
@@ -263,7 +307,7 @@ static void on_stop(struct worker *w, const struct order *order, int outcome)
         local_new(w, order, LOCAL_TOMBSTONE);
         return;
     }
-    if (a->state == LOCAL_JOURNALLED) {
+    if (a->state == LOCAL_JOURNALLED || a->state == LOCAL_ASKING) {
         finish_unstarted(a, outcome);
     } else if (a->state == LOCAL_RUNNING && !a->cancelled) {
         a->cancelled = true;
@@ -292,6 +336,7 @@ static void on_order(struct worker *w, const struct order *order)
         return;
     case ORDER_KIND_GRANT:
         report_acknowledge(w, order->committed, order->heartbeat);
+        on_leave(w, order);
         return;
     default:
         return;
@@ -359,9 +404,10 @@ static void read_journal(struct worker *w)
 {
     struct local *a;
     DL_FOREACH (w->attempts, a) {
-        a->life += a->state == LOCAL_JOURNALLED;
-        if (a->state == LOCAL_JOURNALLED)
-            a->state = LOCAL_TOMBSTONE;
+        if (a->state != LOCAL_JOURNALLED && a->state != LOCAL_ASKING)
+            continue;
+        a->life++;
+        a->state = LOCAL_TOMBSTONE;
     }
 }
 
@@ -525,6 +571,7 @@ bool worker_is_idle(const struct worker *w)
 {
     if (w->gone)
         return true;
-    return w->up && !worker_count(w, LOCAL_JOURNALLED) && !worker_count(w, LOCAL_RUNNING) &&
-           !worker_count(w, LOCAL_EXITED) && !worker_count(w, LOCAL_FINISHED);
+    return w->up && !worker_count(w, LOCAL_JOURNALLED) && !worker_count(w, LOCAL_ASKING) &&
+           !worker_count(w, LOCAL_RUNNING) && !worker_count(w, LOCAL_EXITED) &&
+           !worker_count(w, LOCAL_FINISHED);
 }

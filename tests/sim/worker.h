@@ -7,6 +7,7 @@
 
 enum local_state {
     LOCAL_JOURNALLED, /* taken in, not yet known to the keeper */
+    LOCAL_ASKING,     /* at_most_once: ready, and waits for leave */
     LOCAL_RUNNING,    /* the keeper has it */
     LOCAL_EXITED,     /* the keeper has its exit status */
     LOCAL_FINISHED,   /* reported, not acknowledged */
@@ -25,6 +26,7 @@ struct local { /* an attempt; on disk */
     int64_t timeout_us, heartbeat_us, takes_us, grace_us, lost_after_us;
     bool will_fail, will_hang, cancelled;
     bool silent; /* journalled: it was asked to end for that */
+    bool at_most_once;
     int outcome; /* enum report_result_outcome; from LOCAL_EXITED on */
     int n;
     int64_t report_n;
@@ -86,6 +88,7 @@ int worker_used_slots(const struct worker *w); /* of running processes */
 /* worker_report.c */
 void report_hello(struct worker *w);
 void report_started(struct worker *w, const struct local *a);
+void report_ask(struct worker *w, const struct local *a);
 void report_finished(struct worker *w, struct local *a);
 void report_heartbeat(void *w);
 void report_forged(struct worker *w);

@@ -89,6 +89,11 @@ void report_started(struct worker *w, const struct local *a)
     send(w, &(struct report){.kind = REPORT_KIND_STARTED, .attempt = a->id, .nonce = a->nonce});
 }
 
+void report_ask(struct worker *w, const struct local *a)
+{
+    send(w, &(struct report){.kind = REPORT_KIND_ASK, .attempt = a->id, .nonce = a->nonce});
+}
+
 void report_finished(struct worker *w, struct local *a)
 {
     char at[CLOCK_TEXT], id[UUID_TEXT];

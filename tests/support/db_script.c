@@ -212,7 +212,8 @@ void db_step_place(struct batch *b, const struct uuid *run, int steps)
                                                   .since_us = NOW_US,
                                                   .due_us = 5,
                                                   .lost = 2,
-                                                  .reason = "why"};
+                                                  .reason = "why",
+                                                  .leave = i == 0};
         *batch_add_messages(b) = (struct batch_message){
             .topic = "leat.orders.w1", .key = NULL, .value = "{\"kind\":\"start\"}", .len = 16};
     }
@@ -326,6 +327,7 @@ static void committed_rows_are_loaded(const struct db_step *a, struct batch *b)
     assert_int_equal(t->nonce, -7);
     assert_int_equal(t->due_us, 5);
     assert_int_equal(t->lost, 2);
+    assert_true(t->leave == (t->step == 0));
     assert_int_equal(t->started_us, 0);
     assert_string_equal(t->worker, "w1");
     assert_string_equal(t->reason, "why");

@@ -131,6 +131,8 @@ static void take_report(struct one_worker *o, const struct report *report)
         take_hello(o, report);
     else if (report->kind == REPORT_KIND_STARTED)
         seen_of(o, &report->attempt)->started++;
+    else if (report->kind == REPORT_KIND_ASK)
+        seen_of(o, &report->attempt)->asked++;
     else if (report->kind == REPORT_KIND_FINISHED)
         take_finished(o, report);
 }
@@ -367,6 +369,15 @@ void one_worker_order(struct one_worker *o, int attempt, struct order_start *sta
                           .grace_us = o->grace_us ? o->grace_us : 300 * US_PER_MS,
                           .start = start};
     o->seen[attempt].placed = true;
+    one_worker_send(o, &order);
+}
+
+void one_worker_leave(struct one_worker *o, int attempt)
+{
+    struct order order = {.kind = ORDER_KIND_GRANT,
+                          .attempt = one_worker_id(attempt),
+                          .nonce = attempt,
+                          .committed = o->report_n};
     one_worker_send(o, &order);
 }
 

@@ -18,6 +18,7 @@
 struct seen_attempt {
     bool placed, lost; /* lost: by a hello that did not name it */
     int started;       /* reports taken in */
+    int asked;         /* for leave */
     int finished;
     int outcome, exit_code;
     char *reason;
@@ -66,6 +67,7 @@ void one_worker_workspace(const struct one_worker *o, int attempt, const char *n
 /* Sends a start of `attempt`; run, step and the like are filled in where they are missing. */
 void one_worker_order(struct one_worker *o, int attempt, struct order_start *start);
 void one_worker_send(struct one_worker *o, struct order *order); /* as it is */
+void one_worker_leave(struct one_worker *o, int attempt);        /* it may start */
 void one_worker_shell(struct one_worker *o, int attempt, const char *script);
 /* Runs the loop until the attempt has finished (or is lost, where that is allowed). */
 struct seen_attempt *one_worker_finished(struct one_worker *o, int attempt);

@@ -244,6 +244,35 @@ static void launch(struct attempt *a)
         finish_unstarted(a, REPORT_RESULT_OUTCOME_FAILED, err.text);
 }
 
+/* The report is sent again until it is in; without an answer it waits, and does not run. */
+static void ask_leave(struct attempt *a)
+{
+    struct report report = {.kind = REPORT_KIND_ASK, .attempt = a->id, .nonce = a->nonce};
+    move(a, WORK_ASKING);
+    reports_push(&a->worker->reports, &report, NULL);
+}
+
+static void launch_or_ask(struct attempt *a)
+{
+    if (a->order.start->at_most_once)
+        ask_leave(a);
+    else
+        launch(a);
+}
+
+/* A leave is good once: dying between here and the start is the loss of an attempt that may have
+ * run. One that comes after the lease may be of an attempt that the leader has given up. */
+void attempt_let(struct attempt *a)
+{
+    if (a->state != WORK_ASKING)
+        return;
+    if (lease_live(&a->worker->lease, clock_boottime_us()))
+        launch(a);
+    else
+        finish_unstarted(a, REPORT_RESULT_OUTCOME_REFUSED,
+                         "leave to start came after the worker's lease");
+}
+
 void attempt_prepared(struct attempt *a, const struct err *err)
 {
     if (a->asked)
@@ -251,7 +280,7 @@ void attempt_prepared(struct attempt *a, const struct err *err)
     else if (err)
         finish_unstarted(a, REPORT_RESULT_OUTCOME_FAILED, err->text);
     else
-        launch(a);
+        launch_or_ask(a);
 }
 
 void attempt_begin(struct attempt *a)
@@ -259,7 +288,7 @@ void attempt_begin(struct attempt *a)
     if (a->asked) {
         finish_asked(a);
     } else if (!prepare_needed(a)) {
-        launch(a);
+        launch_or_ask(a);
     } else {
         move(a, WORK_PREPARING);
         a->workspace = true;
@@ -328,7 +357,9 @@ void attempt_ask(struct attempt *a, enum attempt_asked what, int64_t grace_us, c
     if (a->state >= WORK_COLLECTING || (what == ASKED_REVOKE && begun))
         return; /* it is over, or revoked too late: its own end is reported */
     remember_asked(a, what, grace_us, mem_string(reason ? reason : ""));
-    if (begun)
+    if (a->state == WORK_ASKING)
+        finish_asked(a);
+    else if (begun)
         a->executor->ops->stop(a->executor, &a->id, grace_us);
 }
 

@@ -74,6 +74,7 @@ void attempt_put_asked(struct attempt *a, enum attempt_asked what, int64_t grace
                        const char *reason);
 void attempt_asked_before(struct attempt *a, const struct journal_record *r); /* replay */
 void attempt_ask(struct attempt *a, enum attempt_asked what, int64_t grace_us, const char *reason);
+void attempt_let(struct attempt *a); /* at_most_once: it has leave to start */
 /* Acknowledged or given up: leaves a tombstone, removes what is on disk, frees it. */
 void attempt_over(struct attempt *a);
 

@@ -206,6 +206,13 @@ int journal_write(struct journal *j, struct err *err)
     return 0;
 }
 
+int journal_sync(struct journal *j, struct err *err)
+{
+    if (fdatasync(j->fd) == 0)
+        return 0;
+    return err_errno(err, errno, "%s", j->path);
+}
+
 bool journal_wants_rewrite(const struct journal *j)
 {
     return j->size > REWRITE_BYTES && j->size > 2 * j->rewritten;

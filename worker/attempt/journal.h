@@ -1,7 +1,7 @@
 /* worker/attempt/journal.h: what a worker must still know after its own death: an append-only file
  * of records. A write is enough (it survives a crash of the process; after a power cut nothing runs
- * any more). A torn record at the end is cut off; the file is written anew when most of it is over.
- * Blocking, but only on the page cache. */
+ * any more); at_most_once orders are synced as well. A torn record at the end is cut off; the file
+ * is written anew when most of it is over. Blocking, but only on the page cache, or as it says. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -55,6 +55,8 @@ void journal_take_back(struct journal *j, size_t pending); /* drops what was put
 /* One write of all that is pending. On failure nothing of it is in the file and all of it stays
  * pending: LEAT_EFULL, LEAT_EIO. */
 int journal_write(struct journal *j, struct err *err);
+/* What is written survives a power cut too. Blocks on the disk. LEAT_EIO, LEAT_EFULL. */
+int journal_sync(struct journal *j, struct err *err);
 
 /* True when it pays to write the file anew. */
 bool journal_wants_rewrite(const struct journal *j);

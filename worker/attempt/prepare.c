@@ -298,6 +298,7 @@ struct executor_spec prepare_spec(const struct attempt *a)
         .timeout_us = start->timeout_us,
         .grace_us = a->grace_us,
         .fuse_slack_us = lease_fuse_slack(lost_after, a->grace_us),
+        .at_most_once = start->at_most_once,
     };
 }
 

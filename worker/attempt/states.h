@@ -6,13 +6,16 @@
 /*     what is true in the state
  * journalled  its order is in the journal
  * preparing   workspace, inputs, secrets, event are being put in place
+ * asking      at_most_once: everything is in place, and it may not start before the leader says so
  * starting    the executor has been told and has not answered
  * running     the executor says that it runs
  * collecting  it has ended; outputs and the end of its log go to the store
  * finished    its result is in the journal and waits to be acknowledged */
 #define WORK_STATES(S, TO)                                                                         \
-    S(JOURNALLED, "journalled", TO(PREPARING) | TO(STARTING) | TO(RUNNING) | TO(FINISHED))         \
-    S(PREPARING, "preparing", TO(STARTING) | TO(FINISHED))                                         \
+    S(JOURNALLED, "journalled",                                                                    \
+      TO(PREPARING) | TO(ASKING) | TO(STARTING) | TO(RUNNING) | TO(FINISHED))                      \
+    S(PREPARING, "preparing", TO(ASKING) | TO(STARTING) | TO(FINISHED))                            \
+    S(ASKING, "asking", TO(STARTING) | TO(FINISHED))                                               \
     S(STARTING, "starting", TO(RUNNING) | TO(COLLECTING) | TO(FINISHED))                           \
     S(RUNNING, "running", TO(COLLECTING) | TO(FINISHED))                                           \
     S(COLLECTING, "collecting", TO(FINISHED))                                                      \

@@ -65,6 +65,7 @@ struct executor_spec { /* borrowed during the call */
     int64_t timeout_us;    /* 0 = none */
     int64_t grace_us;      /* TERM to KILL */
     int64_t fuse_slack_us; /* it is ended this long after the lease's end; < 0 = no fuse */
+    bool at_most_once;     /* when in doubt whether it has run it is lost, and not started */
     const struct executor_objects *objects;     /* NULL for all others */
     const struct executor_container *container; /* NULL for all others */
 };
@@ -101,7 +102,8 @@ struct executor_ops {
                  int64_t grace_us);                     /* exited follows */
     void (*lease)(struct executor *ex, int64_t end_us); /* CLOCK_BOOTTIME: moves all fuses */
     /* After a restart of the worker: does it know this attempt (or may it, its engine being away)?
-     * Then its events follow again. Of the spec only attempt, log and times are filled in. */
+     * Then its events follow again. Of the spec only attempt, at_most_once, log and times are
+     * filled in. */
     bool (*adopt)(struct executor *ex, const struct executor_spec *spec);
     void (*settle)(struct executor *ex); /* ends and forgets what it holds and nobody adopted */
     void (*forget)(struct executor *ex,

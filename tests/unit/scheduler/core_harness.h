@@ -166,6 +166,7 @@ static inline void mirror_steps(struct harness *h)
             .due_us = s->due_us,
             .lost = s->lost,
             .reason = snapshot_text(h->rows, s->reason),
+            .leave = s->leave,
         };
     }
 }

@@ -68,6 +68,7 @@ static void write_or_fail(struct journal *j)
 {
     struct err err = {0};
     assert_int_equal(journal_write(j, &err), 0);
+    assert_int_equal(journal_sync(j, &err), 0);
     assert_int_equal(journal_pending(j), 0);
 }
 

@@ -33,6 +33,7 @@ struct job *job_add(struct docker_executor *d, const struct executor_spec *spec)
     job->image = mem_string(spec->image);
     job->log_path = mem_string(spec->log_path);
     job->log_limit = spec->log_limit;
+    job->at_most_once = spec->at_most_once;
     job->timeout_us = spec->timeout_us;
     job->grace_us = spec->grace_us;
     job->fuse_slack_us = spec->fuse_slack_us;
@@ -175,6 +176,13 @@ static void learn(struct job *job, const json_t *json)
         job->container_id = mem_string(json_get_string(json, "Id", ""));
 }
 
+/* An engine that died, or a machine that lost its power, may have started it and not have written
+ * that down. */
+static bool may_have_run(const struct job *job)
+{
+    return job->at_most_once && (job->start_asked || job->state == CONTAINER_UNKNOWN);
+}
+
 static void found(struct job *job, const json_t *json)
 {
     const json_t *state = json_get_object(json, "State");
@@ -184,7 +192,9 @@ static void found(struct job *job, const json_t *json)
         return;
     }
     learn(job, json);
-    if (strcmp(status, "created") == 0) {
+    if (strcmp(status, "created") == 0 && may_have_run(job)) {
+        job_lost(job, "its container is there and its start was never answered");
+    } else if (strcmp(status, "created") == 0) {
         job_move(job, CONTAINER_STARTING);
         job_launch(job);
     } else if (json_get_bool(state, "Running", false) || strcmp(status, "paused") == 0) {

@@ -40,6 +40,8 @@ struct job {
     bool opens;    /* a folder for all has to be put into its volume */
     bool opened;   /* and was */
     bool pulled;   /* by this job: no second time */
+    bool at_most_once;
+    bool start_asked; /* of the engine, in this life of the worker */
     /* What goes on. */
     struct engine_call *call; /* at most one of look, create, start, kill, remove */
     struct pull *pull_now;

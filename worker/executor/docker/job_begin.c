@@ -214,6 +214,7 @@ void job_launch(struct job *job)
         return;
     }
     failpoint_hit(FAILPOINT_CONTAINER_START_BEFORE);
+    job->start_asked = true;
     cleanup_free char *path = mem_printf("/containers/%s/start", job->name);
     job_ask(job, "POST", path, NULL, on_started);
 }
