@@ -27,6 +27,13 @@ static void add(struct args *a, const char *key, const char *value)
     a->list[a->count++] = mem_string(value);
 }
 
+/* As one word: right for a key that is a flag too, whose value is not the next word. */
+static void add_joined(struct args *a, const char *key, const char *value)
+{
+    if (value && a->count + 2 <= ARGS_MAX)
+        a->list[a->count++] = mem_printf("--%s=%s", key, value);
+}
+
 static void add_in(struct args *a, const char *key, const char *folder, const char *name)
 {
     cleanup_free char *path = mem_printf("%s/%s", folder, name);
@@ -48,7 +55,7 @@ static void add_kafka(struct args *a, const struct up_settings *s, bool schedule
 {
     add(a, "bus", s->bus);
     for (size_t i = 0; i < (scheduler ? UP_BUS_COUNT : UP_BUS_REPLICAS); i++)
-        add(a, UP_BUS_KEYS[i], s->bus_more[i]);
+        add_joined(a, UP_BUS_KEYS[i], s->bus_more[i]);
 }
 
 static void add_store(struct args *a, const struct up_settings *s)
@@ -125,7 +132,7 @@ static struct up_child make_daemon(const struct up_settings *s, size_t which)
     cleanup_free char *log = mem_printf("%s.log", daemons[which].name);
     add_in(&a, "log-file", s->log, log);
     if (s->insecure && daemons[which].may_listen)
-        add(&a, "insecure", "true");
+        add_joined(&a, "insecure", "true");
     /* With `down` the worker ends what it runs. When leat up has died by accident its steps go on,
      * and the next one follows them. */
     struct up_child c = {.name = daemons[which].name,

@@ -65,11 +65,19 @@ static const struct up_child *child(const char *name)
     return NULL;
 }
 
+/* As the daemons read it: a flag has its value behind '=' or none, never in the next word. */
 static const char *argument(const char *name, const char *key)
 {
-    for (char **a = child(name)->argv; *a; a++)
-        if (strncmp(*a, "--", 2) == 0 && strcmp(*a + 2, key) == 0)
+    const size_t len = strlen(key);
+    for (char **a = child(name)->argv; *a; a++) {
+        assert_string_not_equal(*a, "true");
+        if (strncmp(*a, "--", 2) != 0 || strncmp(*a + 2, key, len) != 0)
+            continue;
+        if ((*a)[2 + len] == '=')
+            return *a + 2 + len + 1;
+        if (!(*a)[2 + len])
             return a[1];
+    }
     return NULL;
 }
 
