@@ -148,6 +148,48 @@ static bool worker_name_ok(const char *name)
     return len > 0 && len <= NAME_MOST && isalnum((unsigned char)name[0]);
 }
 
+/* What a worker's configuration says of queue and store as ours does. What is a file of ours is not
+ * sent, and what is in it even less: `needs` names what has to be put there by hand. */
+static json_t *told(const struct api_config *c, const char *pool)
+{
+    const struct bus_settings *kafka = &c->kafka;
+    const struct {
+        const char *key, *value; /* NULL = as it is without */
+    } keys[] = {
+        {"bus", c->bus},
+        {"bus-tls", kafka->tls ? "true" : NULL},
+        {"bus-insecure", kafka->insecure ? "true" : NULL},
+        {"bus-sasl", kafka->sasl ? BUS_SASL_WORDS[kafka->sasl] : NULL},
+        {"bus-user", kafka->user},
+        {"store", c->store},
+        {"store-endpoint", c->store_endpoint},
+        {"store-region", c->store_region},
+        {"store-style", c->store_style ? S3_STYLES[c->store_style] : NULL},
+        {"pool", pool},
+    };
+    json_t *config = json_object();
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (keys[i].value && *keys[i].value)
+            json_object_set_new(config, keys[i].key, json_string(keys[i].value));
+    return config;
+}
+
+static json_t *needed(const struct api_config *c)
+{
+    const struct {
+        const char *key, *ours;
+    } files[] = {
+        {"bus-ca-file", c->kafka.ca_file},           {"bus-cert-file", c->kafka.cert_file},
+        {"bus-key-file", c->kafka.key_file},         {"bus-password-file", c->kafka.password_file},
+        {"store-credentials", c->store_credentials},
+    };
+    json_t *needs = json_array();
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        if (files[i].ours && *files[i].ours)
+            json_array_append_new(needs, json_string(files[i].key));
+    return needs;
+}
+
 static void joined(void *arg, const struct pg_answer *answer)
 {
     struct joining *j = arg;
@@ -158,9 +200,8 @@ static void joined(void *arg, const struct pg_answer *answer)
         api_refuse(j->req, LEAT_EAUTH, "this join token was used a moment ago");
     else
         answer_made(j->req, 201,
-                    json_pack("{s:s, s:s, s:{s:s, s:s, s:s}}", "worker", j->name, "token", j->text,
-                              "config", "bus", config->bus, "store", config->store, "pool",
-                              pg_text(answer->rows, 0, 0)));
+                    json_pack("{s:s, s:s, s:o, s:o}", "worker", j->name, "token", j->text, "config",
+                              told(config, pg_text(answer->rows, 0, 0)), "needs", needed(config)));
     join_end(j);
 }
 

@@ -11,6 +11,7 @@
 #include "cli/context.h"
 #include "cli/files.h"
 #include "cli/output.h"
+#include "common/base/address.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/text/json.h"
@@ -63,8 +64,20 @@ static const struct option join_options[] = {
      "where its configuration goes; default /etc/leat/worker.conf, of a user "
      "~/.config/leat/worker.conf"},
     {"data", 0, "DIR", false, "its data folder; default leat-worker's own"},
+    {"bus-ca-file", 0, "FILE", false, "of this machine: certificates that vouch for the brokers"},
+    {"bus-cert-file", 0, "FILE", false, "likewise: certificate that it shows to the brokers"},
+    {"bus-key-file", 0, "FILE", false, "likewise: its key"},
+    {"bus-password-file", 0, "FILE", false, "likewise: its first line is the brokers' password"},
+    {"store-credentials", 0, "FILE", false, "likewise: KEY:SECRET of the store"},
     OPTION_END,
 };
+/* What is in them is sent by nobody: they are put on this machine by hand. */
+static const char *const files[] = {"bus-ca-file", "bus-cert-file", "bus-key-file",
+                                    "bus-password-file", "store-credentials"};
+/* What the API tells; it must be on one line each. */
+static const char *const told[] = {"bus",         "bus-tls", "bus-insecure",   "bus-sasl",
+                                   "bus-user",    "store",   "store-endpoint", "store-region",
+                                   "store-style", "pool"};
 
 static char *config_path(const struct given *given)
 {
@@ -110,11 +123,28 @@ static void put_key(struct text *out, const char *key, const char *value)
 
 static bool one_line(const json_t *config)
 {
-    const char *const keys[] = {"bus", "store", "pool"};
-    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-        if (strpbrk(json_get_string(config, keys[i], ""), "\r\n"))
+    for (size_t i = 0; i < ARRAY_LEN(told); i++)
+        if (strpbrk(json_get_string(config, told[i], ""), "\r\n"))
             return false;
     return true;
+}
+
+/* The file of such an option by a path that is good from everywhere; NULL when not given. */
+static char *absolute(const struct given *given, const char *option)
+{
+    const char *path = given_value(given, option, NULL);
+    return path ? realpath(path, NULL) : NULL;
+}
+
+/* Before the token is spent. */
+static int check_files(const struct given *given, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        const char *path = given_value(given, files[i], NULL);
+        if (path && access(path, R_OK) != 0)
+            return err_errno(err, errno, "--%s %s", files[i], path);
+    }
+    return 0;
 }
 
 static char *config_text(const struct given *given, const json_t *answer, const char *token_path)
@@ -123,9 +153,12 @@ static char *config_text(const struct given *given, const json_t *answer, const 
     const json_t *config = json_get_object(answer, "config");
     text_puts(&out, "# Made by leat worker join: leat-worker --config THIS-FILE\n");
     put_key(&out, "name", json_get_string(answer, "worker", NULL));
-    put_key(&out, "bus", json_get_string(config, "bus", NULL));
-    put_key(&out, "store", json_get_string(config, "store", NULL));
-    put_key(&out, "pool", json_get_string(config, "pool", NULL));
+    for (size_t i = 0; i < ARRAY_LEN(told); i++)
+        put_key(&out, told[i], json_get_string(config, told[i], NULL));
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        cleanup_free char *path = absolute(given, files[i]);
+        put_key(&out, files[i], path);
+    }
     put_key(&out, "api", given_value(given, "api", NULL));
     put_key(&out, "token-file", token_path);
     put_key(&out, "data", given_value(given, "data", NULL));
@@ -145,6 +178,42 @@ static int exchange(const struct given *given, json_t **answer, struct err *err)
     return rc;
 }
 
+static bool has_loopback(const char *bus)
+{
+    cleanup_free char *list =
+        mem_string(text_starts_with(bus, "kafka://") ? strstr(bus, "//") + 2 : "");
+    char *rest = list, *broker;
+    while ((broker = strsep(&rest, ",")))
+        if (*broker && address_is_loopback(broker))
+            return true;
+    return false;
+}
+
+static bool is_text(const json_t *value, const char *text)
+{
+    return json_is_string(value) && strcmp(json_string_value(value), text) == 0;
+}
+
+static void say_what_is_left(const struct given *given, const json_t *answer, const char *path)
+{
+    const json_t *config = json_get_object(answer, "config"),
+                 *needs = json_object_get(answer, "needs");
+    const char *store = json_get_string(config, "store", ""),
+               *bus = json_get_string(config, "bus", "");
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        for (size_t n = 0; n < json_array_size(needs); n++)
+            if (!given_value(given, files[i], NULL) && is_text(json_array_get(needs, n), files[i]))
+                printf("it still needs a file that is not sent: put it on this machine and write "
+                       "%s = FILE into %s\n",
+                       files[i], path);
+    if (store[0] == '/')
+        printf("the store is a folder: %s must be the same one on this machine\n", store);
+    if (has_loopback(bus))
+        printf("the brokers are told as %s, which is the machine that asks: from another one start "
+               "Leat with an address of theirs that both reach\n",
+               bus);
+}
+
 static int join_into(const struct given *given, const char *path, const char *token_path, int fd,
                      int token_fd, struct err *err)
 {
@@ -160,11 +229,9 @@ static int join_into(const struct given *given, const char *path, const char *to
         rc = fill_file(fd, path, text, err);
     if (rc < 0)
         return rc;
-    const char *store = json_get_string(json_get_object(answer, "config"), "store", "");
     printf("joined as worker %s; its configuration is in %s\n",
            json_get_string(answer, "worker", ""), path);
-    if (store[0] == '/')
-        printf("the store is a folder: %s must be the same one on this machine\n", store);
+    say_what_is_left(given, answer, path);
     printf("start it: leat-worker --config %s\n", path);
     return 0;
 }
@@ -175,6 +242,8 @@ static int run_join(const struct given *given, struct err *err)
     if (!api)
         return err_set(err, LEAT_EUSAGE, "leat worker join: --api URL says which Leat to join");
     int rc = context_check_url(api, err);
+    if (rc == 0)
+        rc = check_files(given, err);
     cleanup_free char *path = config_path(given);
     cleanup_free char *token_path = mem_printf("%s.token", path);
     if (rc == 0)
