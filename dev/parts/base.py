@@ -72,10 +72,10 @@ class BasePart:
         return cache() / "services" / f"{self.name}-{self.version}"
 
     @contextlib.contextmanager
-    def alone(self):
-        """One process of this machine at a time fills the cache."""
+    def alone(self, what=""):
+        """One process of this machine at a time fills the cache, or `what` of it."""
         self.cached.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.cached.with_suffix(".lock"), "w") as lock:
+        with open(self.cached.with_suffix(f"{what}.lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

@@ -8,6 +8,7 @@
 import base64
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -76,17 +77,16 @@ class Part(BasePart):
 
     def fetch(self):
         super().fetch()
-        if not (self.cached / "formatted").exists():
+        if not (self.cached / "classes.jsa").exists():
             with self.alone():
-                if not (self.cached / "formatted").exists():
+                if not (self.cached / "classes.jsa").exists():
                     self.begin_once()
 
     def begin_once(self):
-        """What a first start leaves, so that each later one takes 2 s instead of 4 and no formatting: the classes as they
-        lie in memory (bound to where the jars are: not in get()), and a formatted folder."""
-        half, formatted = self.cached / "half.jsa", self.cached / "formatted.half"
+        """A first start leaves the classes as they lie in memory, so that each later one takes 2 s instead of 4. They are
+        bound to where the jars are, so this is not for get()."""
+        half = self.cached / "half.jsa"
         half.unlink(missing_ok=True)
-        shutil.rmtree(formatted, ignore_errors=True)
         with tempfile.TemporaryDirectory() as folder:
             first = Part(folder, {"heap": "128"})
             first.first, first.stop_seconds, first.records = half, 120, []
@@ -96,13 +96,28 @@ class Part(BasePart):
                 first.down()
             finally:
                 first.kill()
-            if not half.exists():
-                raise PartError("kafka: the first start left no class data")
-            half.rename(self.cached / "classes.jsa")
-            formatted.mkdir()
-            for name in ("meta.properties", "bootstrap.checkpoint"):
-                shutil.copy(first.data(1) / name, formatted / name)
-            formatted.rename(self.cached / "formatted")
+        if not half.exists():
+            raise PartError("kafka: the first start left no class data")
+        half.rename(self.cached / "classes.jsa")
+
+    def formatted(self):
+        """A formatted folder, made once a machine: the tool takes a second and more."""
+        made = self.cached / ("formatted-secure" if self.settings["secure"] else "formatted")
+        if not made.exists():
+            with self.alone(".formatted"):
+                if not made.exists():
+                    self.format_once(made)
+        return made
+
+    def format_once(self, made):
+        half = made.with_suffix(".half")
+        shutil.rmtree(half, ignore_errors=True)
+        users = ["--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"] if self.settings["secure"] else []
+        with tempfile.TemporaryDirectory() as folder:
+            config = pathlib.Path(folder) / "format.properties"
+            config.write_text("".join(f"{k}={v}\n" for k, v in {**self.properties(1), "log.dirs": half}.items()))
+            command(*self.java("-Xmx128m"), "kafka.tools.StorageTool", "format", "-t", new_id(), "-c", config, *users)
+        half.rename(made)
 
     # ---- one node or three ----------------------------------------------------------------------
 
@@ -158,13 +173,8 @@ class Part(BasePart):
                 self.format(node)
 
     def format(self, node):
-        """The tool takes a second and more: what it made is copied, with ids of its own."""
-        if node == 1 and (self.first or self.settings["secure"]):
-            users = ["--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"] if self.settings["secure"] else []
-            command(*self.java("-Xmx128m", *([] if self.first else self.how())), "kafka.tools.StorageTool", "format",
-                    "-t", new_id(), "-c", self.properties_file(node), *users)
-            return
-        source, target = self.cached / "formatted" if node == 1 else self.data(1), self.data(node)
+        """A copy with ids of its own."""
+        source, target = self.formatted() if node == 1 else self.data(1), self.data(node)
         target.mkdir(exist_ok=True)
         shutil.copy(source / "bootstrap.checkpoint", target / "bootstrap.checkpoint")
         ids = dict(line.split("=", 1) for line in (source / "meta.properties").read_text().splitlines() if "=" in line)
@@ -174,14 +184,16 @@ class Part(BasePart):
         half.rename(target / "meta.properties")
 
     def make_keys(self):
-        """A key of the broker's own, vouched for by itself."""
-        store = self.folder / "keys.p12"
+        """A key of the brokers' own, vouched for by itself."""
+        store, key, certificate = (self.folder / name for name in ("keys.p12", "key.pem", "ca.pem"))
         if store.exists():
             return
-        same = ["-keystore", store, "-storetype", "PKCS12", "-storepass", PASSWORD, "-alias", "broker"]
-        command("keytool", "-genkeypair", *same, "-keyalg", "EC", "-groupname", "secp256r1", "-validity", "30",
-                "-dname", "CN=broker", "-ext", f"SAN=ip:127.0.0.1,ip:{self.settings['host']},dns:localhost")
-        command("keytool", "-exportcert", "-rfc", *same, "-file", self.folder / "ca.pem")
+        self.needs("openssl", "openssl")
+        command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-days", "30",
+                "-subj", "/CN=broker", "-addext", f"subjectAltName=IP:127.0.0.1,IP:{self.settings['host']},DNS:localhost",
+                "-keyout", key, "-out", certificate)
+        command("openssl", "pkcs12", "-export", "-name", "broker", "-inkey", key, "-in", certificate, "-passout", f"pass:{PASSWORD}",
+                "-out", store)
 
     def secure(self, properties, node):
         listener, here = "listener.name.secure.", f"SECURE://{self.settings['host']}:{self.port_of('secure', node)}"
