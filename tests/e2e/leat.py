@@ -64,7 +64,7 @@ def request(method, url, body=None, headers=None, timeout=30):
 
 
 class Leat:
-    def __init__(self, *, slots=8, path=None, extra=(), env=None):
+    def __init__(self, *, slots=8, path=None, extra=(), env=None, host="127.0.0.1"):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="lt-", dir="/tmp"))
         self.folder.chmod(0o755)
         self.data = self.folder / "d"
@@ -78,18 +78,19 @@ class Leat:
             file.touch()
             file.chmod(0o666)
         self.api_port, self.hooks_port = free_port(), free_port()
-        self.api, self.hooks = f"http://127.0.0.1:{self.api_port}", f"http://127.0.0.1:{self.hooks_port}"
+        self.listen = f"{host}:{self.api_port}"
+        self.api, self.hooks = f"http://{self.listen}", f"http://127.0.0.1:{self.hooks_port}"
         self.slots, self.path, self.extra = slots, path or "/usr/local/bin:/usr/bin:/bin", list(extra)
         self.env = {**os.environ, "LEAT_URL": self.api, "LEAT_FAILPOINT": f"@{self.failpoints}",
                     "LEAT_FAILPOINT_LOG": str(self.failpoint_log), "ASAN_OPTIONS": "detect_leaks=0",
                     # Meant for one daemon, it must not reach the others.
-                    "LEAT_LISTEN": f"127.0.0.1:{self.api_port}",
+                    "LEAT_LISTEN": self.listen,
                     **(env or {})}
 
     # ---- its life -----------------------------------------------------------------------------
 
     def up(self):
-        done = self.leat("up", "--detach", "--data", str(self.data), "--listen", f"127.0.0.1:{self.api_port}",
+        done = self.leat("up", "--detach", "--data", str(self.data), "--listen", self.listen,
                          "--hooks", f"127.0.0.1:{self.hooks_port}", "--slots", str(self.slots),
                          "--path", self.path, *self.extra, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr + self.logs_tail()
