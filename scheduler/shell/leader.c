@@ -76,9 +76,16 @@ static void looked(void *arg, const struct err *err, const struct db_leadership 
         shell->standby.seen = false;
         return;
     }
-    int64_t still = still_us(&shell->standby, now, shell->standby.asked_us, shell_mono(shell));
-    if (now->epoch == 0 || still >= STILL_US)
+    const int64_t answered = shell_mono(shell);
+    int64_t still = still_us(&shell->standby, now, shell->standby.asked_us, answered);
+    if (now->epoch == 0 || still >= STILL_US) {
         take(shell, now->epoch);
+        return;
+    }
+    /* Not at the tick after it: a look that comes a moment too soon would cost a whole second. */
+    const int64_t left = shell->standby.since_us + STILL_US - answered;
+    if (left < TICK_US)
+        shell->world->ops->timer_set(shell->tick, left > 0 ? left : 0);
 }
 
 static void look(struct shell *shell)
