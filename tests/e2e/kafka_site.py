@@ -68,7 +68,7 @@ class Site:
         self.start_scheduler("second")
         for name in ("w2", "w3"):
             self.start("leat-worker", name, f"name = {name}\ndata = {self.leat.work}/{name}\nstore = {self.leat.data}/store\n"
-                       f"slots = {self.leat.slots}\napi = {self.leat.api}\ntoken-file = {self.leat.data}/token\n")
+                       f"slots = {self.leat.slots}\npath = {self.leat.path}\napi = {self.leat.api}\ntoken-file = {self.leat.data}/token\n")
         until(lambda: len(self.active()) == 3, 60, what="three active workers")
         return self
 

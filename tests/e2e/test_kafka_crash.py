@@ -1,0 +1,231 @@
+"""The crash matrix of the leader on a real Kafka, with two schedulers and three workers: at every failpoint of the scheduler
+it is killed by kill -9, and it is stopped for longer than a takeover takes and then goes on as a zombie. Every shape of a
+pipeline (the files of examples/shapes as they are) and a stream of events are under way. The other one has committed within
+5 s; in the end nothing is lost or doubled, by the effect ledger, Postgres and the brokers' end offsets."""
+import itertools
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+from kafka_site import Load, Site
+from leat import ROOT, request, until
+from test_crash import AT_BIRTH, AT_START, POINTS
+
+TAKEOVER_S = 5
+SHAPES = ROOT / "examples" / "shapes"
+# Every step that the examples have says so to the ledger, by the PATH of the workers.
+WRAPPED = ("sh", "echo", "false")
+WRAPPER = """#!/bin/dash
+if [ -z "$LEDGERED" ] && [ -n "$LEAT_ATTEMPT_ID" ]; then
+    echo "$LEAT_RUN_ID $LEAT_STEP $LEAT_ATTEMPT_ID" >> {ledger}
+    sleep 0.3
+fi
+LEDGERED=1 exec /bin/{program} "$@"
+"""
+HOLD = "name: hold\nsteps: {one: {command: [sh, -c, 'sleep 12']}}\n"
+SCHEDULERS = [name for name, process in POINTS if process == "scheduler" and name not in AT_BIRTH]
+
+
+class Watch(threading.Thread):
+    """Who leads and how many batches it has committed, looked at without a pause: [(when, epoch, tx_seq)]."""
+
+    def __init__(self, leat):
+        super().__init__(daemon=True)
+        self.seen = []
+        self.process = subprocess.Popen(["psql", "-h", leat.data / "run", "-p", "5432", "-U", "leat", "-d", "leat", "-XAtq"],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process.stdin.write("SELECT 'at', extract(epoch FROM clock_timestamp()), epoch, tx_seq FROM leader \\watch 0.05\n")
+        self.process.stdin.flush()
+        self.start()
+
+    def run(self):
+        for line in self.process.stdout:
+            if line.startswith("at|"):
+                _, when, epoch, tx_seq = line.strip().split("|")
+                self.seen.append((float(when), int(epoch), int(tx_seq)))
+
+    def took_over(self, epoch):
+        """When a leader after `epoch` was first seen to have committed a batch; None = not yet."""
+        first = None
+        for when, its, tx_seq in self.seen:
+            if its > epoch:
+                first = first or (its, tx_seq)
+                if (its, tx_seq) > first:
+                    return when
+        return None
+
+    def blind(self, begin, end):
+        """The longest time in between in which nothing was seen: what this machine had no time for."""
+        times = [begin, *(when for when, _, _ in self.seen if begin < when < end), end]
+        return max(b - a for a, b in itertools.pairwise(times))
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Matrix(Site):
+    """With the examples, a stream of events, and what the strikes need."""
+
+    def __init__(self):
+        self.watch = self.load = None
+        self.runs, self.took = [], {}
+        super().__init__(slots=16)
+        wrappers = self.leat.work / "wrappers"
+        wrappers.mkdir()
+        for program in WRAPPED:
+            (wrappers / program).write_text(WRAPPER.format(ledger=self.leat.ledger, program=program))
+            (wrappers / program).chmod(0o755)
+        self.leat.path = f"{wrappers}:{self.leat.path}"
+
+    def up(self):
+        super().up()
+        self.leat.ok("apply", SHAPES)
+        self.leat.apply(HOLD)
+        self.every_shape = sorted(p["name"] for p in self.leat.json("pipelines") if p["name"].startswith("shapes-"))
+        self.shapes = itertools.cycle(self.every_shape)
+        self.watch = Watch(self.leat)
+        self.load = Load(self, 3, pause=0.1)
+        return self
+
+    def remove(self):
+        if self.load:
+            self.load.ended.set()
+        if self.watch:
+            self.watch.end()
+        super().remove()
+
+    # ---- live work ------------------------------------------------------------------------------
+
+    def begin(self, *names):
+        for name in names:
+            body = json.dumps({"pipeline": name, "idempotency_key": f"{name}-{len(self.runs)}"}).encode()
+            answer = request("POST", f"{self.leat.api}/api/v1/runs", body, {"Content-Type": "application/json"})
+            assert answer.status in (201, 202), answer.body
+            self.runs.append((name, answer.json()["id"]))
+
+    def is_running(self, run):
+        return self.leat.sql(f"SELECT count(*) FROM step_live WHERE run = '{run}' AND state = 'running'") == [["1"]]
+
+    def between_202_and_inbox(self):
+        """Events that the brokers hold and no leader has committed."""
+        read = {int(n): int(offset) for n, offset in self.leat.sql(
+            "SELECT partition, next FROM read_offset WHERE topic = 'leat.events'")}
+        return sum(end - read.get(n, 0) for (_, n), end in self.ends("leat.events").items())
+
+    # ---- schedulers -----------------------------------------------------------------------------
+
+    def stand_by(self):
+        """One leads and the other has looked at it: both have run for two seconds, and the one beside `leat up` is started
+        again when it has ended."""
+        def both():
+            if self.alone["second"].poll() is not None:
+                self.start_scheduler("second")
+            pids = self.leat.pids_of("leat-scheduler")
+            return len(pids) == 2 and all(age(pid) > 2 for pid in pids) and self.leader()[0] in pids
+        try:
+            until(both, 60, what="a leader and a standby")
+        except AssertionError as error:
+            said = [(self.leat.work / "second.log").read_text()[-3000:], (self.leat.data / "log" / "scheduler.log").read_text()[-3000:]]
+            raise AssertionError(f"{error}: {self.leader()} leads of {self.leat.pids_of('leat-scheduler')}\n" + "\n".join(said)) from None
+        return self.leader()
+
+
+def age(pid):
+    try:
+        ticks = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:
+        return 0
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+
+
+def state(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return None
+
+
+@pytest.fixture(scope="module")
+def site():
+    made = Matrix()
+    try:
+        yield made.up()
+    finally:
+        made.remove()
+
+
+def strike(site, name, act):
+    """Arms the point with work under way and waits until it has struck. (when, victim's pid, its epoch)"""
+    leat = site.leat
+    pid, _ = site.stand_by()
+    leat.failpoint_log.write_text("")
+    site.begin("hold")
+    held = site.runs[-1][1]
+    until(lambda: site.is_running(held), 30, what="a running step")
+    site.begin(next(site.shapes), next(site.shapes))
+    leat.arm(f"{name}:1:{act}")
+    if name in AT_START:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: leat.struck(name), 30, every=0.01, what=f"{name} is struck: it was never reached")
+    struck = leat.failpoint_log.stat().st_mtime
+    pid, epoch = site.leader()
+    assert state(pid) in (("T", "t") if act == "stop" else (None, "Z")), f"{pid} is not who was struck"
+    assert site.between_202_and_inbox() > 0, "no event was between its 202 and the inbox"
+    assert site.is_running(held), "no step was running"
+    leat.arm()
+    return struck, pid, epoch
+
+
+@pytest.mark.parametrize("act", ["kill", "stop"])
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_the_leader_is_struck_at(site, name, act):
+    struck, pid, epoch = strike(site, name, act)
+    done = until(lambda: site.watch.took_over(epoch), 60, what="a commit of the other")
+    took, blind = done - struck, site.watch.blind(struck, done)
+    site.took[name, act] = (took, blind)
+    if act == "stop":
+        assert state(pid) in ("T", "t"), "the zombie has to outlast the takeover"
+        os.kill(pid, signal.SIGCONT)
+        until(lambda: state(pid) in (None, "Z"), 20, what="the end of the zombie")
+    assert took < TAKEOVER_S + max(0, blind - 0.5), f"the takeover took {took:.1f} s (blind for {blind:.1f} s)"
+
+
+def test_every_point_was_struck(site):
+    assert set(site.took) == {(name, act) for name in SCHEDULERS for act in ("kill", "stop")}
+    worst = max(site.took.values())
+    print(f"{len(site.took)} takeovers, the median in {sorted(site.took.values())[len(site.took) // 2][0]:.1f} s, "
+          f"the longest in {worst[0]:.1f} s (blind for {worst[1]:.1f} s)")
+
+
+def test_nothing_was_lost_or_doubled(site):
+    leat = site.leat
+    site.load.end()
+    site.load.check()
+    assert {name for name, _ in site.runs} == {"hold", *site.every_shape}, "a shape was never under way"
+    for name, run in site.runs:
+        if name == "shapes-wait":
+            site.deliver(f"checked-{run}", "dev.example.checked", {"run": run, "most": 1, "who": "a test"})
+    for name, run in site.runs:
+        assert leat.wait_run(run, 120)["state"] == "succeeded", name
+    assert len({run for _, run in site.runs}) == len(site.runs)
+    site.check_at_rest()
+    assert leat.sql("SELECT (SELECT count(*) FROM run_live), (SELECT count(*) FROM step_live)") == [["0", "0"]]
+    assert leat.sql("SELECT count(*) FROM attempt_done WHERE state IN ('lost', 'timed_out')") == [["0"]], "a worker's work was lost"
+
+
+def test_each_attempt_ran_once_and_each_result_really_ran(site):
+    """The effect ledger against Postgres: of each run the same attempts, each of them once."""
+    ours = {run for _, run in site.runs}
+    ran = [(line[0], line[2]) for line in site.leat.ledger_lines() if line[0] in ours]
+    assert len(ran) == len(set(ran)), "an attempt was executed twice"
+    committed = {(run, attempt) for table in ("step_result", "attempt_done") for run, attempt in site.leat.sql(
+        f"SELECT run, attempt_id FROM {table} WHERE attempt_id IS NOT NULL AND worker IS NOT NULL")}
+    of_ours = {pair for pair in committed if pair[0] in ours}
+    assert set(ran) == of_ours, f"not committed: {set(ran) - of_ours}, never ran: {of_ours - set(ran)}"
+    assert {run for run, _ in ran} == ours, "a run of which nothing ran"
