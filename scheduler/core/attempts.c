@@ -367,6 +367,16 @@ static void on_started(struct core *core, struct attempt *a, const struct report
     step_mark(core, a->at);
 }
 
+/* What its worker does before it starts, for people: in the row, as why it is not running yet. */
+static void on_progress(struct core *core, struct attempt *a, const struct report *report)
+{
+    if (!report->note || attempt_step(a)->state != STEP_PLACED)
+        return;
+    free(a->reason);
+    a->reason = mem_string(report->note);
+    step_mark(core, a->at);
+}
+
 static void on_finished(struct core *core, struct attempt *a, const struct report *report,
                         const struct core_now *now, struct batch *out)
 {
@@ -400,6 +410,8 @@ void attempt_report(struct core *core, const struct report *report, const struct
     }
     if (report->kind == REPORT_KIND_STARTED)
         on_started(core, a, report, now);
+    else if (report->kind == REPORT_KIND_PROGRESS)
+        on_progress(core, a, report);
     else if (report->kind == REPORT_KIND_FINISHED)
         on_finished(core, a, report, now, out);
     else if (report->kind == REPORT_KIND_ASK)

@@ -340,11 +340,12 @@ static const struct field report_fields[] = {
     {.name = "nonce", .kind = FIELD_INTEGER, .offset = offsetof(struct report, nonce), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "at", .kind = FIELD_STRING, .offset = offsetof(struct report, at), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "progress", .kind = FIELD_NUMBER, .offset = offsetof(struct report, progress), .least = 0, .most = 1},
+    {.name = "note", .kind = FIELD_STRING, .offset = offsetof(struct report, note), .least = INT64_MIN, .most = INT64_MAX, .longest = 500},
     {.name = "hello", .kind = FIELD_OBJECT, .offset = offsetof(struct report, hello), .shape = &shape_report_hello, .least = INT64_MIN, .most = INT64_MAX},
     {.name = "result", .kind = FIELD_OBJECT, .offset = offsetof(struct report, result), .shape = &shape_report_result, .least = INT64_MIN, .most = INT64_MAX},
 };
 
-const struct shape shape_report = {"report", sizeof(struct report), report_fields, 13};
+const struct shape shape_report = {"report", sizeof(struct report), report_fields, 14};
 
 int report_decode(const char *data, size_t len, struct report *out, struct err *err)
 {

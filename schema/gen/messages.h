@@ -326,6 +326,7 @@ struct report {
     int64_t nonce; /* as in the order */
     const char *at; /* started, finished: wall clock of the worker, for people only */
     double progress;
+    const char *note; /* progress, before started: for people, what is being done; replaces the last, empty takes it away */
     struct report_hello *hello;
     struct report_result *result; /* finished */
 };

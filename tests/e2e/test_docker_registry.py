@@ -1,8 +1,13 @@
 """Images from a real registry: pulled, recorded by digest, by each policy, with a login and without."""
 import base64
+import contextlib
 import http.client
 import json
 import pathlib
+import re
+import socket
+import threading
+import time
 
 import pytest
 from engine import engine, run, service, until  # noqa: F401
@@ -86,6 +91,87 @@ def test_pulled_and_recorded(leat, engine, registries):
     # It is there now: no second pull, and the same digest.
     state, step, log = once(leat, "first", image)
     assert (state, step["image"], log) == ("succeeded", digest, "of one\n")
+
+
+class SlowWay:
+    """A TCP proxy before the registry that lets so many bytes a second through to the engine, once it is told to."""
+
+    def __init__(self, host):
+        self.target, self.rate, self.lock, self.free_at = host.rsplit(":", 1), 0, threading.Lock(), 0.0
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.host = f"127.0.0.1:{self.server.getsockname()[1]}"
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                near = self.server.accept()[0]
+                far = socket.create_connection((self.target[0], int(self.target[1])))
+                for a, b, slow in ((near, far, False), (far, near, True)):
+                    threading.Thread(target=self.pump, args=(a, b, slow), daemon=True).start()
+
+    def pump(self, a, b, slow):
+        with contextlib.suppress(OSError):
+            while data := a.recv(16384):
+                if slow and self.rate:
+                    with self.lock:  # one way for all connections
+                        self.free_at = max(self.free_at, time.monotonic()) + len(data) / self.rate
+                        wait = self.free_at - time.monotonic()
+                    time.sleep(max(0, wait))
+                b.sendall(data)
+        with contextlib.suppress(OSError):
+            b.shutdown(socket.SHUT_WR)
+
+
+def layered(engine, name, layers, size):
+    """An image of the engine's own one and `layers` more, of that many random bytes each."""
+    image = engine.image
+    for n in range(layers):
+        body = json.dumps({"Image": image, "Cmd": ["/bin/sh", "-c", f"head -c {size} /dev/urandom > /layer-{n}"]})
+        made = engine.ask("POST", "/containers/create", body, {"Content-Type": "application/json"})["Id"]
+        engine.ask("POST", f"/containers/{made}/start")
+        engine.ask("POST", f"/containers/{made}/wait")
+        image = engine.ask("POST", f"/commit?container={made}&repo={name}&tag={n}", "{}",
+                           {"Content-Type": "application/json"})["Id"]
+        engine.ask("DELETE", f"/containers/{made}?v=1")
+    engine.ask("POST", f"/images/{image}/tag?repo={name}&tag=1")
+
+
+def test_how_far_a_pull_is(leat, engine, registries):
+    """Of several layers over a slow way: the run says how many are there while they come, and nothing of it once it runs."""
+    layers, more = 6, 5
+    way = SlowWay(registries["open"].host)
+    image = f"{way.host}/layered:1"
+    layered(engine, f"{way.host}/layered", more, 1 << 20)
+    said = engine.ask("POST", f"/images/{way.host}/layered/push?tag=1", headers={"X-Registry-Auth": "e30="})
+    assert b'"error"' not in said, said
+    for each in (*(f"{way.host}/layered:{n}" for n in range(more)), engine.image):  # its layer comes with the others
+        engine.ask("DELETE", f"/images/{each}?force=1")
+    assert not registries["open"].has(engine, image)
+    try:
+        way.rate = 250_000
+        file = leat.work / "layered.yaml"
+        file.write_text(f"name: layered\nsteps:\n  s: {{image: '{image}', command: [/bin/sh, -c, 'echo up; sleep 5']}}\n")
+        leat.ok("apply", file)
+        run_id = json.loads(leat.ok("run", "layered", "-o", "json"))["id"]
+        seen, logged, step = [], "", {"state": "placed"}
+        until(lambda: leat.json("show", run_id)["steps"][0]["state"] not in ("pending", "ready"))
+        while step["state"] == "placed":
+            step = leat.json("show", run_id)["steps"][0]
+            if "layers" in (step["reason"] or "") and step["reason"] not in seen:
+                seen.append(step["reason"])
+                logged += leat.leat("logs", run_id, "s").stdout
+        assert step["state"] == "running" and not step["reason"], str(step)
+        counts = [re.fullmatch(rf"pulling image {re.escape(image)}: (\d+) of (\d+) layers are there", s) for s in seen]
+        assert len(counts) >= 2 and all(counts), seen
+        done = [int(c[1]) for c in counts]
+        assert done == sorted(done) and done[0] < done[-1] and done[0] < layers and {int(c[2]) for c in counts} == {layers}, seen
+        assert "leat: pulling image" in logged, "its log could be read meanwhile"
+        assert leat.wait_run(run_id)["state"] == "succeeded"
+        assert leat.ok("logs", run_id, "s").splitlines()[-1] == "up"
+    finally:
+        way.server.close()
+        engine.restore_image()
 
 
 def test_by_digest(leat, engine, registries):

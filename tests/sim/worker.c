@@ -196,6 +196,7 @@ static void begin(struct local *a)
 {
     struct worker *w = a->worker;
     keeper_runs(a);
+    report_note(w, a);
     if (rng_chance(&w->sim->rng, 0.7))
         report_started(w, a);
 }

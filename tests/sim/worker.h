@@ -87,6 +87,7 @@ int worker_used_slots(const struct worker *w); /* of running processes */
 
 /* worker_report.c */
 void report_hello(struct worker *w);
+void report_note(struct worker *w, const struct local *a);
 void report_started(struct worker *w, const struct local *a);
 void report_ask(struct worker *w, const struct local *a);
 void report_finished(struct worker *w, struct local *a);

@@ -94,6 +94,17 @@ void report_ask(struct worker *w, const struct local *a)
     send(w, &(struct report){.kind = REPORT_KIND_ASK, .attempt = a->id, .nonce = a->nonce});
 }
 
+/* Some are told of before they start, as images are pulled; it must change no outcome. */
+void report_note(struct worker *w, const struct local *a)
+{
+    if (a->id.b[15] & 3)
+        return;
+    send(w, &(struct report){.kind = REPORT_KIND_PROGRESS,
+                             .attempt = a->id,
+                             .nonce = a->nonce,
+                             .note = a->id.b[15] & 4 ? "pulling image i: 2 of 5 layers" : ""});
+}
+
 void report_finished(struct worker *w, struct local *a)
 {
     char at[CLOCK_TEXT], id[UUID_TEXT];

@@ -386,6 +386,26 @@ static void report_started(void *arg)
     reports_push(&a->worker->reports, &report, NULL);
 }
 
+/* Its log can be read meanwhile, and `leat show` has the note. */
+static void say_note(struct attempt *a, const char *text)
+{
+    const struct report report = {
+        .kind = REPORT_KIND_PROGRESS, .attempt = a->id, .nonce = a->nonce, .note = text};
+    struct report out = report;
+    a->noted = text[0] != '\0';
+    reports_push(&a->worker->reports, &out, NULL);
+}
+
+static void on_noted(void *arg, const struct uuid *id, const char *text)
+{
+    struct worker *w = arg;
+    struct attempt *a = attempt_find(w, id);
+    if (!a || a->state != WORK_STARTING)
+        return;
+    spool_open(a);
+    say_note(a, text);
+}
+
 static void on_started(void *arg, const struct uuid *id, int64_t wall_us)
 {
     struct worker *w = arg;
@@ -394,6 +414,8 @@ static void on_started(void *arg, const struct uuid *id, int64_t wall_us)
         return;
     move(a, WORK_RUNNING);
     a->exit.started_us = wall_us;
+    if (a->noted)
+        say_note(a, "");
     if (attempt_runs_program(a))
         spool_open(a);
     progress_watch(a);
@@ -454,6 +476,7 @@ static void on_changed(void *arg, struct executor *ex)
 
 const struct executor_events ATTEMPT_EVENTS = {.ready = on_ready,
                                                .started = on_started,
+                                               .noted = on_noted,
                                                .exited = on_exited,
                                                .changed = on_changed,
                                                .lost = on_lost};

@@ -46,6 +46,7 @@ struct attempt {
     char *login;    /* of its image's registry, until it has been handed on; wiped */
     bool lost;      /* its keeper died */
     bool workspace; /* there may be a folder of it */
+    bool noted;     /* something was said before its start */
 };
 
 /* What became of it; everything is borrowed, the JSON values are taken over. */

@@ -86,6 +86,8 @@ struct executor_events {
     /* Once after it was opened: it knows what it holds, adopt may be asked. */
     void (*ready)(void *arg, struct executor *ex);
     void (*started)(void *arg, const struct uuid *attempt, int64_t wall_us);
+    /* Before it has started, for people: what is being done; may be NULL. */
+    void (*noted)(void *arg, const struct uuid *attempt, const char *text);
     void (*exited)(void *arg, const struct uuid *attempt, const struct executor_exit *exit);
     /* What it can run has changed, after `ready`; may be NULL. */
     void (*changed)(void *arg, struct executor *ex);

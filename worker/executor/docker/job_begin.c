@@ -31,6 +31,16 @@ static void on_said(void *arg, const char *line)
         log_warn("progress of a pull cannot be written", LOG_S("container", job->name));
 }
 
+static void on_progress(void *arg, const char *line)
+{
+    struct job *job = arg;
+    const struct executor_owner *owner = &job->docker->owner;
+    on_said(job, line);
+    if (owner->events->noted)
+        owner->events->noted(owner->arg, &job->attempt,
+                             text_starts_with(line, "leat: ") ? line + strlen("leat: ") : line);
+}
+
 static void on_pulled(void *arg, const struct err *err)
 {
     struct job *job = arg;
@@ -53,7 +63,7 @@ static void on_pulled(void *arg, const struct err *err)
 
 static void pull(struct job *job)
 {
-    static const struct pull_events events = {.said = on_said, .done = on_pulled};
+    static const struct pull_events events = {.said = on_progress, .done = on_pulled};
     job_move(job, CONTAINER_PULLING);
     cleanup_free char *line = mem_printf("leat: pulling image %s", job->image);
     on_said(job, line);

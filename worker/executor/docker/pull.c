@@ -21,9 +21,9 @@ struct pull {
     void *arg;
     char *image;
     struct text line;
-    struct err err; /* the engine's word; code 0 = none */
-    json_t *layers; /* id: is it there? */
-    int64_t said_us;
+    struct err err;  /* the engine's word; code 0 = none */
+    json_t *layers;  /* id: is it there? */
+    int64_t said_us; /* 0 = not yet */
     int64_t began_us;
 };
 
@@ -68,8 +68,8 @@ static void say(struct pull *p)
     size_t done = 0;
     json_object_foreach (p->layers, id, there)
         done += json_is_true(there);
-    cleanup_free char *line = mem_printf("leat: %s: %zu of %zu layers are there", p->image, done,
-                                         json_object_size(p->layers));
+    cleanup_free char *line = mem_printf("leat: pulling image %.200s: %zu of %zu layers are there",
+                                         p->image, done, json_object_size(p->layers));
     p->said_us = clock_monotonic_us();
     p->events->said(p->arg, line);
 }
@@ -87,7 +87,10 @@ static void take_line(struct pull *p, const char *line, size_t len)
     const bool layer = there || strcmp(status, "Pulling fs layer") == 0;
     if (id && layer && json_object_size(p->layers) < LAYERS_MOST)
         json_object_set_new(p->layers, id, json_boolean(there));
-    if (json_object_size(p->layers) > 0 && clock_monotonic_us() - p->said_us >= SAY_EVERY)
+    /* The first time when all of them have been named. */
+    const bool first = p->said_us == 0 && id && !layer;
+    if (json_object_size(p->layers) > 0 &&
+        (first || (p->said_us > 0 && clock_monotonic_us() - p->said_us >= SAY_EVERY)))
         say(p);
 }
 
@@ -157,7 +160,6 @@ struct pull *pull_open(struct engine *engine, const char *image, const char *log
     p->image = mem_string(image);
     p->layers = json_object();
     p->began_us = clock_monotonic_us();
-    p->said_us = p->began_us;
     cleanup_free char *path = path_of(image);
     cleanup_free char *auth = login && login[0] ? pull_auth(image, login) : NULL;
     const struct engine_request request = {
