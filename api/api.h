@@ -89,6 +89,7 @@ http_handler api_events, api_event, api_event_envelope, api_workers, api_sources
 http_handler api_token_create, api_tokens, api_token_revoke, api_worker_join;
 http_handler api_worker_drain, api_worker_resume, api_worker_remove;
 http_handler api_attempt_bucket;
+http_handler api_attempt_list;
 http_handler api_secrets, api_secret_put, api_secret_remove, api_attempt_secrets;
 
 /* POST /runs of an attempt of `by_run`, which becomes the new run's cause. */

@@ -56,6 +56,8 @@
       API_BODY_MAX, "Secrets of a live attempt, for its worker")                                   \
     R("GET", "/api/v1/workers/:worker/attempts/:attempt/buckets/:bucket", api_attempt_bucket,      \
       WORKER, 0, "Where a bucket of S3 is, for the worker of a live attempt")                      \
+    R("GET", "/api/v1/workers/:worker/attempts/:attempt/lists/:step/:iteration/:output",           \
+      api_attempt_list, WORKER, 0, "A list of artifacts, for the worker of a live attempt")        \
     R("POST", "/api/v1/workers/join", api_worker_join, ANYONE, API_BODY_MAX,                       \
       "Exchange a join token, once, for a worker's credential and configuration")                  \
     R("POST", "/api/v1/workers/:worker/drain", api_worker_drain, USER, API_BODY_MAX,               \

@@ -83,7 +83,7 @@ static char *choice_of(const struct worker *w)
 static void say(struct worker *w)
 {
     const char *executors[WORKER_EXECUTORS], *abilities[ABILITY_COUNT];
-    memcpy(abilities, ABILITY_NAMES, sizeof abilities);
+    memcpy(abilities, ABILITY_TEXTS, sizeof abilities);
     cleanup_free struct held_attempt *held = mem_array(HASH_COUNT(w->attempts), sizeof *held);
     cleanup_free char *runtime = choice_of(w);
     struct sysinfo machine = {0};

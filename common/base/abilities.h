@@ -4,7 +4,10 @@
 #pragma once
 
 /*    identifier  name         the orders that it understands */
-#define ABILITIES(A) A(HEARTBEAT, "heartbeat", "start.heartbeat_us")
+#define ABILITIES(A)                                                                               \
+    A(HEARTBEAT, "heartbeat", "start.heartbeat_us")                                                \
+    A(NAMES, "names", "start.listed")                                                              \
+    A(LISTS, "lists", "start.inputs[].list and .of")
 
 enum ability_number {
 #define A(id, name, text) ABILITY_NUMBER_##id,
@@ -19,7 +22,7 @@ enum ability {
 #undef A
 };
 
-static const char *const ABILITY_NAMES[] = {
+static const char *const ABILITY_TEXTS[] = {
 #define A(id, name, text) [ABILITY_NUMBER_##id] = name,
     ABILITIES(A)
 #undef A

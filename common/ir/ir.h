@@ -75,9 +75,10 @@
 #define IR_ITEMS_BYTES_MAX  (256 * 1024) /* of their canonical text together */
 #define IR_ROUNDS_MAX       1000         /* of a loop */
 #define IR_PARALLEL_MAX     10000
-#define IR_COLLECTED_MAX    (256 * 1024) /* bytes of one collected output */
-#define IR_LIVE_STEPS_MAX   100000       /* live instances of steps in a run */
-#define IR_LIMITS_MAX       16           /* named limits of a step */
+#define IR_COLLECTED_MAX    (256 * 1024)      /* bytes of one collected output that is typed */
+#define IR_ARTIFACTS_MAX    (4 * 1024 * 1024) /* and of artifacts: some 35,000 */
+#define IR_LIVE_STEPS_MAX   100000            /* live instances of steps in a run */
+#define IR_LIMITS_MAX       16                /* named limits of a step */
 #define IR_LIMIT_USE_MAX    1000000
 #define IR_APPROVERS_MAX    64
 #define IR_EXIT_CODES_MAX   64

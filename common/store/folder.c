@@ -140,8 +140,8 @@ static int get_entries(const struct store *store, const struct manifest *m, cons
     return 0;
 }
 
-static int read_manifest(const struct store *store, const char *hash, struct manifest *out,
-                         struct err *err)
+int folder_manifest(const struct store *store, const char *hash, struct manifest *out,
+                    struct err *err)
 {
     struct store_object object = {0};
     char actual[SHA256_HEX];
@@ -160,7 +160,7 @@ int folder_get(const struct store *store, const char *hash, const char *path,
                struct store_object *out, struct err *err)
 {
     cleanup_manifest struct manifest m = {0};
-    int rc = read_manifest(store, hash, &m, err);
+    int rc = folder_manifest(store, hash, &m, err);
     if (rc != 0)
         return rc;
     if (mkdir(path, 0755) != 0)

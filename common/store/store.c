@@ -149,6 +149,7 @@ struct store_job {
     char *data;
     size_t len; /* of data; read: at most */
     int64_t offset;
+    struct store_names most;
     int flags;
     int rc;
     struct store_object object;
@@ -305,6 +306,19 @@ void store_get_folder(struct store *store, const char *hash, const char *path, s
 {
     start(store, run_get_folder,
           (struct store_job){.key = mem_string(hash), .path = mem_string(path)}, done, arg);
+}
+
+static int run_list_folder(struct store_job *job)
+{
+    const int rc = check_hash(job->key, &job->err);
+    return rc ? rc : folder_names(job->store, job->key, &job->most, &job->object, &job->err);
+}
+
+void store_list_folder(struct store *store, const char *hash, struct store_names most,
+                       store_done_fn *done, void *arg)
+{
+    start(store, run_list_folder, (struct store_job){.key = mem_string(hash), .most = most}, done,
+          arg);
 }
 
 static int run_put_named(struct store_job *job)

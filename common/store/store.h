@@ -85,6 +85,14 @@ void store_get_file(struct store *store, const char *hash, const char *path, int
 void store_get_folder(struct store *store, const char *hash, const char *path, store_done_fn *done,
                       void *arg);
 
+/* The names at the top of a folder, files and folders alike, sorted by their bytes: `data` is a
+ * JSON list of them, `files` how many. LEAT_ELIMIT when there are more than `most`. */
+struct store_names {
+    size_t count, bytes; /* of the list, as JSON */
+};
+void store_list_folder(struct store *store, const char *hash, struct store_names most,
+                       store_done_fn *done, void *arg);
+
 void store_put_named(struct store *store, const char *name, const void *data, size_t len, int flags,
                      store_done_fn *done, void *arg);
 /* The file's content under a name (merged logs). STORE_MOVE as above. */

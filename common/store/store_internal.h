@@ -54,5 +54,12 @@ int source_open(int at, const char *name, const char *shown, struct err *err);
 /* folder.c */
 int folder_put(const struct store *store, const char *path, struct store_object *out,
                struct err *err);
+struct manifest;
+int folder_manifest(const struct store *store, const char *hash, struct manifest *out,
+                    struct err *err);
 int folder_get(const struct store *store, const char *hash, const char *path,
                struct store_object *out, struct err *err);
+
+/* names.c */
+int folder_names(const struct store *store, const char *hash, const struct store_names *most,
+                 struct store_object *out, struct err *err);

@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "scheduler/core/listing.h"
+#include "scheduler/core/lists.h"
+
 uint32_t abilities_of(const json_t *names)
 {
     uint32_t set = 0;
@@ -9,7 +12,7 @@ uint32_t abilities_of(const json_t *names)
     json_t *name;
     json_array_foreach (names, i, name)
         for (unsigned n = 0; n < ABILITY_COUNT; n++)
-            if (json_is_string(name) && strcmp(json_string_value(name), ABILITY_NAMES[n]) == 0)
+            if (json_is_string(name) && strcmp(json_string_value(name), ABILITY_TEXTS[n]) == 0)
                 set |= 1u << n;
     return set;
 }
@@ -17,5 +20,9 @@ uint32_t abilities_of(const json_t *names)
 uint32_t abilities_wanted(const struct version *v, int32_t step)
 {
     const struct ir_step *def = &v->ir->steps[step];
-    return def->heartbeat_us > 0 ? ABILITY_HEARTBEAT : 0;
+    size_t listed;
+    (void)listing_of(v, step, &listed);
+    return (def->heartbeat_us > 0 ? (uint32_t)ABILITY_HEARTBEAT : 0) |
+           (listed > 0 ? (uint32_t)ABILITY_NAMES : 0) |
+           (lists_taken(v->ir, def) ? (uint32_t)ABILITY_LISTS : 0);
 }

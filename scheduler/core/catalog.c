@@ -6,6 +6,7 @@
 
 #include "common/base/mem.h"
 #include "scheduler/core/concurrency.h"
+#include "scheduler/core/listing.h"
 #include "scheduler/core/order.h"
 
 /* ---- versions ------------------------------------------------------------------------------ */
@@ -71,6 +72,7 @@ static void version_look(struct version *v)
         v->sees[i] = order_sees(&ir->steps[i]);
         mark_step(&ir->steps[i], v->looked_at);
     }
+    listing_look(v);
 }
 
 static void version_learn(struct core *core, const struct snapshot_version *from)
@@ -100,6 +102,7 @@ static void version_free(struct core *core, struct version *v)
     free(v->lanes);
     free(v->sees);
     free(v->looked_at);
+    free(v->listed);
     free(v->broken);
     free(v->hash);
     free(v->pipeline);

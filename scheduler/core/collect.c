@@ -2,6 +2,7 @@
 
 #include "common/base/mem.h"
 #include "common/text/json.h"
+#include "scheduler/core/listing.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/view.h"
 
@@ -12,9 +13,26 @@ static json_t *outputs_of(const struct frame *f)
     for (size_t i = 0; i < f->dag->output_count; i++) {
         const struct ir_collected *one = &f->dag->outputs[i];
         const struct step *from = &f->steps[ir->steps[one->step].place];
-        json_object_set(all, one->name, json_object_get(from->outputs, one->output));
+        json_t *value = json_object_get(from->outputs, one->output);
+        if (f->group && f->group->def->group->mode == IR_GROUP_FOR_EACH)
+            value = listing_leave_out(&ir->steps[one->step], one->output, value);
+        else
+            json_incref(value);
+        json_object_set_new(all, one->name, value);
     }
     return all;
+}
+
+static int check_size(const struct ir_output *output, size_t bytes, struct err *err)
+{
+    const bool artifacts = output->type == IR_ARTIFACT;
+    const int most = artifacts ? IR_ARTIFACTS_MAX : IR_COLLECTED_MAX;
+    if (bytes <= (size_t)most)
+        return 0;
+    return err_set(err, LEAT_ELIMIT, "output %s: what was collected is over %d bytes; %s",
+                   output->name, most,
+                   artifacts ? "collect fewer artifacts, or folders of them"
+                             : "pass large values as artifacts");
 }
 
 int collect_frame(struct group *g, const struct frame *f, struct err *err)
@@ -34,11 +52,8 @@ int collect_frame(struct group *g, const struct frame *f, struct err *err)
         const json_t *value = json_object_get(all, g->def->outputs[i].name);
         const size_t bytes = value ? json_dumpb(value, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) : 4;
         g->sizes[i] = (loop ? 0 : g->sizes[i]) + bytes + 1;
-        if (g->sizes[i] > IR_COLLECTED_MAX)
-            return err_set(err, LEAT_ELIMIT,
-                           "output %s: what was collected is over %d bytes; pass large values as "
-                           "artifacts",
-                           g->def->outputs[i].name, IR_COLLECTED_MAX);
+        if (check_size(&g->def->outputs[i], g->sizes[i], err) < 0)
+            return err->code;
     }
     return 0;
 }

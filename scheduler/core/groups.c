@@ -388,7 +388,7 @@ static void write_start(const struct group *g, struct batch *out)
         .first = g->first,
         .count = g->count,
         .branch = g->branch,
-        .items = g->def->group->items_kind == IR_ITEMS_VALUE ? batch_json(out, g->items) : NULL,
+        .items = g->def->group->items_kind == IR_ITEMS_LITERAL ? NULL : batch_json(out, g->items),
     };
 }
 

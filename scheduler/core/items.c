@@ -1,5 +1,6 @@
 #include "scheduler/core/items.h"
 
+#include "scheduler/core/listing.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/view.h"
 
@@ -36,9 +37,11 @@ static int items_check(const json_t *items, struct err *err)
 static int find_items(struct group *g, struct err *err)
 {
     const struct ir_group *def = g->def->group;
-    if (def->items_kind == IR_ITEMS_FOLDER)
-        return err_set(err, LEAT_EINPUT, "for_each: this build cannot list a folder");
-    if (def->items_kind == IR_ITEMS_LITERAL) {
+    if (def->items_kind == IR_ITEMS_FOLDER) {
+        g->items = json_incref(listing_items(g, err));
+        if (!g->items)
+            return err_wrap(err, "for_each");
+    } else if (def->items_kind == IR_ITEMS_LITERAL) {
         g->items = json_incref(def->items);
     } else {
         struct view view;

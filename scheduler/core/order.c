@@ -8,6 +8,8 @@
 #include "common/text/json.h"
 #include "scheduler/core/attempts.h"
 #include "scheduler/core/frames.h"
+#include "scheduler/core/listing.h"
+#include "scheduler/core/lists.h"
 #include "scheduler/core/view.h"
 
 /* ---- what a step's templates look at ------------------------------------------------------- */
@@ -198,9 +200,10 @@ static int put_upstream(const struct build *b, const struct ir_input *in, struct
     if (!value)
         return err_set(err, LEAT_EINPUT, "input %s: step %s has no output %s", in->name, from->name,
                        in->output);
-    if (declared && declared->type == IR_ARTIFACT && declared->list)
-        return err_set(err, LEAT_EINPUT,
-                       "input %s: this build cannot give a list of artifacts to a step", in->name);
+    if (declared && declared->type == IR_ARTIFACT && declared->list) {
+        lists_put(f, from, in->output, value, b->arena, to);
+        return 1;
+    }
     const char *artifact = json_string_value(json_object_get(value, "artifact"));
     if (declared && declared->type != IR_ARTIFACT) {
         to->value = value;
@@ -258,6 +261,16 @@ static void put_outputs(const struct build *b)
         b->start->outputs[i] =
             (struct order_output){def->outputs[i].name, TYPE[def->outputs[i].type],
                                   def->outputs[i].optional, def->outputs[i].path};
+}
+
+static void put_listed(const struct build *b)
+{
+    struct order_start *start = b->start;
+    const struct listed *listed =
+        listing_of(ref_run(b->at)->version, ref_index(b->at), &start->listed_count);
+    start->listed = arena_alloc(b->arena, (start->listed_count + 1) * sizeof(char *));
+    for (size_t i = 0; i < start->listed_count; i++)
+        start->listed[i] = listed[i].output;
 }
 
 static int put_objects(const struct build *b, struct err *err)
@@ -325,6 +338,7 @@ static int fill_start(const struct build *b, json_t **made, struct err *err)
         put_objects(b, err) < 0)
         return err->code;
     put_outputs(b);
+    put_listed(b);
     put_container(b);
     b->start->secrets = def->secrets;
     b->start->secrets_count = def->secret_count;
@@ -371,6 +385,8 @@ static int send_start(struct core *core, const struct attempt *a, struct order_s
                           .grace_us = step_grace(core, ref_ir(a->at)),
                           .start = start};
     int rc = send(core, a->worker, &order, out, err);
+    if (rc == LEAT_ELIMIT && lists_only_say_where(start))
+        rc = send(core, a->worker, &order, out, err);
     if (rc != LEAT_ELIMIT || !json_object_get(start->event, "data"))
         return rc;
     json_t *small = event_without_data(start->event);

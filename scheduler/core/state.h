@@ -75,16 +75,24 @@ enum {
     SEES_VALUES = 16 /* params, vars, event */
 };
 
+/* An output of a program that is listed by a for_each. */
+struct listed {
+    int32_t step;
+    const char *output;
+};
+
 struct version {
     char *key; /* pipeline@hash */
     char *pipeline;
     char *hash;
     struct ir *ir; /* NULL: `broken` says why */
     char *broken;
-    struct lane **lanes; /* one a step, made when first wanted */
-    uint8_t *sees;       /* one a step: of its order's templates */
-    uint8_t *looked_at;  /* one a step: somebody looks at its outputs */
-    int32_t refs;        /* runs, and the pipeline of which it is the current one */
+    struct lane **lanes;   /* one a step, made when first wanted */
+    uint8_t *sees;         /* one a step: of its order's templates */
+    uint8_t *looked_at;    /* one a step: somebody looks at its outputs */
+    struct listed *listed; /* by step, then output */
+    size_t listed_count, listed_cap;
+    int32_t refs; /* runs, and the pipeline of which it is the current one */
     UT_hash_handle hh;
 };
 

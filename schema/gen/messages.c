@@ -150,15 +150,25 @@ static const struct field order_env_fields[] = {
 
 const struct shape shape_order_env = {"order_env", sizeof(struct order_env), order_env_fields, 2};
 
+static const struct field order_list_fields[] = {
+    {.name = "step", .kind = FIELD_INTEGER, .offset = offsetof(struct order_list, step), .required = true, .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "iteration", .kind = FIELD_INTEGER, .offset = offsetof(struct order_list, iteration), .required = true, .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "output", .kind = FIELD_STRING, .offset = offsetof(struct order_list, output), .required = true, .least = INT64_MIN, .most = INT64_MAX},
+};
+
+const struct shape shape_order_list = {"order_list", sizeof(struct order_list), order_list_fields, 3};
+
 static const struct field order_input_fields[] = {
     {.name = "name", .kind = FIELD_STRING, .offset = offsetof(struct order_input, name), .required = true, .least = INT64_MIN, .most = INT64_MAX},
     {.name = "artifact", .kind = FIELD_STRING, .offset = offsetof(struct order_input, artifact), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "folder", .kind = FIELD_BOOLEAN, .offset = offsetof(struct order_input, folder), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "objects", .kind = FIELD_BOOLEAN, .offset = offsetof(struct order_input, objects), .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "list", .kind = FIELD_JSON, .offset = offsetof(struct order_input, list), .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "of", .kind = FIELD_OBJECT, .offset = offsetof(struct order_input, of), .shape = &shape_order_list, .least = INT64_MIN, .most = INT64_MAX},
     {.name = "value", .kind = FIELD_JSON, .offset = offsetof(struct order_input, value), .least = INT64_MIN, .most = INT64_MAX},
 };
 
-const struct shape shape_order_input = {"order_input", sizeof(struct order_input), order_input_fields, 5};
+const struct shape shape_order_input = {"order_input", sizeof(struct order_input), order_input_fields, 7};
 
 static const char *const order_output_type_words[] = {"", "artifact", "string", "integer", "number", "boolean", "json", NULL};
 
@@ -220,6 +230,7 @@ static const struct field order_start_fields[] = {
     {.name = "env", .kind = FIELD_ARRAY, .offset = offsetof(struct order_start, env), .items = FIELD_OBJECT, .count_offset = offsetof(struct order_start, env_count), .shape = &shape_order_env, .least = INT64_MIN, .most = INT64_MAX},
     {.name = "inputs", .kind = FIELD_ARRAY, .offset = offsetof(struct order_start, inputs), .items = FIELD_OBJECT, .count_offset = offsetof(struct order_start, inputs_count), .shape = &shape_order_input, .least = INT64_MIN, .most = INT64_MAX},
     {.name = "outputs", .kind = FIELD_ARRAY, .offset = offsetof(struct order_start, outputs), .items = FIELD_OBJECT, .count_offset = offsetof(struct order_start, outputs_count), .shape = &shape_order_output, .least = INT64_MIN, .most = INT64_MAX},
+    {.name = "listed", .kind = FIELD_ARRAY, .offset = offsetof(struct order_start, listed), .items = FIELD_STRING, .count_offset = offsetof(struct order_start, listed_count), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "bucket", .kind = FIELD_STRING, .offset = offsetof(struct order_start, bucket), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "prefix", .kind = FIELD_STRING, .offset = offsetof(struct order_start, prefix), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "suffix", .kind = FIELD_STRING, .offset = offsetof(struct order_start, suffix), .least = INT64_MIN, .most = INT64_MAX},
@@ -235,7 +246,7 @@ static const struct field order_start_fields[] = {
     {.name = "log_limit", .kind = FIELD_INTEGER, .offset = offsetof(struct order_start, log_limit), .least = INT64_MIN, .most = INT64_MAX},
 };
 
-const struct shape shape_order_start = {"order_start", sizeof(struct order_start), order_start_fields, 28};
+const struct shape shape_order_start = {"order_start", sizeof(struct order_start), order_start_fields, 29};
 
 static const char *const order_kind_words[] = {"", "start", "cancel", "revoke", "grant", NULL};
 

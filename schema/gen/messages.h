@@ -123,11 +123,21 @@ struct order_env {
 };
 extern const struct shape shape_order_env;
 
+/* the same, too long for an order: without `list` it is asked of the API */
+struct order_list {
+    int64_t step;
+    int64_t iteration;
+    const char *output;
+};
+extern const struct shape shape_order_list;
+
 struct order_input {
     const char *name;
     const char *artifact; /* sha256 in the store */
     bool folder; /* the artifact is a folder manifest */
     bool objects; /* the artifact is the manifest of a pinned object set: arrives as files/KEY and manifest.json */
+    json_t *list; /* a list of artifacts, {artifact, folder}, null or a list each; arrives as a folder with one entry an element, called by its place */
+    struct order_list *of; /* the same, too long for an order: without `list` it is asked of the API */
     json_t *value; /* an upstream typed output; arrives as a file with its text */
 };
 extern const struct shape shape_order_input;
@@ -203,6 +213,8 @@ struct order_start {
     size_t inputs_count;
     struct order_output *outputs;
     size_t outputs_count;
+    const char **listed; /* of these outputs, where they are folders, the sorted names are wanted */
+    size_t listed_count;
     const char *bucket; /* objects: which */
     const char *prefix; /* objects */
     const char *suffix; /* objects */
@@ -295,7 +307,7 @@ struct report_result {
     int64_t exit_code; /* 0..255; 128+N for a signal N; -1 when it never ran */
     const char *reason;
     const char *image; /* what ran in the container: REPOSITORY@sha256:… or the image's id */
-    json_t *outputs; /* {name: value} or {name: {artifact, size, folder}} */
+    json_t *outputs; /* {name: value} or {name: {artifact, size, folder, names, unlisted}}; names: of a folder that the order lists, sorted; unlisted: why there are none */
     json_t *metrics;
     json_t *log; /* {chunks, bytes, sha256, truncated} */
 };

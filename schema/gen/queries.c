@@ -401,8 +401,15 @@ const struct query QUERIES[] = {
     "              WHERE l.attempt_id = $1::uuid AND l.worker = $2::text AND l.state IN ('placed', 'running', 'cancelling'))\n"
     "ORDER BY s.name LIMIT 1;\n"
     "\n"
-    "-- The run of a live attempt and its event.",
+    "-- $1 attempt, $2 worker, $3 step, $4 iteration, $5 output: of the run of an attempt that lives there. NULL = it is no list.",
     3},
+    {"api_attempt_list",
+    "SELECT CASE WHEN jsonb_typeof(s.outputs->$5::text) = 'array' THEN (s.outputs->$5::text)::text END\n"
+    "FROM step_live l JOIN step_result s ON s.run = l.run AND s.step = $3::int AND s.iteration = $4::int\n"
+    "WHERE l.attempt_id = $1::uuid AND l.worker = $2::text AND l.state IN ('placed', 'running', 'cancelling');\n"
+    "\n"
+    "-- The run of a live attempt and its event.",
+    5},
     {"api_attempt_run",
     "SELECT r.id, r.event FROM step_live l JOIN run_live r ON r.id = l.run\n"
     "WHERE l.attempt_id = $1::uuid AND l.state IN ('placed', 'running', 'cancelling')",

@@ -51,6 +51,7 @@ enum query_id {
     QUERY_API_SECRET_REMOVE, /* api.sql */
     QUERY_API_ATTEMPT_SECRETS, /* api.sql */
     QUERY_API_ATTEMPT_BUCKET, /* api.sql */
+    QUERY_API_ATTEMPT_LIST, /* api.sql */
     QUERY_API_ATTEMPT_RUN, /* api.sql */
     QUERY_API_RUN_CAUSE, /* api.sql */
     QUERY_API_TOKEN, /* api.sql */

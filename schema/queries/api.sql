@@ -382,6 +382,12 @@ WHERE s.provider IN ('s3', 'minio') AND s.config->>'bucket' = $3::text AND s.con
               WHERE l.attempt_id = $1::uuid AND l.worker = $2::text AND l.state IN ('placed', 'running', 'cancelling'))
 ORDER BY s.name LIMIT 1;
 
+-- $1 attempt, $2 worker, $3 step, $4 iteration, $5 output: of the run of an attempt that lives there. NULL = it is no list.
+-- name: api_attempt_list
+SELECT CASE WHEN jsonb_typeof(s.outputs->$5::text) = 'array' THEN (s.outputs->$5::text)::text END
+FROM step_live l JOIN step_result s ON s.run = l.run AND s.step = $3::int AND s.iteration = $4::int
+WHERE l.attempt_id = $1::uuid AND l.worker = $2::text AND l.state IN ('placed', 'running', 'cancelling');
+
 -- The run of a live attempt and its event.
 -- name: api_attempt_run
 SELECT r.id, r.event FROM step_live l JOIN run_live r ON r.id = l.run

@@ -115,6 +115,17 @@ void check_end(struct effect *effect, bool succeeded, int n)
     effect->n = n;
 }
 
+json_t *check_outputs(struct sim *sim, const struct effect *effect)
+{
+    const struct plan_version *v = check_version_of(sim, &effect->key.run);
+    const int step = v->step_at[effect->key.step];
+    json_t *all = json_pack("{s:i}", "n", effect->n);
+    if (v->steps[step].folder)
+        json_object_set_new(all, "d",
+                            plan_folder(&effect->attempt, effect->n, plan_lists(v, step)));
+    return all;
+}
+
 /* ---- one row --------------------------------------------------------------------------------- */
 
 void check_run_new(struct sim *sim, const struct batch_run *run)
@@ -264,11 +275,13 @@ void check_result_new(struct sim *sim, const struct batch_result *result)
     if (!effect || !effect->succeeded)
         sim_fail(sim, 3, "step %d of run %s succeeded by attempt %s, which did not", result->step,
                  SHORT(result->run), SHORT(result->attempt_id));
-    char want[32];
-    snprintf(want, sizeof want, "{\"n\":%d}", effect->n);
-    if (!result->outputs || strcmp(result->outputs, want) != 0)
-        sim_fail(sim, 3, "step %d of run %s commits %s, its attempt wrote %s", result->step,
-                 SHORT(result->run), result->outputs ? result->outputs : "nothing", want);
+    json_t *want = check_outputs(sim, effect);
+    json_t *is = result->outputs ? json_loads(result->outputs, 0, NULL) : NULL;
+    if (!is || !json_equal(want, is))
+        sim_fail(sim, 3, "step %d of run %s commits %s, its attempt wrote something else",
+                 result->step, SHORT(result->run), result->outputs ? result->outputs : "nothing");
+    json_decref(want);
+    json_decref(is);
 }
 
 void check_attempt_done(struct sim *sim, const struct batch_attempt *attempt)

@@ -2,6 +2,7 @@
  * after each commit, the ledger of what was executed, what the outside sent. Nothing here asks the
  * product. */
 #pragma once
+#include <jansson.h>
 #include "tests/sim/database.h"
 #include "tests/sim/sim.h"
 
@@ -40,6 +41,8 @@ struct row_key check_order(struct sim *sim, const struct uuid *attempt);
 struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const struct row_key *key,
                            int worker, const char *argument, const char *where);
 void check_end(struct effect *effect, bool succeeded, int n);
+/* What a process that succeeded has written: a new reference. */
+json_t *check_outputs(struct sim *sim, const struct effect *effect);
 
 /* ---- while a batch is written; `before` is NULL where there is no row --------------------------
  */

@@ -60,6 +60,8 @@ void plan_step_clear(struct plan_step *step, int i)
                                .gives = {-1, -1},
                                .branches = 1,
                                .items_from = -1,
+                               .gives_folder = -1,
+                               .takes = -1,
                                .times = 1};
     snprintf(step->label, sizeof step->label, "s%d", i);
 }
@@ -80,6 +82,7 @@ void plan_step_program(struct rng *rng, struct plan_step *step)
         step->heartbeat_us = rng_in(rng, 2, 8) * SEC;
         step->hangs = 0.15;
     }
+    step->folder = rng_chance(rng, 0.4);
     step->fails = rng_chance(rng, 0.4) ? 0.25 : 0.02;
     if (rng_chance(rng, 0.1))
         step->slots = 2;

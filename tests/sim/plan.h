@@ -67,6 +67,11 @@ struct plan_step {
     int rounds, until_over;
     bool delayed;
     int times; /* instances that there may be */
+    /* folders */
+    bool folder;       /* a program that writes one, d */
+    bool items_folder; /* goes over the names in the d of items_from */
+    int gives_folder;  /* a for_each: whose d it collects; -1 = none */
+    int takes;         /* a program: the for_each whose list of them is its input; -1 = none */
     /* waits */
     const char *type; /* of the event; "a.*" too */
     int over;         /* its filter: event.data.n > over */
@@ -120,6 +125,15 @@ void plan_write_steps(struct text *out, const struct plan_version *v);
 /* Is its n a number, of a step that succeeded? A list, of a for_each that collects? */
 bool plan_is_number(const struct plan_version *v, int step);
 bool plan_is_list(const struct plan_version *v, int step);
+
+/* What a program writes as d: its hash is of the attempt, its names follow from n. */
+json_t *plan_folder(const struct uuid *attempt, int n, bool listed);
+int plan_names(int n);                                   /* how many */
+bool plan_lists(const struct plan_version *v, int step); /* does a for_each go over its names? */
+void plan_items_of_folder(struct rng *rng, const struct plan_version *v, struct plan_step *each);
+void plan_give_folders(struct rng *rng, struct plan_version *v, int each, uint32_t here);
+void plan_take_list(struct rng *rng, const struct plan_version *v, struct plan_step *s);
+void plan_write_folders(struct text *out, const struct plan_version *v, const struct plan_step *s);
 
 /* Steps that run nothing and wait for what comes from outside. */
 bool plan_is_group(const struct plan_step *step);

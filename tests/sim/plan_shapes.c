@@ -79,6 +79,7 @@ static void make_group(struct rng *rng, struct plan_version *v, int i, int depth
         const int list = list_of(v, s->needs);
         s->items_from = list >= 0 ? list : rng_chance(rng, 0.4) ? plan_pick(rng, numbers) : -1;
         s->item_count = list >= 0 ? 0 : (int)rng_in(rng, s->items_from >= 0 ? 1 : 0, 3);
+        plan_items_of_folder(rng, v, s);
         s->parallelism = (int)rng_in(rng, 0, 2);
         s->fail_fast = rng_chance(rng, 0.5);
         s->times *= 4;
@@ -145,6 +146,7 @@ static void make_step(struct rng *rng, struct plan_version *v, int i, uint32_t e
     plan_step_program(rng, s);
     if (s->takes_us > 3 * SEC && s->times > 1)
         s->takes_us = 3 * SEC;
+    plan_take_list(rng, v, s);
     const uint32_t outer = s->parent >= 0 ? numbers_of(v, v->steps[s->parent].needs) : 0;
     if (numbers && rng_chance(rng, 0.4))
         s->refers = plan_pick(rng, numbers);
@@ -163,6 +165,8 @@ static void make_dag(struct rng *rng, struct plan_version *v, int parent, int br
     }
     if (parent >= 0)
         v->steps[parent].gives[branch] = giver(v, parent, branch, here);
+    if (parent >= 0 && v->steps[parent].kind == PLAN_EACH)
+        plan_give_folders(rng, v, parent, here);
     if (!rng_chance(rng, 0.3) || v->step_count >= PLAN_ENOUGH)
         return;
     struct plan_step *last = &v->steps[step_add(v, parent, branch)];
@@ -188,12 +192,13 @@ static void write_dag(struct text *out, const struct plan_version *v, int parent
 static const char *const RULES[] = {"all_succeeded", "all_done", "any_failed", "any_succeeded",
                                     "none_failed"};
 
-static bool inside(const struct plan_version *v, int i, enum plan_kind kind)
+/* The group of that kind that is nearest around it; -1 = none. */
+static int nearest(const struct plan_version *v, int i, enum plan_kind kind)
 {
     for (i = v->steps[i].parent; i >= 0; i = v->steps[i].parent)
         if (v->steps[i].kind == kind)
-            return true;
-    return false;
+            return i;
+    return -1;
 }
 
 static void write_program(struct text *out, const struct plan_version *v, int i)
@@ -202,10 +207,15 @@ static void write_program(struct text *out, const struct plan_version *v, int i)
     text_puts(out, "command: [work, \"${{ params.size }}\", \"");
     if (s->refers >= 0)
         text_printf(out, "${{ steps.%s.outputs.n }}", v->steps[s->refers].label);
-    text_printf(out, "\", \"%s%s%s\"], outputs: {n: {type: integer}}",
-                inside(v, i, PLAN_EACH) ? "${{ index }}" : "",
-                inside(v, i, PLAN_LOOP) ? "/${{ loop.index }}" : "",
+    text_puts(out, "\", \"");
+    const int each = nearest(v, i, PLAN_EACH);
+    if (each >= 0 && v->steps[each].items_folder)
+        text_printf(out, "${{ i%s }}", v->steps[each].label);
+    else if (each >= 0)
+        text_puts(out, "${{ index }}");
+    text_printf(out, "%s%s\"]", nearest(v, i, PLAN_LOOP) >= 0 ? "/${{ loop.index }}" : "",
                 s->finally ? ":${{ outcome.state }}" : "");
+    plan_write_folders(out, v, s);
     if (s->at_most_once)
         text_puts(out, ", at_most_once: true");
     else
@@ -221,7 +231,9 @@ static void write_program(struct text *out, const struct plan_version *v, int i)
 static void write_items(struct text *out, const struct plan_version *v, const struct plan_step *s)
 {
     const char *from = s->items_from >= 0 ? v->steps[s->items_from].label : NULL;
-    if (from && plan_is_list(v, s->items_from)) {
+    if (s->items_folder) {
+        text_printf(out, "for_each: {from: %s.d}", from);
+    } else if (from && plan_is_list(v, s->items_from)) {
         text_printf(out, "for_each: \"${{ steps.%s.outputs.n }}\"", from);
     } else {
         text_puts(out, from ? "for_each: \"${{ [" : "for_each: [");
@@ -240,8 +252,15 @@ static void write_items(struct text *out, const struct plan_version *v, const st
 static void write_gives(struct text *out, const struct plan_version *v, const struct plan_step *s,
                         int branch)
 {
-    if (s->gives[branch] >= 0)
-        text_printf(out, ", outputs: {n: %s.n}", v->steps[s->gives[branch]].label);
+    const bool number = s->gives[branch] >= 0, folder = s->gives_folder >= 0;
+    if (!number && !folder)
+        return;
+    text_puts(out, ", outputs: {");
+    if (number)
+        text_printf(out, "n: %s.n", v->steps[s->gives[branch]].label);
+    if (folder)
+        text_printf(out, "%sd: %s.d", number ? ", " : "", v->steps[s->gives_folder].label);
+    text_puts(out, "}");
 }
 
 static void write_group(struct text *out, const struct plan_version *v, int i)

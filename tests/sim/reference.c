@@ -36,15 +36,20 @@ static const struct row_result *result_of(const struct scene *at, int step)
     return database_result(at->sim->db, &key);
 }
 
-static json_t *output_of(const struct scene *at, int step)
+static json_t *output_named(const struct scene *at, int step, const char *name)
 {
     const struct row_result *result = result_of(at, step);
     if (!result || result->state != STEP_SUCCEEDED || !result->outputs)
         return NULL;
     json_t *all = json_loads(result->outputs, 0, NULL);
-    json_t *n = json_incref(json_object_get(all, "n"));
+    json_t *n = json_incref(json_object_get(all, name));
     json_decref(all);
     return n;
+}
+
+static json_t *output_of(const struct scene *at, int step)
+{
+    return output_named(at, step, "n");
 }
 
 static bool number_of(const struct scene *at, int step, int *n)
@@ -86,8 +91,8 @@ static bool stands_in(const struct scene *at, int step)
     return s->parent == at->parent && s->branch == at->branch;
 }
 
-/* A number of a step beside it or further out. */
-static bool number_seen(const struct scene *at, int step, int *n)
+/* The instance of a step beside it or further out. */
+static struct scene scene_around(const struct scene *at, int step)
 {
     struct scene here = *at;
     while (!stands_in(&here, step)) {
@@ -95,7 +100,21 @@ static bool number_seen(const struct scene *at, int step, int *n)
             sim_fail(at->sim, 0, "the plan refers to a step that is not around");
         here = around(&here);
     }
+    return here;
+}
+
+static bool number_seen(const struct scene *at, int step, int *n)
+{
+    const struct scene here = scene_around(at, step);
     return number_of(&here, step, n);
+}
+
+static bool list_seen(const struct scene *at, int step)
+{
+    const struct scene here = scene_around(at, step);
+    json_t *list = output_named(&here, step, "d");
+    json_decref(list);
+    return list != NULL;
 }
 
 /* ---- what a step should come to before it is tried ------------------------------------------- */
@@ -148,6 +167,8 @@ static int items_of(const struct scene *at, const struct plan_step *s)
     int n;
     if (s->items_from < 0)
         return s->item_count;
+    if (s->items_folder)
+        return number_of(at, s->items_from, &n) ? plan_names(n) : -1;
     if (!plan_is_list(at->v, s->items_from))
         return number_of(at, s->items_from, &n) ? s->item_count + 1 : -1;
     json_t *list = output_of(at, s->items_from);
@@ -167,6 +188,8 @@ static int verdict(const struct scene *at, int step)
     if (s->when_step >= 0 && n <= s->when_over)
         return STEP_SKIPPED;
     if (s->refers >= 0 && !number_seen(at, s->refers, &n))
+        return STEP_FAILED;
+    if (s->takes >= 0 && !list_seen(at, s->takes))
         return STEP_FAILED;
     if (s->kind == PLAN_EACH && items_of(at, s) < 0)
         return STEP_FAILED;
@@ -197,6 +220,7 @@ void reference_arguments(struct sim *sim, const struct plan_version *v, const st
     const struct scene at = scene_of(sim, v, &key->run, key->iteration);
     const struct plan_step *s = &v->steps[v->step_at[key->step]];
     int n = 0, item = -1, round = -1;
+    bool named = false;
     if (s->refers >= 0 && !number_seen(&at, s->refers, &n))
         sim_fail(sim, 5, "step %s runs though it refers to nothing", s->name);
     snprintf(refers, 16, "%d", n);
@@ -204,17 +228,39 @@ void reference_arguments(struct sim *sim, const struct plan_version *v, const st
         refers[0] = '\0';
     for (struct scene here = at; here.start; here = around(&here)) {
         const int ordinal = here.iteration - here.start->first;
-        if (v->steps[here.parent].kind == PLAN_EACH && item < 0)
+        if (v->steps[here.parent].kind == PLAN_EACH && item < 0) {
             item = ordinal;
+            named = v->steps[here.parent].items_folder;
+        }
         if (v->steps[here.parent].kind == PLAN_LOOP && round < 0)
             round = ordinal;
     }
     char *to = where;
     *to = '\0';
     if (item >= 0)
-        to += snprintf(to, 32, "%d", item);
+        to += snprintf(to, 32, "%s%d", named ? "f " : "", item);
     if (round >= 0)
         snprintf(to, 32, "/%d", round);
+}
+
+void reference_list(struct sim *sim, const struct plan_version *v, const struct row_key *key,
+                    const struct order_start *order)
+{
+    const struct scene at = scene_of(sim, v, &key->run, key->iteration);
+    const struct plan_step *s = &v->steps[v->step_at[key->step]];
+    if (order->inputs_count != (s->takes >= 0))
+        sim_fail(sim, 3, "step %s is given %zu inputs", s->name, order->inputs_count);
+    if (s->takes < 0)
+        return;
+    const struct scene there = scene_around(&at, s->takes);
+    const struct row_key from = key_of(&there, s->takes);
+    const struct order_list *of = order->inputs[0].of;
+    json_t *want = output_named(&there, s->takes, "d");
+    if (!want || !of || of->step != from.step || of->iteration != from.iteration ||
+        !json_equal(want, order->inputs[0].list))
+        sim_fail(sim, 3, "step %s is given another list than %s has collected", s->name,
+                 v->steps[s->takes].name);
+    json_decref(want);
 }
 
 /* ---- a whole run ----------------------------------------------------------------------------- */
@@ -288,6 +334,25 @@ static bool round_holds(const struct scene *at, int step, const struct row_group
     return holds;
 }
 
+/* What the item gives as d: a new reference. A list carries no names. */
+static json_t *folder_given(const struct scene *in)
+{
+    json_t *d = output_named(in, in->v->steps[in->parent].gives_folder, "d");
+    if (json_is_object(d))
+        json_object_del(d, "names");
+    return d ? d : json_null();
+}
+
+static json_t *folders_expected(const struct scene *at, int step, const struct row_group *start)
+{
+    json_t *list = json_array();
+    for (int o = 0; start && o < start->count; o++) {
+        const struct scene in = inside(at, step, start, o);
+        json_array_append_new(list, folder_given(&in));
+    }
+    return list;
+}
+
 static json_t *expected_outputs(const struct scene *at, int step, const struct row_group *start,
                                 int last)
 {
@@ -301,7 +366,10 @@ static json_t *expected_outputs(const struct scene *at, int step, const struct r
     }
     if (s->kind == PLAN_EACH && s->gives[0] >= 0) {
         json_object_set(all, "n", list);
-    } else if (s->kind != PLAN_EACH) {
+    }
+    if (s->gives_folder >= 0)
+        json_object_set_new(all, "d", folders_expected(at, step, start));
+    if (s->kind != PLAN_EACH) {
         const struct scene in = inside(at, step, start, last);
         json_t *n = given(&in);
         if (n)
@@ -422,6 +490,8 @@ static void check_step_end(const struct scene *at, int step, bool may_stop)
     if (result->state != STEP_SUCCEEDED && result->state != STEP_FAILED &&
         !(skips && result->state == STEP_SKIPPED))
         wrong(at, step, "it should have run");
+    if (s->kind == PLAN_RUN && result->attempt == 0)
+        wrong(at, step, "it was never tried, and nothing says why");
     if (plan_is_group(s))
         check_group(at, step, may_stop);
     else if (plan_waits(s))

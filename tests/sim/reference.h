@@ -2,6 +2,7 @@
  * how each attempt went. Recursive and slow; shares nothing with the core. */
 #pragma once
 #include "tests/sim/database.h"
+#include "schema/gen/messages.h"
 #include "tests/sim/plan.h"
 
 /* May this instance begin, by what is committed? Fails the simulation when not. */
@@ -9,6 +10,9 @@ void reference_begins(struct sim *sim, const struct plan_version *v, const struc
 /* The two arguments that its process must have been given. */
 void reference_arguments(struct sim *sim, const struct plan_version *v, const struct row_key *key,
                          char refers[16], char where[64]);
+/* The list that it must have been given, where it takes one. */
+void reference_list(struct sim *sim, const struct plan_version *v, const struct row_key *key,
+                    const struct order_start *order);
 /* Every instance of every step, and the state of the run. */
 void reference_run(struct sim *sim, const struct plan_version *v, const struct uuid *run,
                    uint8_t state);

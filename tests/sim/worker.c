@@ -9,6 +9,7 @@
 #include "schema/gen/messages.h"
 #include "tests/sim/check.h"
 #include "tests/sim/plan.h"
+#include "tests/sim/reference.h"
 
 struct life { /* of one process: what is on its way to it is void when it ends another way */
     struct local *a;
@@ -276,6 +277,10 @@ static void roll(struct local *a, const struct order *order, const struct row_ke
     a->heartbeat_us = order->start->heartbeat_us;
     if (a->heartbeat_us != s->heartbeat_us)
         sim_fail(sim, 3, "an order of step %s has another heartbeat", s->name);
+    if (order->start->listed_count != plan_lists(v, step))
+        sim_fail(sim, 3, "an order of step %s asks for names of %zu outputs", s->name,
+                 order->start->listed_count);
+    reference_list(sim, v, key, order->start);
     a->will_hang = (s->timeout_us || s->heartbeat_us) && rng_chance(&sim->rng, s->hangs);
     a->n = (int)rng_in(&sim->rng, 0, 9);
     if (order->start->argv_count != 4)

@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "schema/gen/messages.h"
+#include "tests/sim/check.h"
 #include "tests/sim/worker.h"
 
 #define HEARTBEAT_US (2 * SEC)
@@ -63,7 +64,7 @@ void report_hello(struct worker *w)
 {
     static const char *executors[] = {"noop", "process"};
     const char *abilities[ABILITY_COUNT];
-    memcpy(abilities, ABILITY_NAMES, sizeof abilities);
+    memcpy(abilities, ABILITY_TEXTS, sizeof abilities);
     struct held_attempt held[128];
     struct report_hello hello = {.boot = w->boot,
                                  .slots = w->slots,
@@ -109,7 +110,7 @@ void report_finished(struct worker *w, struct local *a)
 {
     char at[CLOCK_TEXT], id[UUID_TEXT];
     json_t *outputs =
-        a->outcome == REPORT_RESULT_OUTCOME_SUCCEEDED ? json_pack("{s:i}", "n", a->n) : NULL;
+        a->outcome == REPORT_RESULT_OUTCOME_SUCCEEDED ? check_outputs(w->sim, a->effect) : NULL;
     struct report_result result = {.outcome = a->outcome,
                                    .exit_code =
                                        a->outcome == REPORT_RESULT_OUTCOME_SUCCEEDED ? 0 : 1,

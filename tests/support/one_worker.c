@@ -18,7 +18,7 @@
 #include "tests/support/waiting.h"
 
 #define NAME       "w1"
-#define PATIENCE_S 30
+#define PATIENCE_S 180
 
 static void die(const char *what)
 {

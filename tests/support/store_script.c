@@ -274,6 +274,53 @@ static void folders(struct script *s)
     assert_int_equal(answer(s, "get_folder onto one that is there"), LEAT_EEXISTS);
 }
 
+static void names_are(struct script *s, const char *hash, struct store_names most, int code,
+                      const char *want)
+{
+    store_list_folder(s->store, hash, most, done, s);
+    assert_int_equal(answer(s, "list_folder"), code);
+    if (code == 0) {
+        assert_string_equal(s->last.data, want);
+        assert_int_equal(s->last.size, strlen(want));
+    }
+}
+
+/* What stands at the top: once each, by bytes, whatever is in the names. */
+static void names_in_folders(struct script *s)
+{
+    static const char *const FILES[] = {"listed/b/2",      "listed/b/1",   "listed/b-0",
+                                        "listed/a b",      "listed/\"q\"", "listed/$(id)",
+                                        "listed/\xc3\xa9", "listed/Z"};
+    static const char WANT[] =
+        "[\"\\\"q\\\"\",\"$(id)\",\"Z\",\"a b\",\"b\",\"b-0\",\"empty\",\"\xc3\xa9\"]";
+    cleanup_free char *in = path_in(s, "listed"), *deep = path_in(s, "listed/b"),
+                      *empty = path_in(s, "listed/empty"), *bad = path_in(s, "listed/new\nline"),
+                      *raw = path_in(s, "listed/\xff");
+    char hash[SHA256_HEX];
+    mkdir(in, 0755);
+    mkdir(deep, 0755);
+    mkdir(empty, 0755);
+    for (size_t i = 0; i < ARRAY_LEN(FILES); i++) {
+        cleanup_free char *path = path_in(s, FILES[i]);
+        make_file(path, 1, 0644);
+    }
+    store_put_folder(s->store, in, done, s);
+    assert_int_equal(answer(s, "put_folder"), 0);
+    memcpy(hash, s->last.hash, sizeof hash);
+    names_are(s, hash, (struct store_names){8, sizeof WANT - 1}, 0, WANT);
+    names_are(s, hash, (struct store_names){7, sizeof WANT - 1}, LEAT_ELIMIT, NULL);
+    names_are(s, hash, (struct store_names){8, sizeof WANT - 2}, LEAT_ELIMIT, NULL);
+    names_are(s, "00", (struct store_names){8, 100}, LEAT_EINPUT, NULL);
+    /* Names that cannot be kept never get that far. */
+    make_file(bad, 1, 0644);
+    store_put_folder(s->store, in, done, s);
+    assert_int_equal(answer(s, "put_folder with a newline in a name"), LEAT_EINPUT);
+    unlink(bad);
+    make_file(raw, 1, 0644);
+    store_put_folder(s->store, in, done, s);
+    assert_int_equal(answer(s, "put_folder with a name that is not UTF-8"), LEAT_EINPUT);
+}
+
 /* ---- all ------------------------------------------------------------------------------------- */
 
 static void count_done(void *arg, const struct store_object *object, const struct err *err)
@@ -306,6 +353,7 @@ void store_script(const char *where, const struct store_options *options, const 
     names(&s);
     named_files(&s, part);
     folders(&s);
+    names_in_folders(&s);
     many_at_once(&s);
     store_close(s.store);
     /* What was put is there for another process. */

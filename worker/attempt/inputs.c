@@ -8,6 +8,7 @@
 #include "common/text/json.h"
 #include "worker/attempt/attempt.h"
 #include "worker/attempt/files.h"
+#include "worker/attempt/lists.h"
 #include "worker/worker.h"
 
 #define MANIFEST_MOST (64 * 1024 * 1024)
@@ -47,6 +48,11 @@ static void finish(struct putting *p, const struct err *err)
 static void got(void *arg, const struct store_object *object, const struct err *err)
 {
     (void)object;
+    finish(arg, err);
+}
+
+static void laid_out(void *arg, const struct err *err)
+{
     finish(arg, err);
 }
 
@@ -145,6 +151,8 @@ void inputs_put(struct attempt *a, const struct order_input *in, inputs_done *do
         finish(p, &err);
     } else if (in->value) {
         put_value(p, in->value);
+    } else if (in->list || in->of) {
+        lists_lay_out(a, in, p->path, laid_out, p);
     } else if (!in->artifact || !store_hash_ok(in->artifact)) {
         err_set(&err, LEAT_EINPUT, "the order gives neither value nor artifact");
         finish(p, &err);

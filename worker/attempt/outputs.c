@@ -27,7 +27,8 @@ struct collecting {
     size_t count, next;
     json_t *outputs;
     size_t bytes;
-    bool folder; /* the artifact on its way is one */
+    bool folder;    /* the artifact on its way is one */
+    json_t *stored; /* it; borrowed from outputs */
 };
 
 static void go_on(struct collecting *c);
@@ -98,6 +99,41 @@ static void failed(struct collecting *c, const struct err *err)
     finish(c, &told);
 }
 
+static bool is_listed(const struct collecting *c, const char *name)
+{
+    const struct order_start *start = c->attempt->order.start;
+    for (size_t i = 0; i < start->listed_count; i++)
+        if (strcmp(start->listed[i], name) == 0)
+            return true;
+    return false;
+}
+
+static void put_unlisted(struct collecting *c, const char *why)
+{
+    json_object_set_new(c->stored, "unlisted", json_string(why));
+    go_on(c);
+}
+
+/* The step has done its work: what is too much to list fails who wants it listed. */
+static void listed(void *arg, const struct store_object *object, const struct err *err)
+{
+    struct collecting *c = arg;
+    if (err && err->code != LEAT_ELIMIT) {
+        failed(c, err);
+    } else if (err) {
+        put_unlisted(c, err->text);
+    } else if (c->bytes + (size_t)object->size > OUTPUTS_BYTES) {
+        cleanup_free char *why = mem_printf(
+            "names that have with the step's other outputs more than %d bytes", OUTPUTS_BYTES);
+        put_unlisted(c, why);
+    } else {
+        c->bytes += (size_t)object->size;
+        json_object_set_new(c->stored, "names",
+                            json_read(object->data, (size_t)object->size, NULL, NULL));
+        go_on(c);
+    }
+}
+
 static void stored(void *arg, const struct store_object *object, const struct err *err)
 {
     struct collecting *c = arg;
@@ -106,10 +142,16 @@ static void stored(void *arg, const struct store_object *object, const struct er
         return;
     }
     failpoint_hit(FAILPOINT_OUTPUT_STORED_AFTER);
-    json_object_set_new(c->outputs, c->list[c->next - 1].name,
-                        json_pack("{s:s, s:I, s:b}", "artifact", object->hash, "size",
-                                  (json_int_t)object->size, "folder", (int)c->folder));
-    go_on(c);
+    const char *name = c->list[c->next - 1].name;
+    c->stored = json_pack("{s:s, s:I, s:b}", "artifact", object->hash, "size",
+                          (json_int_t)object->size, "folder", (int)c->folder);
+    json_object_set_new(c->outputs, name, c->stored);
+    if (!c->folder || !is_listed(c, name)) {
+        go_on(c);
+        return;
+    }
+    const struct store_names most = {IR_ITEMS_MAX, IR_ITEMS_BYTES_MAX};
+    store_list_folder(c->attempt->worker->store, object->hash, most, listed, c);
 }
 
 /* 1 = on its way. */

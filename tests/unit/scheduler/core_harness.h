@@ -490,7 +490,7 @@ static inline void harness_hello(struct harness *h, int w, int slots, struct hel
                                  size_t held_count)
 {
     const char *executors[] = {"process", "noop"}, *abilities[ABILITY_COUNT];
-    memcpy(abilities, ABILITY_NAMES, sizeof abilities);
+    memcpy(abilities, ABILITY_TEXTS, sizeof abilities);
     struct report_hello hello = {.boot = "boot",
                                  .slots = slots,
                                  .executors = executors,
