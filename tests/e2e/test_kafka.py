@@ -1,10 +1,12 @@
 """All of Leat on a real Kafka broker, two schedulers and three workers: it runs pipelines; each daemon may be killed; a
 leader that was stopped and comes back changes nothing; a broker that dies in a burst loses and doubles nothing; what is
 away comes back and everything goes on by itself."""
+import contextlib
 import json
 import os
 import pathlib
 import signal
+import subprocess
 import threading
 import time
 
@@ -29,12 +31,32 @@ def test_steps_run_on_all_three_workers(site):
     assert sorted(w for w, in used) == ["local", "w2", "w3"]
 
 
+def talk_to_postgres(leat):
+    """The inodes of the sockets at whose other end is this Postgres."""
+    done = subprocess.run(["ss", "-xnH"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    return {row[-1] for row in rows if f"{leat.data}/run/.s.PGSQL" in row[4]}
+
+
+def sockets(pid):
+    found = set()
+    for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.add(os.readlink(entry).removeprefix("socket:[").removesuffix("]"))
+    return found
+
+
 def test_workers_hold_no_login_of_postgres(site):
-    for pid in site.leat.pids_of("leat-worker"):
-        words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
-        assert b"database" not in words and b"dbname" not in words
-        sockets = {os.readlink(f) for f in pathlib.Path(f"/proc/{pid}/fd").iterdir() if f.is_symlink()}
-        assert not any(".s.PGSQL" in s for s in sockets)
+    workers, schedulers = site.leat.pids_of("leat-worker"), site.leat.pids_of("leat-scheduler")
+    assert len(workers) == 3 and len(schedulers) == 2
+    ends = talk_to_postgres(site.leat)
+    assert all(sockets(pid) & ends for pid in schedulers), "the control: theirs are seen"
+    for pid in workers:
+        for file in ("cmdline", "environ"):
+            words = pathlib.Path(f"/proc/{pid}/{file}").read_bytes()
+            assert not any(word in words for word in (b"database", b"DATABASE", b"dbname")), words
+        assert not sockets(pid) & ends
     for name in ("w2", "w3"):
         assert "dbname" not in (site.leat.work / f"{name}.conf").read_text()
 
@@ -59,8 +81,11 @@ def test_kill_9_of_each_daemon_with_work_under_way(site, daemon):
     before = site.deliver(f"{daemon}-before")
     run = site.leat.event_runs(before)[0]
     until(lambda: any(line[0] == run for line in site.leat.ledger_lines()), what="a running step")
+    count = len(site.leat.pids_of(daemon))
     site.kill_supervised(daemon)
+    assert site.leat.sql(f"SELECT count(*) FROM run_live WHERE id = '{run}'") == [["1"]], "it struck nothing"
     after = site.deliver(f"{daemon}-after")
+    until(lambda: len(site.leat.pids_of(daemon)) == count, 30, what="the next life of the one that was killed")
     site.check_steady(before)
     site.check_steady(after)
 
@@ -85,8 +110,8 @@ def test_a_leader_stopped_for_longer_than_its_lease_changes_nothing(site):
     assert now[1] == epoch + 1 and now[0] != pid
 
 
-def test_a_broker_that_dies_in_a_burst_of_10_000_events(site):
-    count = 10000
+def test_a_broker_that_dies_in_a_burst_of_events(site):
+    count = 3000
     began = time.monotonic()
     load = Load(site, 16, count)
 
@@ -123,17 +148,20 @@ def wait_away(site, seconds, what):
     return taken, refused
 
 
-def test_the_broker_is_away_for_60_s(site):
+AWAY_S = 35  # longer than a worker's lease and than any call may take
+
+
+def test_the_broker_is_away(site):
     run = site.begin_long()
     site.broker.kill()
-    taken, refused = wait_away(site, 60, "broker")
-    assert not taken and refused >= 5
+    taken, refused = wait_away(site, AWAY_S, "broker")
+    assert not taken and refused >= 3
     site.broker.up()
     site.check_steady(site.deliver("broker-back", seconds=15))
     site.check_once(run, ["one"])
 
 
-def test_postgres_is_away_for_60_s(site):
+def test_postgres_is_away(site):
     """The queue goes on taking events: they run when Postgres is back."""
     run = site.begin_long()
     leat = site.leat
@@ -143,11 +171,11 @@ def test_postgres_is_away_for_60_s(site):
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
     try:
-        taken, _ = wait_away(site, 60, "postgres")
+        taken, refused = wait_away(site, AWAY_S, "postgres")
     finally:
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
-    assert taken
+    assert taken and not refused
     site.check_steady(site.deliver("postgres-back", seconds=30))
     for event in taken:
         site.check_steady(event)
