@@ -93,6 +93,7 @@ steps:
   s: {{image: {engine.image}, secrets: [api-key], command: [/bin/sleep, "3"]}}
 """)
     leat.ok("apply", file)
+    until(lambda: not engine.containers())  # the step before is removed after its run has ended
     leat.ok("run", "looked")
     until(engine.containers)
     inspected = json.dumps(engine.ask("GET", f"/containers/{engine.containers()[0]['Id']}/json"))
@@ -139,7 +140,7 @@ def test_down_ends_containers_as_it_ends_processes(leat, engine):
     leat.ok("apply", file)
     run_id = json.loads(leat.ok("run", "down", "-o", "json"))["id"]
     until(lambda: all(s["state"] == "running" for s in leat.json("show", run_id)["steps"]), 60)
-    assert len(engine.containers()) == 2
+    until(lambda: len(engine.containers()) == 2)
     assert leat.down().returncode == 0
     assert engine.containers() == []
     assert not engine.ask("GET", "/volumes")["Volumes"]
