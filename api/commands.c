@@ -82,7 +82,7 @@ static void verdict(struct waiting *w, const char *status, const char *detail)
             pg_add_uuid(&params, &w->run);
         api_ask(w->all->api, w->shown, &params, w->worker ? api_answer_row : show_accepted, w->req);
     } else {
-        const int code = strstr(detail, "there is no") || strstr(detail, "unknown pipeline")
+        const int code = strstr(detail, "there is no ") || strstr(detail, "unknown pipeline")
                              ? LEAT_ENOTFOUND
                              : LEAT_EREFUSED;
         api_refuse(w->req, code, "%s", detail);

@@ -7,6 +7,7 @@
 #include "common/base/mem.h"
 #include "scheduler/core/concurrency.h"
 #include "scheduler/core/listing.h"
+#include "scheduler/core/learned.h"
 #include "scheduler/core/order.h"
 
 /* ---- versions ------------------------------------------------------------------------------ */
@@ -178,78 +179,6 @@ void pipelines_flush_numbers(struct core *core, struct batch *out)
     core->dirty_numbers = NULL;
 }
 
-/* ---- finished runs that were asked for ----------------------------------------------------- */
-
-struct learned *learned_find(struct core *core, const struct uuid *run)
-{
-    struct learned *l = NULL;
-    HASH_FIND(hh, core->learned, run, sizeof *run, l);
-    return l;
-}
-
-static void learned_free(struct core *core, struct learned *l)
-{
-    HASH_DEL(core->learned, l);
-    for (size_t i = 0; i < l->result_count; i++) {
-        json_decref(l->results[i].outputs);
-        json_decref(l->results[i].metrics);
-        json_decref(l->results[i].log);
-    }
-    free(l->results);
-    json_decref(l->params);
-    json_decref(l->vars);
-    json_decref(l->event);
-    free(l->pipeline);
-    free(l->version);
-    free(l->name);
-    free(l->experiment);
-    free(l->trigger);
-    free(l);
-}
-
-static void run_learn(struct core *core, const struct snapshot_run *from)
-{
-    if (!machine_is_terminal(&MACHINE_RUN, from->state))
-        return;
-    struct learned *l = learned_find(core, &from->id);
-    if (l && l->refs)
-        return; /* a finished run never changes */
-    if (l)
-        learned_free(core, l);
-    l = mem_alloc(sizeof *l);
-    l->fresh = true;
-    l->id = from->id;
-    l->state = from->state;
-    l->pipeline = mem_string(from->pipeline);
-    l->version = mem_string(from->version);
-    l->name = mem_string(from->name);
-    l->experiment = mem_string(from->experiment);
-    l->trigger = mem_string(from->trigger);
-    l->event_id = from->event;
-    l->params = json_incref(from->params);
-    l->vars = json_incref(from->vars);
-    l->event = json_incref(from->envelope);
-    HASH_ADD(hh, core->learned, id, sizeof l->id, l);
-    core->sweep_catalog = true;
-}
-
-static void result_learn(struct core *core, const struct snapshot_result *from)
-{
-    struct learned *l = learned_find(core, &from->run);
-    if (!l || !l->fresh || from->iteration != 0) /* groups are adopted whole or not at all */
-        return;
-    MEM_ROOM(l->results, l->result_count, l->result_cap);
-    l->results[l->result_count++] = (struct learned_result){
-        .step = from->step,
-        .state = from->state,
-        .attempt = from->attempt,
-        .attempt_id = from->attempt_id,
-        .outputs = json_incref(from->outputs),
-        .metrics = json_incref(from->metrics),
-        .log = json_incref(from->log),
-    };
-}
-
 /* ---- all of it ----------------------------------------------------------------------------- */
 
 void catalog_learn(struct core *core, const struct snapshot *delta)
@@ -258,13 +187,7 @@ void catalog_learn(struct core *core, const struct snapshot *delta)
         version_learn(core, &delta->versions[i]);
     for (size_t i = 0; i < delta->pipelines_count; i++)
         pipeline_learn(core, &delta->pipelines[i]);
-    for (size_t i = 0; i < delta->runs_count; i++)
-        run_learn(core, &delta->runs[i]);
-    if (core->learned)
-        for (size_t i = 0; i < delta->results_count; i++)
-            result_learn(core, &delta->results[i]);
-    for (struct learned *l = core->learned; l; l = l->hh.next)
-        l->fresh = false;
+    learned_take(core, delta);
     if (delta->catalog_gen > core->catalog_gen)
         core->catalog_gen = delta->catalog_gen;
 }
@@ -278,10 +201,7 @@ void catalog_forget(struct core *core)
     HASH_ITER (hh, core->versions, v, next)
         if (v->refs == 0)
             version_free(core, v);
-    struct learned *l, *after;
-    HASH_ITER (hh, core->learned, l, after)
-        if (l->refs == 0)
-            learned_free(core, l);
+    learned_forget(core);
 }
 
 void catalog_free(struct core *core)

@@ -1,4 +1,4 @@
-/* scheduler/core/catalog.h: pipelines, their versions, and finished runs that were asked for. */
+/* scheduler/core/catalog.h: pipelines and their versions. */
 #pragma once
 #include "scheduler/core/state.h"
 
@@ -18,5 +18,3 @@ struct version *version_find(struct core *core, const char *pipeline, const char
 /* Finds it, or makes one that is broken: its runs fail with that reason. */
 struct version *version_get(struct core *core, const char *pipeline, const char *hash);
 void version_unref(struct core *core, struct version *v); /* takes NULL */
-
-struct learned *learned_find(struct core *core, const struct uuid *run);

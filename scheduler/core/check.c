@@ -167,11 +167,12 @@ static void check_frame(const struct core *core, const struct frame *f, struct r
     }
     const bool broken = f->run->broken;
     MUST(left == f->left && work_left == f->work_left);
+    MUST(!f->adoption || f->stop == GOES_ON);
     MUST(broken || (failed == f->failed && cancelled == f->cancelled));
-    MUST(left > 0 || f->closing || f->sweeping || broken || f->run->state == RUN_PENDING ||
-         f->run->state == RUN_QUEUED);
-    MUST(work_left > 0 || f->in_finally || f->closing || broken || !f->steps || left == 0 ||
+    MUST(left > 0 || f->closing || f->sweeping || f->adoption || broken ||
          f->run->state == RUN_PENDING || f->run->state == RUN_QUEUED);
+    MUST(work_left > 0 || f->in_finally || f->closing || f->adoption || broken || !f->steps ||
+         left == 0 || f->run->state == RUN_PENDING || f->run->state == RUN_QUEUED);
     n->left += left;
 }
 
@@ -185,7 +186,8 @@ static void check_run(const struct core *core, const struct run *run, struct rec
     MUST((run->among == NULL) == (run->state == RUN_PENDING));
     MUST((run->root.stop != GOES_ON) == (run->state == RUN_CANCELLING) || run->broken);
     n->queued += run->state == RUN_QUEUED;
-    MUST((run->state == RUN_PENDING) == run->adopting || run->broken);
+    MUST((run->state == RUN_PENDING) == (run->root.adoption != NULL) || run->broken);
+    MUST((run->adopts != NULL) == (run->marks != NULL));
     if (run->state != RUN_PENDING && run->state != RUN_QUEUED)
         n->live_steps += run->live;
 }
@@ -286,6 +288,17 @@ static void check_versions(const struct core *core)
     }
 }
 
+/* Each is held by as many runs as it counts. */
+static void check_learned(const struct core *core)
+{
+    for (const struct learned *l = core->learned; l; l = l->hh.next) {
+        int32_t refs = 0;
+        for (const struct run *run = core->runs; run; run = run->hh.next)
+            refs += run->adopts == l;
+        MUST(refs == l->refs);
+    }
+}
+
 void core_check(const struct core *core)
 {
     struct recount n = {0};
@@ -298,6 +311,7 @@ void core_check(const struct core *core)
     check_settle(core, &n);
     check_await_keys(core, &n);
     check_versions(core);
+    check_learned(core);
     for (size_t i = 1; i < core->timers.count; i++)
         MUST(core->timers.heap[(i - 1) / 2]->at <= core->timers.heap[i]->at);
     MUST(n.armed == (int64_t)core->timers.count); /* no timer without an owner */

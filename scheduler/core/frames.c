@@ -4,6 +4,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/plant.h"
+#include "scheduler/core/adopt.h"
 #include "scheduler/core/attempts.h"
 #include "scheduler/core/awaits.h"
 #include "scheduler/core/groups.h"
@@ -30,6 +31,7 @@ void frame_init(struct core *core, struct frame *f, struct run *run, const struc
     f->run = run;
     f->dag = dag;
     f->count = f->left = (int32_t)dag->count;
+    f->old = -1;
     f->work_left = (int32_t)dag->work;
     f->steps = mem_array(dag->count, sizeof *f->steps);
     core->bytes += (int64_t)(dag->count * sizeof *f->steps);
@@ -47,7 +49,7 @@ bool frame_lets_begin(struct step_ref at)
 {
     const struct run *run = at.frame->run;
     return (run->state == RUN_RUNNING || run->state == RUN_CANCELLING) && !frame_stops(at) &&
-           is_finally(at) == at.frame->in_finally;
+           !at.frame->adoption && is_finally(at) == at.frame->in_finally;
 }
 
 static void push_first(struct core *core, struct frame *f, int32_t from, int32_t to)
@@ -58,13 +60,18 @@ static void push_first(struct core *core, struct frame *f, int32_t from, int32_t
             queue_push(&core->settle, at);
 }
 
-void frame_begin(struct core *core, struct frame *f)
+void frame_push_first(struct core *core, struct frame *f)
 {
-    core->live_steps += f->left;
     if (f->in_finally)
         push_first(core, f, work_count(f), f->count);
     else
         push_first(core, f, 0, work_count(f));
+}
+
+void frame_begin(struct core *core, struct frame *f)
+{
+    core->live_steps += f->left;
+    frame_push_first(core, f);
 }
 
 /* ---- steps that end ------------------------------------------------------------------------ */
@@ -125,8 +132,8 @@ void frame_advance(struct core *core, struct frame *f, const struct core_now *no
                    struct batch *out)
 {
     struct run *run = f->run;
-    if (f->closing || f->over || f->work_left > 0 || run->over || run->state == RUN_PENDING ||
-        run->state == RUN_QUEUED) /* adopted whole: it ends when its turn comes */
+    if (f->closing || f->adoption || f->over || f->work_left > 0 || run->over ||
+        run->state == RUN_PENDING || run->state == RUN_QUEUED) /* adopted: when its turn comes */
         return;
     if (f->left > 0) {
         if (!f->in_finally)
@@ -155,6 +162,7 @@ void frame_stop(struct core *core, struct frame *f, enum stop stop, const char *
     if (f->stop || f->over)
         return;
     f->stop = (uint8_t)stop;
+    adopt_drop(core, f);
     if (f->group && !f->reason && reason)
         f->reason = mem_string(reason);
     frame_sweep_again(core, f);
@@ -259,6 +267,7 @@ struct frame *frame_of_step(struct frame *f, int32_t index)
 void frame_let_go(struct core *core, struct frame *f)
 {
     timers_clear(&core->timers, &f->finally);
+    adopt_drop(core, f);
     if (f->sweeping)
         DL_DELETE2(core->sweeping, f, sweep_prev, sweep_next);
     f->sweeping = false;

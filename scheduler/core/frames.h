@@ -8,6 +8,8 @@
 void frame_init(struct core *core, struct frame *f, struct run *run, const struct ir_dag *dag);
 /* Its steps are live from now on; those that wait for nobody are to be settled. */
 void frame_begin(struct core *core, struct frame *f);
+/* The same for one that has taken over results. */
+void frame_push_first(struct core *core, struct frame *f);
 /* Does this step get on, or is what it is part of stopped? */
 bool frame_stops(struct step_ref at);
 /* May what waits for nobody be settled now? */

@@ -6,11 +6,13 @@
 #include "common/base/mem.h"
 #include "common/base/plant.h"
 #include "common/text/json.h"
+#include "scheduler/core/adopt.h"
 #include "scheduler/core/attempts.h"
 #include "scheduler/core/backoff.h"
 #include "scheduler/core/collect.h"
 #include "scheduler/core/frames.h"
 #include "scheduler/core/items.h"
+#include "scheduler/core/repeat.h"
 #include "scheduler/core/runs.h"
 #include "scheduler/core/steps.h"
 #include "scheduler/core/view.h"
@@ -44,6 +46,7 @@ struct group *group_new(struct core *core, struct step_ref at)
     g->at = at;
     g->def = ref_ir(at);
     g->sizes = mem_array(g->def->output_count + 1, sizeof *g->sizes);
+    g->old = -1;
     ref_step(at)->group = g;
     return g;
 }
@@ -252,6 +255,9 @@ struct frame *group_frame_new(struct core *core, struct group *g, int32_t ordina
     f->id = g->first + ordinal;
     f->group = g;
     f->ordinal = ordinal;
+    f->old = ordinal < g->old_count ? g->old + ordinal : -1;
+    if (f->old >= 0)
+        repeat_flag_groups(f);
     f->run->frames++;
     g->open++;
     g->begun++;
@@ -279,6 +285,8 @@ static void begin_frame(struct core *core, struct group *g)
         return;
     }
     struct frame *f = group_frame_new(core, g, g->next++);
+    if (f->old >= 0)
+        adopt_frame(core, f);
     frame_begin(core, f);
     group_frame_restored(core, f);
 }
@@ -333,7 +341,7 @@ static void judge_round(struct core *core, struct group *g, int32_t ordinal,
         cleanup_free char *reason =
             mem_printf("its condition did not hold after %d rounds", g->count);
         fail(core, g, reason);
-    } else if (def->delay_us > 0 && !g->stop &&
+    } else if (def->delay_us > 0 && !g->stop && ordinal + 1 >= g->old_count &&
                !(g->begun_before && g->begun_before[ordinal + 1])) {
         wait_for_next_round(core, g, now);
     }
@@ -422,6 +430,7 @@ static void begin_try(struct core *core, struct group *g, const struct core_now 
     if (s->state == STEP_WAITING)
         core->waiting--;
     machine_move(&MACHINE_STEP, &s->state, STEP_RUNNING);
+    repeat_group(g);
     write_start(g, out);
     step_mark(core, g->at);
     group_arm_timeout(core, g, 0, now);

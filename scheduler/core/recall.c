@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "scheduler/core/adopt.h"
 #include "scheduler/core/frames.h"
 #include "scheduler/core/groups.h"
+#include "scheduler/core/repeat.h"
 #include "scheduler/core/runs.h"
 
 struct known_frame {
@@ -163,6 +165,7 @@ static void try_recall(struct recall *r, struct group *g, const struct snapshot_
     g->branch = (size_t)row->branch < def->branch_count ? row->branch : 0;
     g->items = json_incref(row->items ? row->items : def->items);
     g->begun_before = mem_array((size_t)g->count + 1, 1);
+    repeat_group(g);
     if (from->state != STEP_CANCELLING) {
         group_arm_timeout(r->core, g, now->wall_us - from->started_us, now);
         return;
@@ -253,6 +256,8 @@ void recall_resume(struct recall *r)
         struct frame *f = r->frames[i];
         if (f->group->stop)
             frame_stop(core, f, f->group->stop, f->group->reason);
+        else if (f->old >= 0 && f->left > 0)
+            adopt_frame(core, f);
         frame_begin(core, f);
         frame_close_later(core, f);
         resume_groups(core, f);

@@ -11,6 +11,7 @@
 #include "scheduler/core/catalog.h"
 #include "scheduler/core/concurrency.h"
 #include "scheduler/core/frames.h"
+#include "scheduler/core/learned.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/place.h"
 #include "scheduler/core/recall.h"
@@ -66,8 +67,10 @@ static struct run *run_recall(struct core *core, const struct snapshot_run *from
         run->root.failed = 1; /* however its attempts end */
         run->reason = mem_string(run->version->broken);
     }
-    if (!run->broken && from->state != RUN_QUEUED)
+    if (!run->broken && (from->state != RUN_QUEUED || !uuid_is_nil(&run->retry_of)))
         run_steps_new(core, run);
+    if (!run->broken)
+        adopt_recall(core, run);
     HASH_ADD(hh, core->runs, id, sizeof run->id, run);
     return run;
 }
@@ -134,9 +137,7 @@ static void result_recall(struct recall *r, const struct snapshot_result *from)
     struct step_ref at;
     if (!run || run->broken)
         return;
-    if (!run->root.steps)
-        run_steps_new(r->core, run); /* queued, with adopted results */
-    if (!recall_step(r, run, from->step, from->iteration, &at))
+    if (!run->root.steps || !recall_step(r, run, from->step, from->iteration, &at))
         return;
     if (plant_on(PLANT_FINALLY_AGAIN_AFTER_TAKEOVER) && ref_ir(at)->finally)
         return;

@@ -293,7 +293,6 @@ static void run_free(struct core *core, struct run *run)
     free(run->reason);
     free(run->key);
     free(run->retry_from);
-    free(run->anew);
     free(run);
 }
 

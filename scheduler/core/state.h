@@ -25,6 +25,7 @@ struct frame;
 struct group;
 struct await;
 struct await_key;
+struct adoption;
 
 /* What a step takes of a worker and what a worker has. */
 struct capacity {
@@ -122,7 +123,10 @@ struct concurrency {
     UT_hash_handle hh;
 };
 
-enum { STEP_DIRTY = 1 };
+enum {
+    STEP_DIRTY = 1,
+    STEP_REPEATS = 2 /* a group: what it was in the run that is repeated may be taken over */
+};
 
 struct step {
     int32_t needs_left; /* not yet terminal */
@@ -166,6 +170,8 @@ struct frame {
     struct group *group; /* whose it is; NULL = the root */
     char *reason;        /* of its first failure, or why it was stopped; the root's is the run's */
     json_t *params;      /* what is seen inside of a group with `scope`; NULL = what is outside */
+    int32_t old;         /* the iteration that it repeats, of the run that is; -1 = none */
+    struct adoption *adoption; /* while it takes over results: nothing of it begins */
     struct timer finally;
     struct frame *prev, *next; /* of the group, or core->over_frames */
     struct frame *sweep_prev, *sweep_next;
@@ -176,10 +182,12 @@ struct frame {
 struct group {
     struct step_ref at;
     const struct ir_step *def;
-    int32_t first;  /* id of its frame 0 */
-    int32_t count;  /* frames that it may have: items, rounds, 1 */
-    int32_t branch; /* the one taken */
-    int32_t next;   /* ordinal that begins next */
+    int32_t first;     /* id of its frame 0 */
+    int32_t count;     /* frames that it may have: items, rounds, 1 */
+    int32_t branch;    /* the one taken */
+    int32_t old;       /* id of frame 0 of the try that it repeats; -1 = it repeats none */
+    int32_t old_count; /* of its frames, from 0, only so many are repeated */
+    int32_t next;      /* ordinal that begins next */
     int32_t begun, open, done, failed, cancelled;
     uint8_t stop;  /* enum stop */
     bool ended;    /* a loop whose condition holds */
@@ -224,10 +232,8 @@ struct run {
     bool doomed;   /* cancelling, but will end failed: its own timeout, or a broken version */
     bool over;     /* terminal, waits to be freed */
     bool broken;   /* restored without its IR: it ends in the next turn */
-    bool adopting; /* pending: on core->adopting */
-    struct learned *adopts;
-    size_t adopted;            /* results of it that were looked at */
-    uint8_t *anew;             /* while adopting, one a step: runs anew though it succeeded */
+    struct learned *adopts; /* what it takes over from, held while there may be more; or NULL */
+    uint8_t *marks;         /* with `adopts`, one a step: what retry_from says of it */
     struct frame root;         /* steps: NULL while queued, unless it adopts */
     struct bare_key *keys;     /* of a broken run: one a step */
     int32_t next_frame;        /* id that is free */
@@ -240,7 +246,6 @@ struct run {
     size_t move_at;            /* of out->run_moves, when move_turn is the core's turn */
     int64_t move_turn;
     struct run *prev, *next;             /* a list of its group, or core->over */
-    struct run *adopt_prev, *adopt_next; /* core->adopting */
     UT_hash_handle hh;
 };
 
@@ -310,14 +315,20 @@ struct learned {
     char *pipeline, *version, *name, *experiment, *trigger;
     struct uuid event_id;
     json_t *params, *vars, *event;
-    struct learned_result {
-        int32_t step;
+    struct learned_result { /* ordered by iteration, then step */
+        int32_t step, iteration;
         uint8_t state;
         int32_t attempt;
         struct uuid attempt_id;
         json_t *outputs, *metrics, *log;
+        char *reason; /* NULL = none */
     } * results;
     size_t result_count, result_cap;
+    struct learned_group { /* tries of groups, ordered by iteration, step, attempt */
+        int32_t step, iteration, attempt, first, count, branch;
+        json_t *items; /* NULL = the version has them, or there are none */
+    } * groups;
+    size_t group_count, group_cap;
     UT_hash_handle hh;
 };
 
@@ -343,7 +354,7 @@ struct core {
     struct group *starting;       /* with frames that may begin */
     struct await_key *await_keys; /* open waits for an event, by its type */
     struct concurrency *due_groups;
-    struct run *adopting; /* retries that take over results */
+    struct adoption *adopting; /* frames that take over results */
     struct learned *learned;
     struct worker *workers;
     struct pool *pools;

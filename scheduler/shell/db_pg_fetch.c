@@ -51,6 +51,7 @@ static void delta_gen(void *arg, const struct pg_answer *answer)
 READ(pipelines, db_pg_take_pipeline)
 READ(versions, db_pg_take_version)
 READ(runs, db_pg_take_run)
+READ(groups, db_pg_take_group)
 #undef READ
 
 /* The last of the group. */
@@ -95,6 +96,8 @@ static void fetch_delta(struct fetching *f)
     pg_exec(pg, QUERY_FETCH_VERSIONS, &p, delta_versions, f);
     put_runs(f, &p);
     pg_exec(pg, QUERY_FETCH_RUNS, &p, delta_runs, f);
+    put_runs(f, &p);
+    pg_exec(pg, QUERY_FETCH_GROUPS, &p, delta_groups, f);
     put_runs(f, &p);
     pg_call(pg, QUERY_FETCH_RESULTS, &p, delta_results, f);
 }

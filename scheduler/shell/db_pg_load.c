@@ -64,6 +64,7 @@ void db_pg_load(struct db *base, const struct uuid *bus_id, db_loaded *done, voi
     pg_exec(pg, QUERY_LOAD_GROUPS, NULL, groups_read, l);
     pg_exec(pg, QUERY_LOAD_ADOPTED_RUNS, NULL, runs_read, l);
     pg_exec(pg, QUERY_LOAD_ADOPTED_RESULTS, NULL, results_read, l);
+    pg_exec(pg, QUERY_LOAD_ADOPTED_GROUPS, NULL, groups_read, l);
     pg_exec(pg, QUERY_LOAD_WORKERS, NULL, workers_read, l);
     pg_add_uuid(&p, bus_id);
     pg_call(pg, QUERY_LOAD_OFFSETS, &p, offsets_read, l);

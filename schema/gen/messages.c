@@ -84,7 +84,7 @@ static const struct field command_fields[] = {
     {.name = "name", .kind = FIELD_STRING, .offset = offsetof(struct command, name), .least = INT64_MIN, .most = INT64_MAX, .longest = 256},
     {.name = "experiment", .kind = FIELD_STRING, .offset = offsetof(struct command, experiment), .least = INT64_MIN, .most = INT64_MAX, .longest = 256},
     {.name = "of", .kind = FIELD_UUID, .offset = offsetof(struct command, of), .least = INT64_MIN, .most = INT64_MAX},
-    {.name = "from", .kind = FIELD_STRING, .offset = offsetof(struct command, from), .least = INT64_MIN, .most = INT64_MAX, .longest = 128},
+    {.name = "from", .kind = FIELD_STRING, .offset = offsetof(struct command, from), .least = INT64_MIN, .most = INT64_MAX, .longest = 1100},
     {.name = "step", .kind = FIELD_STRING, .offset = offsetof(struct command, step), .least = INT64_MIN, .most = INT64_MAX, .longest = 1100},
     {.name = "iteration", .kind = FIELD_INTEGER, .offset = offsetof(struct command, iteration), .least = 0, .most = INT64_MAX},
     {.name = "answer", .kind = FIELD_ENUM, .offset = offsetof(struct command, answer), .names = command_answer_words, .least = INT64_MIN, .most = INT64_MAX},

@@ -82,7 +82,7 @@ struct command {
     const char *name; /* run: name; absent = PIPELINE-N */
     const char *experiment;
     struct uuid of; /* retry: the finished run */
-    const char *from; /* retry: step from which on everything runs anew */
+    const char *from; /* retry: path of the step from which on everything runs anew */
     const char *step; /* approve: the step's path */
     int64_t iteration; /* approve: of a step in a group; absent or 0 = the only one that waits */
     int answer; /* enum command_answer; approve */

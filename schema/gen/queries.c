@@ -753,20 +753,28 @@ const struct query QUERIES[] = {
     "FROM run_live r\n"
     "ORDER BY r.created, r.id;\n"
     "\n"
-    "-- Finished runs that a pending retry still adopts from.",
+    "-- Finished runs that a retry still adopts from: all of them before it begins, those with groups for\n"
+    "-- as long as it lives.",
     0},
     {"load_adopted_runs",
     "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
     "       r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled, NULL,\n"
     "       '', ''\n"
     "FROM run_done r\n"
-    "WHERE r.id = ANY (ARRAY(SELECT retry_of FROM run_live WHERE state = 'pending'))",
+    "WHERE r.id = ANY (ARRAY(SELECT l.retry_of FROM run_live l WHERE l.retry_of IS NOT NULL\n"
+    "    AND (l.state = 'pending' OR EXISTS (SELECT FROM group_start g WHERE g.run = l.retry_of))))",
     0},
     {"load_adopted_results",
     "SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text,\n"
     "       s.metrics::text, s.log::text, s.reason\n"
     "FROM step_result s\n"
-    "WHERE s.run = ANY (ARRAY(SELECT retry_of FROM run_live WHERE state = 'pending'))",
+    "WHERE s.run = ANY (ARRAY(SELECT l.retry_of FROM run_live l WHERE l.retry_of IS NOT NULL\n"
+    "    AND (l.state = 'pending' OR EXISTS (SELECT FROM group_start g WHERE g.run = l.retry_of))))",
+    0},
+    {"load_adopted_groups",
+    "SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.items::text\n"
+    "FROM group_start g\n"
+    "WHERE g.run = ANY (ARRAY(SELECT retry_of FROM run_live WHERE retry_of IS NOT NULL))",
     0},
     {"load_steps",
     "SELECT run, step, iteration, state, attempt, attempt_id, nonce, worker, incarnation, since, started,\n"
@@ -821,7 +829,12 @@ const struct query QUERIES[] = {
     "SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text,\n"
     "       s.metrics::text, s.log::text, s.reason\n"
     "FROM step_result s\n"
-    "WHERE s.run = ANY ($1::uuid[]) AND EXISTS (SELECT FROM run_done r WHERE r.id = s.run);\n"
+    "WHERE s.run = ANY ($1::uuid[]) AND EXISTS (SELECT FROM run_done r WHERE r.id = s.run)",
+    1},
+    {"fetch_groups",
+    "SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.items::text\n"
+    "FROM group_start g\n"
+    "WHERE g.run = ANY ($1::uuid[]) AND EXISTS (SELECT FROM run_done r WHERE r.id = g.run);\n"
     "\n"
     "-- ---- housekeeping: bounded work a call\n"
     "\n"

@@ -103,6 +103,7 @@ enum query_id {
     QUERY_LOAD_RUNS, /* scheduler.sql */
     QUERY_LOAD_ADOPTED_RUNS, /* scheduler.sql */
     QUERY_LOAD_ADOPTED_RESULTS, /* scheduler.sql */
+    QUERY_LOAD_ADOPTED_GROUPS, /* scheduler.sql */
     QUERY_LOAD_STEPS, /* scheduler.sql */
     QUERY_LOAD_RESULTS, /* scheduler.sql */
     QUERY_LOAD_GROUPS, /* scheduler.sql */
@@ -113,6 +114,7 @@ enum query_id {
     QUERY_FETCH_VERSIONS, /* scheduler.sql */
     QUERY_FETCH_RUNS, /* scheduler.sql */
     QUERY_FETCH_RESULTS, /* scheduler.sql */
+    QUERY_FETCH_GROUPS, /* scheduler.sql */
     QUERY_KEEP_PARTITIONS, /* scheduler.sql */
     QUERY_KEEP_HISTORY, /* scheduler.sql */
     QUERY_KEEP_REST, /* scheduler.sql */

@@ -191,19 +191,27 @@ SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.r
 FROM run_live r
 ORDER BY r.created, r.id;
 
--- Finished runs that a pending retry still adopts from.
+-- Finished runs that a retry still adopts from: all of them before it begins, those with groups for
+-- as long as it lives.
 -- name: load_adopted_runs
 SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,
        r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled, NULL,
        '', ''
 FROM run_done r
-WHERE r.id = ANY (ARRAY(SELECT retry_of FROM run_live WHERE state = 'pending'));
+WHERE r.id = ANY (ARRAY(SELECT l.retry_of FROM run_live l WHERE l.retry_of IS NOT NULL
+    AND (l.state = 'pending' OR EXISTS (SELECT FROM group_start g WHERE g.run = l.retry_of))));
 
 -- name: load_adopted_results
 SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text,
        s.metrics::text, s.log::text, s.reason
 FROM step_result s
-WHERE s.run = ANY (ARRAY(SELECT retry_of FROM run_live WHERE state = 'pending'));
+WHERE s.run = ANY (ARRAY(SELECT l.retry_of FROM run_live l WHERE l.retry_of IS NOT NULL
+    AND (l.state = 'pending' OR EXISTS (SELECT FROM group_start g WHERE g.run = l.retry_of))));
+
+-- name: load_adopted_groups
+SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.items::text
+FROM group_start g
+WHERE g.run = ANY (ARRAY(SELECT retry_of FROM run_live WHERE retry_of IS NOT NULL));
 
 -- name: load_steps
 SELECT run, step, iteration, state, attempt, attempt_id, nonce, worker, incarnation, since, started,
@@ -258,6 +266,11 @@ SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::
        s.metrics::text, s.log::text, s.reason
 FROM step_result s
 WHERE s.run = ANY ($1::uuid[]) AND EXISTS (SELECT FROM run_done r WHERE r.id = s.run);
+
+-- name: fetch_groups
+SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.items::text
+FROM group_start g
+WHERE g.run = ANY ($1::uuid[]) AND EXISTS (SELECT FROM run_done r WHERE r.id = g.run);
 
 -- ---- housekeeping: bounded work a call
 

@@ -170,6 +170,8 @@ static void check_run_end(struct sim *sim, const struct row_run *run, uint8_t st
     if (!begun && state == RUN_CANCELLED)
         return; /* cancelled at birth */
     reference_run(sim, v, &run->id, state);
+    if (!uuid_is_nil(&run->retry_of))
+        reference_repeats(sim, v, run);
 }
 
 void check_run_move(struct sim *sim, const struct batch_run_move *move,

@@ -33,6 +33,8 @@ struct ledger {
 
 struct ledger *ledger_new(void);
 void ledger_free(struct ledger *ledger);
+/* Of a run that there is. */
+const struct plan_version *check_version_of(struct sim *sim, const struct uuid *run);
 struct effect *ledger_find(const struct ledger *ledger, const struct uuid *attempt);
 
 /* A worker takes an order in: was this attempt ever placed? Whose it is. */

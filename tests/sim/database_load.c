@@ -114,7 +114,20 @@ static void add_step(struct snapshot *s, const struct row_step *from)
     row->reason = snapshot_text(s, from->reason);
 }
 
-/* With all its results. */
+static void add_group(struct snapshot *s, const struct row_group *from)
+{
+    struct snapshot_group *row = snapshot_add_groups(s);
+    row->run = from->key.at.run;
+    row->step = from->key.at.step;
+    row->iteration = from->key.at.iteration;
+    row->attempt = from->key.attempt;
+    row->first = from->first;
+    row->count = from->count;
+    row->branch = from->branch;
+    row->items = parsed(from->items);
+}
+
+/* With all its results and groups. */
 static void add_finished(const struct database *db, struct snapshot *s, const struct row_run *run)
 {
     for (size_t i = 0; i < s->runs_count; i++)
@@ -124,14 +137,25 @@ static void add_finished(const struct database *db, struct snapshot *s, const st
     for (const struct row_result *result = db->results; result; result = result->hh.next)
         if (uuid_compare(&result->key.run, &run->id) == 0)
             add_result(s, result, true);
+    for (const struct row_group *group = db->groups; group; group = group->hh.next)
+        if (uuid_compare(&group->key.at.run, &run->id) == 0)
+            add_group(s, group);
+}
+
+static bool has_groups(const struct database *db, const struct uuid *run)
+{
+    for (const struct row_group *group = db->groups; group; group = group->hh.next)
+        if (uuid_compare(&group->key.at.run, run) == 0)
+            return true;
+    return false;
 }
 
 static void add_adopted(const struct database *db, struct snapshot *s)
 {
     for (const struct row_run *run = db->runs; run; run = run->hh.next) {
-        const struct row_run *of = run->state == RUN_PENDING && !uuid_is_nil(&run->retry_of)
-                                       ? database_run(db, &run->retry_of)
-                                       : NULL;
+        const bool adopts = !run->done && !uuid_is_nil(&run->retry_of) &&
+                            (run->state == RUN_PENDING || has_groups(db, &run->retry_of));
+        const struct row_run *of = adopts ? database_run(db, &run->retry_of) : NULL;
         if (of)
             add_finished(db, s, of);
     }
@@ -154,17 +178,8 @@ static void add_workers(const struct database *db, struct snapshot *s)
 static void add_groups(const struct database *db, struct snapshot *s)
 {
     for (const struct row_group *from = db->groups; from; from = from->hh.next) {
-        if (database_run(db, &from->key.at.run)->done)
-            continue;
-        struct snapshot_group *row = snapshot_add_groups(s);
-        row->run = from->key.at.run;
-        row->step = from->key.at.step;
-        row->iteration = from->key.at.iteration;
-        row->attempt = from->key.attempt;
-        row->first = from->first;
-        row->count = from->count;
-        row->branch = from->branch;
-        row->items = parsed(from->items);
+        if (!database_run(db, &from->key.at.run)->done)
+            add_group(s, from);
     }
 }
 

@@ -9,6 +9,7 @@
 #include "tests/sim/check.h"
 #include "tests/sim/database.h"
 #include "tests/sim/plan.h"
+#include "tests/sim/reference.h"
 
 #define SENDINGS_MAX 96
 #define RETRY_US     (700 * MS)
@@ -19,6 +20,8 @@ struct sending { /* one event or command, with its repeats */
     struct uuid id, run;
     int kind; /* enum command_kind */
     char type[24], pipeline[16];
+    struct uuid of;   /* retry: the run that is repeated */
+    const char *from; /* and the step to begin from; NULL = what failed */
     int n;
     int64_t sent_at;
     bool known; /* answered 2xx */
@@ -143,6 +146,31 @@ static struct row_run *some_run(struct sim *sim, bool done)
     return picked;
 }
 
+/* A step of its version, however deep; often none. */
+static const char *some_step(struct sim *sim, const struct row_run *run)
+{
+    const struct plan_version *v = check_version_of(sim, &run->id);
+    if (rng_chance(&sim->rng, 0.4))
+        return NULL;
+    return v->steps[rng_in(&sim->rng, 0, v->step_count - 1)].name;
+}
+
+/* Rather one that failed and has groups: there is something in it to take over. */
+static struct row_run *run_to_repeat(struct sim *sim)
+{
+    struct row_run *run = NULL;
+    for (int tries = 0; tries < 4; tries++) {
+        run = some_run(sim, true);
+        if (!run || run->state == RUN_SUCCEEDED)
+            continue;
+        const struct plan_version *v = check_version_of(sim, &run->id);
+        for (int i = 0; i < v->step_count; i++)
+            if (v->steps[i].kind != PLAN_RUN)
+                return run;
+    }
+    return run;
+}
+
 static void send_command(void *arg)
 {
     struct sim *sim = arg;
@@ -152,7 +180,7 @@ static void send_command(void *arg)
     char at[CLOCK_TEXT];
     clock_format(WALL_START + sim->now, at);
     struct row_run *live = some_run(sim, false), *done = some_run(sim, true);
-    int64_t dice = rng_in(&sim->rng, 0, 9);
+    int64_t dice = rng_in(&sim->rng, 0, 11);
     s->is_command = true;
     s->run = rng_uuid(&sim->rng);
     struct command command = {.v = 1, .id = s->id, .at = at};
@@ -160,9 +188,11 @@ static void send_command(void *arg)
     if (s->late || (dice < 4 && live)) {
         command.kind = COMMAND_KIND_CANCEL;
         s->run = s->late ? done->id : live->id;
-    } else if (dice < 6 && done) {
+    } else if (dice < 10 && done) {
+        done = run_to_repeat(sim);
         command.kind = COMMAND_KIND_RETRY;
-        command.of = done->id;
+        command.of = s->of = done->id;
+        command.from = s->from = some_step(sim, done);
     } else {
         command.kind = COMMAND_KIND_RUN;
         snprintf(s->pipeline, sizeof s->pipeline, "p%d",
@@ -386,6 +416,12 @@ static void check_command(struct sim *sim, const struct sending *s)
     if (row->accepted && s->kind == COMMAND_KIND_CANCEL && run->state != RUN_CANCELLED)
         sim_fail(sim, 7, "run %s ends %s, its cancel was accepted", uuid_short(&run->id, id),
                  machine_state_name(&MACHINE_RUN, run->state));
+    if (s->kind == COMMAND_KIND_RETRY &&
+        row->accepted == reference_may_refuse(sim, check_version_of(sim, &s->of),
+                                              database_run(sim->db, &s->of), s->from))
+        sim_fail(sim, 1, "retry %s of run %s from %s was %s: %s", id,
+                 uuid_short(&s->of, (char[UUID_TEXT]){0}), s->from ? s->from : "what failed",
+                 row->accepted ? "accepted" : "refused", row->detail);
     if (!row->accepted && s->kind == COMMAND_KIND_RUN)
         sim_fail(sim, 1, "command %s to run %s was refused: %s", id, s->pipeline, row->detail);
 }
@@ -421,8 +457,8 @@ struct outside *outside_new(struct sim *sim)
         sim_at(sim, NULL, rng_in(&sim->rng, 0, 65 * SEC), send_wake, sim);
     for (int64_t n = rng_in(&sim->rng, 0, 16); n; n--)
         sim_at(sim, NULL, rng_in(&sim->rng, 0, 65 * SEC), send_answer, sim);
-    for (int64_t n = rng_in(&sim->rng, 2, 5); n; n--)
-        sim_at(sim, NULL, rng_in(&sim->rng, 1 * SEC, 50 * SEC), send_command, sim);
+    for (int64_t n = rng_in(&sim->rng, 3, 6); n; n--)
+        sim_at(sim, NULL, rng_in(&sim->rng, 1 * SEC, 60 * SEC), send_command, sim);
     for (int64_t n = rng_in(&sim->rng, 0, 2); n; n--)
         sim_at(sim, NULL, rng_in(&sim->rng, 1 * SEC, 40 * SEC), apply, sim);
     if (rng_chance(&sim->rng, 0.3))

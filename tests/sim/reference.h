@@ -20,3 +20,8 @@ void reference_run(struct sim *sim, const struct plan_version *v, const struct u
 void reference_parallelism(struct sim *sim,
                            const struct plan_version *(*version_of)(struct sim *sim,
                                                                     const struct uuid *run));
+/* What a retry that ends took over from the run that it repeats, and what it ran anew. */
+void reference_repeats(struct sim *sim, const struct plan_version *v, const struct row_run *run);
+/* Is there a reason to refuse a retry of that run from that step (NULL = from what failed)? */
+bool reference_may_refuse(const struct sim *sim, const struct plan_version *v,
+                          const struct row_run *old, const char *from);

@@ -35,6 +35,8 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
            c->pauses, c->waits_ended, c->answers, c->housekeepings, c->trims);
     printf("at_most_once: %" PRId64 " let start, %" PRId64 " lost in doubt\n", c->leaves,
            c->unsure);
+    printf("running again: %" PRId64 " results taken over, %" PRId64 " of them inside groups\n",
+           c->adopted, c->adopted_inside);
     printf("state-changing events a seed: median %" PRId64 "; %.1f s, %.0f seeds/s\n", median,
            (double)took_us / 1e6, (double)c->seeds * 1e6 / (double)(took_us ? took_us : 1));
 }

@@ -390,11 +390,12 @@ static inline const char *harness_apply(struct harness *h, const char *yaml)
 }
 
 /* A new leader over the committed rows; `gone_us` of wall time passed in between. */
-/* Does a pending retry still take over results of this finished run? */
+/* May a retry still take over results of this finished run? */
 static inline bool is_adopted(const struct harness *h, const struct uuid *run)
 {
     for (size_t i = 0; i < h->rows->runs_count; i++)
-        if (h->rows->runs[i].state == RUN_PENDING && same_id(&h->rows->runs[i].retry_of, run))
+        if (!machine_is_terminal(&MACHINE_RUN, h->rows->runs[i].state) &&
+            same_id(&h->rows->runs[i].retry_of, run))
             return true;
     return false;
 }
