@@ -1,4 +1,4 @@
-/* run, cancel, retry, approve: the command is published, then its verdict is awaited: from the
+/* run, cancel, retry, rerun, only, approve: the command is published, then its verdict is awaited: from the
  * change records that the scheduler writes with each batch, and, as those are only quick, by a look
  * at command_done once a second. A command has one id however often it is published, so that
  * sending it again after doubt is harmless: the inbox drops the repeat. */
@@ -308,7 +308,8 @@ void api_run_start(struct http_request *req, void *arg)
     api_run_start_by(arg, req, &nobody, &nobody);
 }
 
-/* ---- cancel, retry -------------------------------------------------------------------------- */
+/* ---- cancel, retry, rerun, only
+ * -------------------------------------------------------------------------- */
 
 static void cancel_run(struct api *api, struct http_request *req, const struct uuid *run)
 {
@@ -322,22 +323,77 @@ void api_run_cancel(struct http_request *req, void *arg)
     api_find_run(arg, req, cancel_run);
 }
 
-static void retry_run(struct api *api, struct http_request *req, const struct uuid *run)
+/* ["a", "b"] as "a,b"; NULL when it is something else. malloc'd. */
+static char *steps_text(const json_t *steps)
+{
+    struct text out = {0};
+    const json_t *step;
+    size_t i;
+    json_array_foreach (steps, i, step) {
+        const char *name = json_string_value(step);
+        if (!name || !*name || strchr(name, ',')) {
+            text_free(&out);
+            return NULL;
+        }
+        text_printf(&out, "%s%s", i ? "," : "", name);
+    }
+    return out.data;
+}
+
+/* A new run that repeats this one. */
+static void repeat_run(struct api *api, struct http_request *req, const struct uuid *run, int kind)
 {
     cleanup_json json_t *body = api_body(req);
+    cleanup_free char *steps = body ? steps_text(json_object_get(body, "steps")) : NULL;
     if (!body)
         return;
-    struct command c = {.kind = COMMAND_KIND_RETRY,
+    if (kind == COMMAND_KIND_ONLY && (!steps || !json_get_string(body, "pipeline", NULL))) {
+        api_refuse(req, LEAT_EINPUT, "give 'pipeline', and 'steps', a list of names");
+        return;
+    }
+    struct command c = {.kind = kind,
                         .run = uuid_v7_now(clock_wall_us() / US_PER_MS),
                         .of = *run,
-                        .from = json_get_string(body, "from", NULL)};
+                        .from = json_get_string(body, "from", NULL),
+                        .pipeline = json_get_string(body, "pipeline", NULL),
+                        .version = json_get_string(body, "version", NULL),
+                        .name = json_get_string(body, "name", NULL),
+                        .experiment = json_get_string(body, "experiment", NULL),
+                        .params = json_get_object(body, "params"),
+                        .steps = steps,
+                        .anyway = json_get_bool(body, "anyway", false)};
     c.id = uuid_v5(&UUID_LEAT, c.run.b, sizeof c.run.b);
     submit(api, req, &c, &c.run, QUERY_API_RUN_BRIEF);
+}
+
+static void retry_run(struct api *api, struct http_request *req, const struct uuid *run)
+{
+    repeat_run(api, req, run, COMMAND_KIND_RETRY);
 }
 
 void api_run_retry(struct http_request *req, void *arg)
 {
     api_find_run(arg, req, retry_run);
+}
+
+static void rerun_run(struct api *api, struct http_request *req, const struct uuid *run)
+{
+    repeat_run(api, req, run, COMMAND_KIND_RERUN);
+}
+
+void api_run_rerun(struct http_request *req, void *arg)
+{
+    api_find_run(arg, req, rerun_run);
+}
+
+static void only_run(struct api *api, struct http_request *req, const struct uuid *run)
+{
+    repeat_run(api, req, run, COMMAND_KIND_ONLY);
+}
+
+void api_run_only(struct http_request *req, void *arg)
+{
+    api_find_run(arg, req, only_run);
 }
 
 /* ---- approve -------------------------------------------------------------------------------- */

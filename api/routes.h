@@ -36,6 +36,10 @@
       "Answer a step that waits for a person")                                                     \
     R("POST", "/api/v1/runs/:run/retry", api_run_retry, USER, API_BODY_MAX,                        \
       "A new run that adopts what succeeded")                                                      \
+    R("POST", "/api/v1/runs/:run/rerun", api_run_rerun, USER, API_BODY_MAX,                        \
+      "A new run of the same version, with the event, objects and images of then")                 \
+    R("POST", "/api/v1/runs/:run/only", api_run_only, USER, API_BODY_MAX,                          \
+      "A new run of some steps, with what they need of this run")                                  \
     R("GET", "/api/v1/runs/:run/logs/:step", api_log, RUN, 0, "A step's log so far")               \
     R("GET", "/api/v1/runs/:run/artifacts", api_artifacts, RUN, 0, "A run's artifacts")            \
     R("GET", "/api/v1/runs/:run/artifacts/:output", api_artifact, RUN, 0,                          \

@@ -22,6 +22,7 @@ static int get_run(const char *run, json_t **out, struct err *err)
 static const struct option rerun_options[] = {
     {"param", 'p', "NAME=VALUE", true, "a parameter that is to be another"},
     {"name", 0, "NAME", false, "the run's name; default PIPELINE-N"},
+    {"anyway", 0, NULL, false, "also when the event is no longer kept"},
     OPTION_OUTPUT,
     OPTION_END,
 };
@@ -30,23 +31,18 @@ static const struct column brief_columns[] = {
 
 static int run_rerun(const struct given *given, struct err *err)
 {
-    cleanup_json json_t *old = NULL, *answer = NULL, *body = json_object();
-    int rc = output_check(given, err);
-    if (rc == 0)
-        rc = get_run(given_argument(given, 0), &old, err);
-    if (rc < 0)
-        return rc;
-    const char *const same[] = {"pipeline", "version", "params", "experiment"};
-    for (size_t i = 0; i < ARRAY_LEN(same); i++) {
-        json_t *value = json_object_get(old, same[i]);
-        if (value && !json_is_null(value) && *json_get_string(old, same[i], "x"))
-            json_object_set(body, same[i], value);
-    }
+    cleanup_json json_t *answer = NULL, *body = json_object();
+    json_t *params = json_object();
+    cleanup_free char *path = client_path("/api/v1/runs/%s/rerun", given_argument(given, 0));
+    json_object_set_new(body, "params", params);
+    json_object_set_new(body, "anyway", json_boolean(given_flag(given, "anyway")));
     if (given_value(given, "name", NULL))
         json_object_set_new(body, "name", json_string(given_value(given, "name", "")));
-    rc = params_given(given, json_object_get(body, "params"), err);
+    int rc = output_check(given, err);
     if (rc == 0)
-        rc = client_call("POST", "/api/v1/runs", body, &answer, err);
+        rc = params_given(given, params, err);
+    if (rc == 0)
+        rc = client_call("POST", path, body, &answer, err);
     if (rc < 0)
         return rc;
     output_object(given, answer, brief_columns);
@@ -55,10 +51,12 @@ static int run_rerun(const struct given *given, struct err *err)
 const struct verb VERB_RERUN = {
     .name = "rerun",
     .arguments = "RUN",
-    .summary = "Starts a run of the same version with the same parameters, but for those given",
+    .summary = "Starts a run of the same version with the same parameters and event, but for -p",
     .details =
-        "Every step runs anew (leat retry adopts what succeeded). The event that started the\n"
-        "old run is not given again.",
+        "Every step runs anew (leat retry adopts what succeeded), with the objects that were\n"
+        "pinned then and the images by the digests that ran, where neither depends on a\n"
+        "parameter that is another now. What can no longer be had is said: a pipeline or an\n"
+        "event that is gone here, an image or an object by the step that wants it.",
     .least = 1,
     .most = 1,
     .options = rerun_options,

@@ -21,6 +21,8 @@ static const struct option run_options[] = {
     {"name", 0, "NAME", false, "the run's name; default PIPELINE-N"},
     {"experiment", 0, "NAME", false, "the run's experiment"},
     {"idempotency-key", 0, "KEY", false, "the same key starts one run, however often it is sent"},
+    {"only", 0, "STEP,…", true, "run only these steps, with what they need of --inputs-from"},
+    {"inputs-from", 0, "RUN", false, "the finished run whose results --only takes"},
     {"wait", 0, NULL, false, "until it ends; exit 1 unless it succeeded"},
     {"follow", 0, NULL, false, "print its logs, then as --wait"},
     OPTION_OUTPUT,
@@ -64,6 +66,40 @@ static int wait_end(const struct given *given, const char *id, struct err *err)
     return strcmp(json_get_string(run, "state", ""), "succeeded") == 0 ? 0 : 1;
 }
 
+/* --only a,b --only c */
+static json_t *steps_given(const struct given *given)
+{
+    const char *list;
+    json_t *steps = json_array();
+    for (size_t i = 0; (list = given_nth(given, "only", i)) != NULL; i++) {
+        cleanup_free char *copy = mem_string(list);
+        char *rest = copy, *name;
+        while ((name = strsep(&rest, ",")))
+            if (*name)
+                json_array_append_new(steps, json_string(name));
+    }
+    return steps;
+}
+
+/* Where a run is asked for; malloc'd, NULL when the options do not go together. */
+static char *run_path(const struct given *given, json_t *body, struct err *err)
+{
+    const char *from = given_value(given, "inputs-from", NULL);
+    const bool only = given_nth(given, "only", 0) != NULL;
+    if (only != (from != NULL)) {
+        err_set(err, LEAT_EUSAGE, "--only and --inputs-from go together");
+        return NULL;
+    }
+    if (!only)
+        return mem_string("/api/v1/runs");
+    if (given_value(given, "idempotency-key", NULL)) {
+        err_set(err, LEAT_EUSAGE, "--idempotency-key does not go with --only");
+        return NULL;
+    }
+    json_object_set_new(body, "steps", steps_given(given));
+    return client_path("/api/v1/runs/%s/only", from);
+}
+
 static int run_run(const struct given *given, struct err *err)
 {
     cleanup_json json_t *body = json_object();
@@ -83,8 +119,8 @@ static int run_run(const struct given *given, struct err *err)
     int rc = output_check(given, err);
     if (rc == 0)
         rc = read_params(given, params, err);
-    if (rc == 0)
-        rc = client_call("POST", "/api/v1/runs", body, &answer, err);
+    cleanup_free char *path = rc == 0 ? run_path(given, body, err) : NULL;
+    rc = path ? client_call("POST", path, body, &answer, err) : err->code;
     if (rc < 0)
         return rc;
     if (given_flag(given, "wait") || given_flag(given, "follow"))
@@ -92,13 +128,16 @@ static int run_run(const struct given *given, struct err *err)
     output_object(given, answer, brief_columns);
     return 0;
 }
-const struct verb VERB_RUN = {.name = "run",
-                              .arguments = "PIPELINE[@VERSION]",
-                              .summary = "Starts a run",
-                              .least = 1,
-                              .most = 1,
-                              .options = run_options,
-                              .run = run_run};
+const struct verb VERB_RUN = {
+    .name = "run",
+    .arguments = "PIPELINE[@VERSION]",
+    .summary = "Starts a run",
+    .details = "With --only the parameters and the event are those of RUN, but for what -p\n"
+               "says; steps that are neither named nor needed are skipped.",
+    .least = 1,
+    .most = 1,
+    .options = run_options,
+    .run = run_run};
 
 static const struct option log_options[] = {
     {"follow", 'f', NULL, false, "go on until the log is whole"},
@@ -121,7 +160,10 @@ const struct verb VERB_LOGS = {.name = "logs",
 
 static const struct option brief_options[] = {OPTION_OUTPUT, OPTION_END};
 static const struct option retry_options[] = {
-    {"from", 0, "STEP", false, "run this step and all after it anew"}, OPTION_OUTPUT, OPTION_END};
+    {"from", 0, "STEP", false,
+     "run this step and all after it anew; a path, GROUP/STEP, inside groups"},
+    OPTION_OUTPUT,
+    OPTION_END};
 
 static int post(const struct given *given, const char *path, const json_t *body, struct err *err)
 {
@@ -184,11 +226,13 @@ static int run_retry(const struct given *given, struct err *err)
     set_given(given, body, "from", "from");
     return post(given, path, body, err);
 }
-const struct verb VERB_RETRY = {.name = "retry",
-                                .arguments = "RUN",
-                                .summary =
-                                    "Starts a new run that adopts what succeeded in this one",
-                                .least = 1,
-                                .most = 1,
-                                .options = retry_options,
-                                .run = run_retry};
+const struct verb VERB_RETRY = {
+    .name = "retry",
+    .arguments = "RUN",
+    .summary = "Starts a new run that adopts what succeeded in this one",
+    .details = "What failed runs anew, and what needs it. In a group the items and steps that\n"
+               "succeeded are adopted too, when the items are the same.",
+    .least = 1,
+    .most = 1,
+    .options = retry_options,
+    .run = run_retry};

@@ -5,9 +5,12 @@
 
 #include "common/base/mem.h"
 #include "common/base/plant.h"
+#include "scheduler/core/catalog.h"
 #include "scheduler/core/frames.h"
 #include "scheduler/core/learned.h"
+#include "scheduler/core/only.h"
 #include "scheduler/core/repeat.h"
+#include "scheduler/core/rerun.h"
 #include "scheduler/core/runs.h"
 #include "scheduler/core/steps.h"
 
@@ -20,17 +23,43 @@ struct adoption {
 
 /* ---- the old run --------------------------------------------------------------------------- */
 
-static void hold(struct run *run, struct learned *from)
+static void mark(struct run *run)
 {
     const struct ir *ir = run->version->ir;
+    if (run->again == AGAIN_RERUN)
+        rerun_mark(run);
+    else if (run->retry_from && ir_step_index(ir, run->retry_from) >= 0)
+        repeat_mark(ir, ir_step_index(ir, run->retry_from), run->marks);
+}
+
+/* What is left out is so for as long as the run lives; the old run is wanted until it begins. */
+static void hold_only(struct core *core, struct run *run, struct learned *from)
+{
+    struct err err = {0};
+    if (!run->marks) {
+        run->marks = mem_array(run->version->ir->step_count + 1, 1);
+        only_mark(run->version->ir, run->retry_from ? run->retry_from : "", run->marks, &err);
+    }
+    if (!from || run->adopts)
+        return;
+    run->adopts = from;
+    from->refs++;
+    run->of = version_get(core, from->pipeline, from->version);
+    run->of->refs++;
+}
+
+static void hold(struct core *core, struct run *run, struct learned *from)
+{
+    if (run->again == AGAIN_ONLY) {
+        hold_only(core, run, from);
+        return;
+    }
     if (run->adopts || !from)
         return;
     run->adopts = from;
     from->refs++;
-    run->marks = mem_array(ir->step_count + 1, 1);
-    const int32_t step = run->retry_from ? ir_step_index(ir, run->retry_from) : -1;
-    if (step >= 0)
-        repeat_mark(ir, step, run->marks);
+    run->marks = mem_array(run->version->ir->step_count + 1, 1);
+    mark(run);
     run->root.old = 0;
     repeat_flag_groups(&run->root);
 }
@@ -40,13 +69,19 @@ static void release(struct core *core, struct run *run)
     if (run->adopts)
         run->adopts->refs--;
     run->adopts = NULL;
-    free(TAKE(run->marks));
+    version_unref(core, run->of);
+    run->of = NULL;
+    free(TAKE(run->images));
+    if (run->again != AGAIN_ONLY)
+        free(TAKE(run->marks));
     core->sweep_catalog = true;
 }
 
 /* Is there a group that may yet take over what is in it? */
 static bool has_more(const struct run *run)
 {
+    if (run->again != AGAIN_RETRY)
+        return run->again == AGAIN_RERUN;
     for (struct step_ref at = {(struct frame *)(uintptr_t)&run->root, 0};
          at.place < run->root.count; at.place++)
         if (ref_step(at)->flags & STEP_REPEATS && !step_is_over(ref_step(at)))
@@ -59,13 +94,15 @@ void adopt_recall(struct core *core, struct run *run)
     if (uuid_is_nil(&run->retry_of) || !run->root.steps ||
         plant_on(PLANT_ITEMS_AGAIN_AFTER_TAKEOVER))
         return;
-    hold(run, learned_find(core, &run->retry_of));
+    const bool wanted = run->again != AGAIN_ONLY || run->state == RUN_PENDING;
+    hold(core, run, wanted ? learned_find(core, &run->retry_of) : NULL);
 }
 
 void adopt_forget(struct core *core, struct run *run)
 {
     adopt_drop(core, &run->root);
     release(core, run);
+    free(TAKE(run->marks));
 }
 
 /* ---- frames -------------------------------------------------------------------------------- */
@@ -76,7 +113,9 @@ void adopt_frame(struct core *core, struct frame *f)
     struct adoption *a = mem_alloc(sizeof *a);
     a->frame = f;
     f->adoption = a;
-    if (run->adopts && f->old >= 0) {
+    if (run->adopts && run->again == AGAIN_ONLY) {
+        learned_results_in(run->adopts, 0, &a->at, &a->end);
+    } else if (run->adopts && f->old >= 0) {
         a->kept = mem_array((size_t)f->count + 1, 1);
         repeat_look(f, a->kept);
         learned_results_in(run->adopts, f->old, &a->at, &a->end);
@@ -97,7 +136,7 @@ void adopt_drop(struct core *core, struct frame *f)
 
 void adopt_begin(struct core *core, struct run *run, struct learned *from)
 {
-    hold(run, from);
+    hold(core, run, from);
     adopt_frame(core, &run->root);
 }
 
@@ -115,10 +154,11 @@ static void take_over(struct core *core, struct step_ref at, const struct learne
     uuid_format(&ref_run(at)->adopts->id, old);
     cleanup_free char *reason = mem_printf("adopted from %s", old);
     step_end(core, at,
-             &(struct step_end){.state = STEP_SUCCEEDED,
+             &(struct step_end){.state = result->state,
                                 .attempt = result->attempt,
                                 .attempt_id = result->attempt_id,
                                 .reason = reason,
+                                .image = result->image,
                                 .outputs = result->outputs,
                                 .metrics = result->metrics,
                                 .log = result->log},
@@ -142,6 +182,22 @@ static void take(struct core *core, const struct adoption *a, const struct learn
         take_over(core, at, result, now, out);
 }
 
+/* From a version that may be another: steps are known by their names. */
+static void take_needed(struct core *core, struct run *run, const struct learned_result *result,
+                        const struct core_now *now, struct batch *out)
+{
+    const struct ir *ir = run->version->ir, *old = run->of->ir;
+    if (!old || result->step < 0 || result->step >= (int32_t)old->step_count ||
+        (result->state != STEP_SUCCEEDED && result->state != STEP_SKIPPED))
+        return;
+    const int32_t step = ir_step_index(ir, old->steps[result->step].name);
+    if (step < 0 || ir->steps[step].parent >= 0 || !(run->marks[step] & ONLY_NEEDED))
+        return;
+    const struct step_ref at = {&run->root, ir->steps[step].place};
+    if (ref_step(at)->state == STEP_PENDING)
+        take_over(core, at, result, now, out);
+}
+
 bool adopt_one(struct core *core, const struct core_now *now, struct batch *out)
 {
     struct adoption *a = core->adopting;
@@ -149,7 +205,11 @@ bool adopt_one(struct core *core, const struct core_now *now, struct batch *out)
         return false;
     struct frame *f = a->frame;
     if (a->at < a->end) {
-        take(core, a, &f->run->adopts->results[a->at++], now, out);
+        const struct learned_result *result = &f->run->adopts->results[a->at++];
+        if (f->run->again == AGAIN_ONLY)
+            take_needed(core, f->run, result, now, out);
+        else
+            take(core, a, result, now, out);
         return true;
     }
     adopt_drop(core, f);

@@ -3,8 +3,11 @@
 
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "common/text/json.h"
+#include "scheduler/core/catalog.h"
 #include "scheduler/core/commands_internal.h"
 #include "scheduler/core/learned.h"
+#include "scheduler/core/only.h"
 #include "scheduler/core/runs.h"
 
 static struct learned *run_to_repeat(const struct asked *a)
@@ -125,7 +128,25 @@ static bool step_to_begin_from(const struct asked *a, const struct learned *of, 
     return false;
 }
 
-/* ---- retry --------------------------------------------------------------------------------- */
+/* ---- the new run --------------------------------------------------------------------------- */
+
+/* As the old one was, but for what is said otherwise. */
+static struct run_plan plan_like(const struct asked *a, struct learned *of, struct pipeline *p,
+                                 struct version *v)
+{
+    return (struct run_plan){.id = a->command->run,
+                             .pipeline = p,
+                             .version = v,
+                             .experiment = of->experiment,
+                             .trigger = of->trigger,
+                             .params = of->params,
+                             .vars = of->vars,
+                             .event = of->event,
+                             .event_id = of->event_id,
+                             .retry_of = of->id,
+                             .adopts = of,
+                             .cancelled = a->tombstoned};
+}
 
 void command_take_retry(const struct asked *a)
 {
@@ -135,20 +156,99 @@ void command_take_retry(const struct asked *a)
     if (!v || !command_id_is_free(a) || !step_to_begin_from(a, of, v->ir))
         return;
     const char *from = a->command->from;
-    struct run_plan plan = {.id = a->command->run,
-                            .pipeline = p,
-                            .version = v,
-                            .name = of->name,
-                            .experiment = of->experiment,
-                            .trigger = of->trigger,
-                            .params = of->params,
-                            .vars = of->vars,
-                            .event = of->event,
-                            .event_id = of->event_id,
-                            .retry_of = of->id,
-                            .adopts = of,
-                            .retry_from = from && *from ? from : NULL,
-                            .cancelled = a->tombstoned};
+    struct run_plan plan = plan_like(a, of, p, v);
+    plan.name = of->name;
+    plan.retry_from = from && *from ? from : NULL;
     run_make(a->core, &plan, a->now, a->out);
     command_accept(a);
+}
+
+/* Those of the old run that this version has, and over them what is given. NULL: refused. */
+static json_t *params_over(const struct asked *a, const struct learned *of, const struct ir *ir)
+{
+    struct err err = {0};
+    json_t *all cleanup_json = json_object();
+    for (size_t i = 0; i < ir->param_count; i++)
+        json_object_set(all, ir->params[i].name, json_object_get(of->params, ir->params[i].name));
+    if (a->command->params)
+        json_object_update(all, a->command->params);
+    json_t *params = ir_params(ir, all, true, &err);
+    if (!params)
+        command_refuse(a, "%s", err.text);
+    return params;
+}
+
+static void make(const struct asked *a, struct run_plan *plan)
+{
+    const struct command *c = a->command;
+    json_t *params cleanup_json = params_over(a, plan->adopts, plan->version->ir);
+    if (!params)
+        return;
+    plan->params = params;
+    plan->name = c->name;
+    if (c->experiment && *c->experiment)
+        plan->experiment = c->experiment;
+    run_make(a->core, plan, a->now, a->out);
+    command_accept(a);
+}
+
+/* ---- rerun --------------------------------------------------------------------------------- */
+
+static bool event_is_there(const struct asked *a, const struct learned *of)
+{
+    char event[UUID_TEXT];
+    if (uuid_is_nil(&of->event_id) || of->event || a->command->anyway)
+        return true;
+    uuid_format(&of->event_id, event);
+    command_refuse(a,
+                   "the event that started it, %s, is no longer kept: what looks at it would "
+                   "see none (--anyway runs it so)",
+                   event);
+    return false;
+}
+
+void command_take_rerun(const struct asked *a)
+{
+    struct learned *of = run_to_repeat(a);
+    struct pipeline *p = of ? command_pipeline(a, of->pipeline) : NULL;
+    struct version *v = p ? command_version(a, p, of->version) : NULL;
+    if (!v || !command_id_is_free(a) || !event_is_there(a, of))
+        return;
+    struct run_plan plan = plan_like(a, of, p, v);
+    plan.again = AGAIN_RERUN;
+    make(a, &plan);
+}
+
+/* ---- only ---------------------------------------------------------------------------------- */
+
+static bool has_what_is_needed(const struct asked *a, const struct learned *of, const struct ir *ir)
+{
+    struct err err = {0};
+    const struct version *old = version_find(a->core, of->pipeline, of->version);
+    cleanup_free uint8_t *marks = mem_array(ir->step_count + 1, 1);
+    const char *steps = a->command->steps;
+    if (!steps || !*steps)
+        command_refuse(a, "name the steps to run");
+    else if (strcmp(of->pipeline, ir->name) != 0)
+        command_refuse(a, "that run is one of pipeline %s", of->pipeline);
+    else if (!old || !old->ir)
+        command_refuse(a, "the version of that run cannot be read any more");
+    else if (only_mark(ir, steps, marks, &err) < 0 || only_check(ir, marks, old->ir, of, &err) < 0)
+        command_refuse(a, "%s", err.text);
+    else
+        return true;
+    return false;
+}
+
+void command_take_only(const struct asked *a)
+{
+    struct learned *of = run_to_repeat(a);
+    struct pipeline *p = of ? command_pipeline(a, a->command->pipeline) : NULL;
+    struct version *v = p ? command_version(a, p, a->command->version) : NULL;
+    if (!v || !command_id_is_free(a) || !has_what_is_needed(a, of, v->ir))
+        return;
+    struct run_plan plan = plan_like(a, of, p, v);
+    plan.again = AGAIN_ONLY;
+    plan.retry_from = a->command->steps;
+    make(a, &plan);
 }

@@ -38,7 +38,8 @@ struct batch_run { /* a new row of run_live */
     const char *params; /* JSON */
     const char *vars;   /* JSON */
     struct uuid retry_of;
-    const char *retry_from; /* "" = none */
+    const char *retry_from; /* "" = none; with `again` only: steps, with commas between */
+    const char *again;      /* how it repeats retry_of: AGAIN_LIST; "" = a retry, or none */
     const char *concurrency_key;
     int64_t created_us;
     int64_t started_us; /* 0 = not yet */

@@ -187,7 +187,8 @@ static void check_run(const struct core *core, const struct run *run, struct rec
     MUST((run->root.stop != GOES_ON) == (run->state == RUN_CANCELLING) || run->broken);
     n->queued += run->state == RUN_QUEUED;
     MUST((run->state == RUN_PENDING) == (run->root.adoption != NULL) || run->broken);
-    MUST((run->adopts != NULL) == (run->marks != NULL));
+    MUST(!run->adopts || run->marks);
+    MUST(!run->of || run->adopts);
     if (run->state != RUN_PENDING && run->state != RUN_QUEUED)
         n->live_steps += run->live;
 }
@@ -280,7 +281,7 @@ static void check_versions(const struct core *core)
         for (const struct pipeline *p = core->pipelines; p; p = p->hh.next)
             refs += p->current == v;
         for (const struct run *run = core->runs; run; run = run->hh.next)
-            refs += run->version == v;
+            refs += (run->version == v) + (run->of == v);
         const struct run *run;
         DL_FOREACH (core->over, run)
             refs += run->version == v;

@@ -173,6 +173,8 @@ void command_take(struct core *core, const struct command *command, bool tombsto
     static take_fn *const TAKE_KIND[] = {
         [COMMAND_KIND_RUN] = take_run,
         [COMMAND_KIND_CANCEL] = take_cancel,
+        [COMMAND_KIND_RERUN] = command_take_rerun,
+        [COMMAND_KIND_ONLY] = command_take_only,
         [COMMAND_KIND_RETRY] = command_take_retry,
         [COMMAND_KIND_DRAIN] = take_drain,
         [COMMAND_KIND_RESUME] = take_resume,

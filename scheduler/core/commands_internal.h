@@ -23,3 +23,5 @@ bool command_id_is_free(const struct asked *a);
 
 /* scheduler/core/again.c */
 void command_take_retry(const struct asked *a);
+void command_take_rerun(const struct asked *a);
+void command_take_only(const struct asked *a);

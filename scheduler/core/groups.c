@@ -325,6 +325,12 @@ static void wait_for_next_round(struct core *core, struct group *g, const struct
                now->mono_us + (gone > delay ? 0 : delay - gone));
 }
 
+/* Is the next round one that had begun after this one, when both are taken over? */
+static bool repeats_next(const struct group *g, int32_t ordinal)
+{
+    return ref_run(g->at)->again == AGAIN_RETRY && ordinal + 1 < g->old_count;
+}
+
 /* A round has succeeded: was it the last? */
 static void judge_round(struct core *core, struct group *g, int32_t ordinal,
                         const struct core_now *now)
@@ -341,7 +347,7 @@ static void judge_round(struct core *core, struct group *g, int32_t ordinal,
         cleanup_free char *reason =
             mem_printf("its condition did not hold after %d rounds", g->count);
         fail(core, g, reason);
-    } else if (def->delay_us > 0 && !g->stop && ordinal + 1 >= g->old_count &&
+    } else if (def->delay_us > 0 && !g->stop && !repeats_next(g, ordinal) &&
                !(g->begun_before && g->begun_before[ordinal + 1])) {
         wait_for_next_round(core, g, now);
     }

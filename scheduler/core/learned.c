@@ -19,6 +19,7 @@ static void learned_free(struct core *core, struct learned *l)
         json_decref(l->results[i].metrics);
         json_decref(l->results[i].log);
         free(l->results[i].reason);
+        free(l->results[i].image);
     }
     for (size_t i = 0; i < l->group_count; i++)
         json_decref(l->groups[i].items);
@@ -42,8 +43,11 @@ static void run_learn(struct core *core, const struct snapshot_run *from)
     if (!machine_is_terminal(&MACHINE_RUN, from->state))
         return;
     struct learned *l = learned_find(core, &from->id);
-    if (l && l->refs)
-        return; /* a finished run never changes */
+    if (l && l->refs) { /* a finished run never changes; a takeover learns it without its event */
+        if (!l->event)
+            l->event = json_incref(from->envelope);
+        return;
+    }
     if (l)
         learned_free(core, l);
     l = mem_alloc(sizeof *l);
@@ -79,6 +83,7 @@ static void result_learn(struct core *core, const struct snapshot_result *from)
         .metrics = json_incref(from->metrics),
         .log = json_incref(from->log),
         .reason = from->reason && *from->reason ? mem_string(from->reason) : NULL,
+        .image = from->image && *from->image ? mem_string(from->image) : NULL,
     };
 }
 

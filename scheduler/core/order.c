@@ -10,6 +10,7 @@
 #include "scheduler/core/frames.h"
 #include "scheduler/core/listing.h"
 #include "scheduler/core/lists.h"
+#include "scheduler/core/rerun.h"
 #include "scheduler/core/view.h"
 
 /* ---- what a step's templates look at ------------------------------------------------------- */
@@ -325,6 +326,8 @@ static void put_container(const struct build *b)
     for (int p = ORDER_CONTAINER_PULL_IF_MISSING; p <= ORDER_CONTAINER_PULL_NEVER; p++)
         if (strcmp(pull, order_container_pull_name(p)) == 0)
             to->pull = p;
+    if (to->pull == ORDER_CONTAINER_PULL_ALWAYS && rerun_image(b->at))
+        to->pull = ORDER_CONTAINER_PULL_IF_MISSING; /* a digest is no other image tomorrow */
     b->start->container = to;
     b->start->command = (int64_t)def->command_count;
 }
@@ -339,6 +342,8 @@ static int fill_start(const struct build *b, json_t **made, struct err *err)
         return err->code;
     put_outputs(b);
     put_listed(b);
+    if (rerun_image(b->at))
+        b->start->image = rerun_image(b->at);
     put_container(b);
     b->start->secrets = def->secrets;
     b->start->secrets_count = def->secret_count;

@@ -73,13 +73,19 @@ void repeat_look(const struct frame *f, uint8_t *kept)
     for (int32_t p = 0; p < f->count; p++) {
         const int32_t step = f->dag->steps[p];
         const uint8_t mark = run->marks[step];
+        if (run->again == AGAIN_RERUN) { /* no result depends on another's */
+            kept[p] =
+                mark || !went_well(learned_result_of(run->adopts, step, f->old)) ? REPEAT_NOT : 0;
+            continue;
+        }
         if (!mark && went_well(learned_result_of(run->adopts, step, f->old)))
             continue;
         kept[p] = mark & MARK_ANEW ? REPEAT_NOT | REPEAT_CHANGED : REPEAT_NOT;
         todo[count++] = p;
     }
     spread(f, kept, todo, count);
-    for (int32_t p = (int32_t)f->dag->work; p < f->count && !whole; p++)
+    for (int32_t p = (int32_t)f->dag->work; p < f->count && !whole && run->again != AGAIN_RERUN;
+         p++)
         kept[p] = REPEAT_NOT | REPEAT_CHANGED; /* they are done at the end of every run */
 }
 
@@ -142,10 +148,13 @@ void repeat_group(struct group *g)
     const struct learned_result *end = learned_result_of(run->adopts, step, around);
     const struct learned_group *old =
         end ? learned_group_of(run->adopts, step, around, end->attempt) : NULL;
-    if (!old || !is_same(g, old) || failed_as_a_whole(run, g, old, end))
+    if (!old || !is_same(g, old))
+        return;
+    if (run->again != AGAIN_RERUN && failed_as_a_whole(run, g, old, end))
         return;
     g->old = old->first;
     g->old_count = old->count;
-    if (g->def->group->mode == IR_GROUP_LOOP && whole_frames(run, g, old) < old->count)
+    if (run->again != AGAIN_RERUN && g->def->group->mode == IR_GROUP_LOOP &&
+        whole_frames(run, g, old) < old->count)
         g->old_count = whole_frames(run, g, old) + 1;
 }

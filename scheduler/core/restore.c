@@ -51,6 +51,7 @@ static struct run *run_recall(struct core *core, const struct snapshot_run *from
     run->event = json_incref(from->envelope);
     run->event_id = from->event;
     run->retry_of = from->retry_of;
+    run->again = again_parse(from->again);
     run->retry_from = from->retry_from && *from->retry_from ? mem_string(from->retry_from) : NULL;
     const bool keyed =
         from->concurrency_key && !plant_on(PLANT_CONCURRENCY_KEY_FORGOTTEN_AT_TAKEOVER);

@@ -10,6 +10,7 @@
 #include "scheduler/core/catalog.h"
 #include "scheduler/core/concurrency.h"
 #include "scheduler/core/frames.h"
+#include "scheduler/core/learned.h"
 
 #define NAME_MAX_BYTES 256
 
@@ -30,6 +31,27 @@ int run_over_state(const struct core *core, const struct uuid *id)
         if (uuid_compare(&ended->id, id) == 0)
             return ended->state;
     return -1;
+}
+
+/* ---- how it repeats another ---------------------------------------------------------------- */
+
+static const char *const AGAIN[] = {
+#define A(id, name) name,
+    AGAIN_LIST(A)
+#undef A
+};
+
+const char *again_name(uint8_t again)
+{
+    return AGAIN[again];
+}
+
+uint8_t again_parse(const char *name)
+{
+    for (size_t i = 0; name && i < ARRAY_LEN(AGAIN); i++)
+        if (strcmp(AGAIN[i], name) == 0)
+            return (uint8_t)i;
+    return AGAIN_RETRY;
 }
 
 /* ---- rows ---------------------------------------------------------------------------------- */
@@ -76,6 +98,7 @@ static void write_birth(const struct run *run, struct batch *out)
         .retry_of = run->retry_of,
         .retry_from = batch_text(out, run->retry_from ? run->retry_from : ""),
         .concurrency_key = batch_text(out, run->key),
+        .again = again_name(run->again),
         .created_us = run->created_us,
         .started_us = run->started_us,
     };
@@ -182,6 +205,7 @@ static struct run *run_new(struct core *core, const struct run_plan *plan, char 
     run->event = json_incref(plan->event);
     run->event_id = plan->event_id;
     run->retry_of = plan->retry_of;
+    run->again = plan->again;
     run->retry_from = plan->retry_from ? mem_string(plan->retry_from) : NULL;
     run->key = key;
     run->created_us = now->wall_us;

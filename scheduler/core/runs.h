@@ -14,9 +14,13 @@ struct run_plan {
     struct uuid event_id, retry_of;
     struct learned *adopts; /* NULL = nothing */
     const char *retry_from; /* with adopts: a step that runs anew with all after it; or NULL */
+    uint8_t again;          /* with adopts: enum again */
     const char *failure;    /* not NULL: it is born failed, with this reason */
     bool cancelled;         /* a cancel came before it: it is born cancelled */
 };
+
+const char *again_name(uint8_t again);
+uint8_t again_parse(const char *name); /* AGAIN_RETRY when it is none of them */
 
 struct run *run_find(struct core *core, const struct uuid *id);
 /* The run, which may be over already: failed, skipped or cancelled at birth. Until the batch ends.

@@ -42,6 +42,7 @@ struct snapshot_run {
     struct uuid retry_of;
     const char *retry_from;      /* of live runs; "" or NULL = none */
     const char *concurrency_key; /* of live runs; NULL = "" */
+    const char *again;           /* as batch_run's */
     int64_t created_us;
     int64_t started_us;
     int64_t cancelled_us;
@@ -76,6 +77,7 @@ struct snapshot_result {
     json_t *metrics; /* of finished runs (for a retry); NULL for live ones */
     json_t *log;     /* as metrics */
     const char *reason;
+    const char *image; /* as metrics */
 };
 
 struct snapshot_group { /* of live runs */

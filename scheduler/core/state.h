@@ -212,6 +212,17 @@ struct bare_key {
     int32_t step, iteration;
 };
 
+/* How a run repeats the one that `retry_of` names. */
+#define AGAIN_LIST(A)                                                                              \
+    A(RETRY, "")      /* takes over what succeeded; `retry_from`: from where on all runs anew */   \
+    A(RERUN, "rerun") /* runs all anew, with the objects and images of then */                     \
+    A(ONLY, "only")   /* runs the steps of `retry_from` only, and takes over what they need */
+enum again {
+#define A(id, name) AGAIN_##id,
+    AGAIN_LIST(A)
+#undef A
+};
+
 struct run {
     struct uuid id;
     struct version *version;
@@ -225,6 +236,7 @@ struct run {
     json_t *event; /* the envelope, shared; NULL = none */
     json_t *self;  /* what expressions see as `run`; made when first wanted */
     struct uuid event_id, retry_of;
+    uint8_t again;    /* enum again */
     char *retry_from; /* a retry: the step from which on all runs anew; NULL = what failed */
     int64_t number;
     int64_t created_us, started_us, cancelled_us; /* wall */
@@ -233,7 +245,9 @@ struct run {
     bool over;     /* terminal, waits to be freed */
     bool broken;   /* restored without its IR: it ends in the next turn */
     struct learned *adopts; /* what it takes over from, held while there may be more; or NULL */
-    uint8_t *marks;         /* with `adopts`, one a step: what retry_from says of it */
+    uint8_t *marks;         /* one a step: what retry_from says of it; NULL = nothing */
+    const char **images;    /* with AGAIN_RERUN and `adopts`, one a step: what ran then, or NULL */
+    struct version *of;     /* with AGAIN_ONLY, while it adopts: the version of the old run */
     struct frame root;         /* steps: NULL while queued, unless it adopts */
     struct bare_key *keys;     /* of a broken run: one a step */
     int32_t next_frame;        /* id that is free */
@@ -321,7 +335,7 @@ struct learned {
         int32_t attempt;
         struct uuid attempt_id;
         json_t *outputs, *metrics, *log;
-        char *reason; /* NULL = none */
+        char *reason, *image; /* NULL = none */
     } * results;
     size_t result_count, result_cap;
     struct learned_group { /* tries of groups, ordered by iteration, step, attempt */

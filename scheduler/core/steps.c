@@ -6,6 +6,7 @@
 #include "scheduler/core/awaits.h"
 #include "scheduler/core/frames.h"
 #include "scheduler/core/groups.h"
+#include "scheduler/core/only.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/place.h"
 
@@ -243,6 +244,10 @@ static void settle(struct core *core, struct step_ref at, const struct core_now 
                    struct batch *out)
 {
     int32_t because;
+    if (only_leaves_out(at)) {
+        end_without_try(core, at, STEP_SKIPPED, "not among the steps of this run", now, out);
+        return;
+    }
     const int state = judge_needs(at, &because);
     if (state >= 0)
         end_by_needs(core, at, state, because, now, out);

@@ -69,6 +69,7 @@ static void put_runs(const struct batch *b, struct pg_params *p)
     JSON_OR_EMPTY(runs, vars);
     UUIDS_OR_NULL(runs, retry_of);
     TEXTS(runs, retry_from);
+    TEXTS(runs, again);
     TIMES(runs, created_us);
     TIMES_OR_NULL(runs, started_us);
     TEXTS(runs, concurrency_key);

@@ -75,7 +75,8 @@ void db_pg_take_run(struct snapshot *s, const struct pg_rows *rows, size_t row)
     r->cancelled_us = pg_time(rows, row, 15);
     r->envelope = json(rows, row, 16);
     r->retry_from = text(s, rows, row, 17);
-    r->concurrency_key = text(s, rows, row, 18);
+    r->again = text(s, rows, row, 18);
+    r->concurrency_key = text(s, rows, row, 19);
 }
 
 void db_pg_take_step(struct snapshot *s, const struct pg_rows *rows, size_t row)
@@ -111,6 +112,7 @@ void db_pg_take_result(struct snapshot *s, const struct pg_rows *rows, size_t ro
     r->metrics = json(rows, row, 7);
     r->log = json(rows, row, 8);
     r->reason = text(s, rows, row, 9);
+    r->image = text(s, rows, row, 10);
 }
 
 void db_pg_take_group(struct snapshot *s, const struct pg_rows *rows, size_t row)

@@ -62,16 +62,23 @@ static void want_run(struct turn *turn, const struct uuid *run)
 
 static void want_version(struct turn *turn, const struct command *command)
 {
-    if (command->kind != COMMAND_KIND_RUN || !command->version || !command->pipeline)
+    const bool names_one = command->kind == COMMAND_KIND_RUN || command->kind == COMMAND_KIND_ONLY;
+    if (!names_one || !command->version || !command->pipeline)
         return;
     MEM_ROOM(turn->versions, turn->version_count, turn->version_cap);
     turn->versions[turn->version_count++] =
         (struct db_wanted_version){command->pipeline, command->version};
 }
 
+static bool repeats_run(const struct command *command)
+{
+    return command->kind == COMMAND_KIND_RETRY || command->kind == COMMAND_KIND_RERUN ||
+           command->kind == COMMAND_KIND_ONLY;
+}
+
 static bool makes_run(const struct command *command)
 {
-    return command->kind == COMMAND_KIND_RUN || command->kind == COMMAND_KIND_RETRY;
+    return command->kind == COMMAND_KIND_RUN || repeats_run(command);
 }
 
 bool gather_wanted(struct shell *shell, struct db_wanted *wanted)
@@ -90,7 +97,7 @@ bool gather_wanted(struct shell *shell, struct db_wanted *wanted)
         if (makes_run(&input->command))
             want_id(turn, &input->command.run);
         want_version(turn, &input->command);
-        if (input->command.kind == COMMAND_KIND_RETRY)
+        if (repeats_run(&input->command))
             want_run(turn, &input->command.of);
         if (input->command.kind == COMMAND_KIND_CANCEL ||
             input->command.kind == COMMAND_KIND_APPROVE)

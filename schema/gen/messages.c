@@ -58,7 +58,7 @@ void change_clear(struct change *message)
     message_clear(message);
 }
 
-static const char *const command_kind_words[] = {"", "run", "cancel", "retry", "drain", "resume", "remove", "approve", NULL};
+static const char *const command_kind_words[] = {"", "run", "cancel", "retry", "drain", "resume", "remove", "approve", "rerun", "only", NULL};
 
 const char *command_kind_name(int value)
 {
@@ -89,11 +89,13 @@ static const struct field command_fields[] = {
     {.name = "iteration", .kind = FIELD_INTEGER, .offset = offsetof(struct command, iteration), .least = 0, .most = INT64_MAX},
     {.name = "answer", .kind = FIELD_ENUM, .offset = offsetof(struct command, answer), .names = command_answer_words, .least = INT64_MIN, .most = INT64_MAX},
     {.name = "comment", .kind = FIELD_STRING, .offset = offsetof(struct command, comment), .least = INT64_MIN, .most = INT64_MAX, .longest = 4096},
+    {.name = "steps", .kind = FIELD_STRING, .offset = offsetof(struct command, steps), .least = INT64_MIN, .most = INT64_MAX, .longest = 8192},
+    {.name = "anyway", .kind = FIELD_BOOLEAN, .offset = offsetof(struct command, anyway), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "worker", .kind = FIELD_STRING, .offset = offsetof(struct command, worker), .least = INT64_MIN, .most = INT64_MAX, .longest = 64},
     {.name = "by", .kind = FIELD_STRING, .offset = offsetof(struct command, by), .least = INT64_MIN, .most = INT64_MAX, .longest = 256},
 };
 
-const struct shape shape_command = {"command", sizeof(struct command), command_fields, 18};
+const struct shape shape_command = {"command", sizeof(struct command), command_fields, 20};
 
 int command_decode(const char *data, size_t len, struct command *out, struct err *err)
 {

@@ -58,6 +58,8 @@ enum command_kind {
     COMMAND_KIND_RESUME,
     COMMAND_KIND_REMOVE,
     COMMAND_KIND_APPROVE,
+    COMMAND_KIND_RERUN,
+    COMMAND_KIND_ONLY,
 };
 const char *command_kind_name(int value); /* "" for COMMAND_KIND_NONE */
 
@@ -74,19 +76,21 @@ struct command {
     int64_t v;
     struct uuid id;
     int kind; /* enum command_kind */
-    struct uuid run; /* run, retry: the id of the run to make; cancel, approve: the run meant; drain, resume, remove: made from the worker's name, only the key */
+    struct uuid run; /* run, retry, rerun, only: the id of the run to make; cancel, approve: the run meant; drain, resume, remove: made from the worker's name, only the key */
     const char *at;
-    const char *pipeline; /* run */
-    const char *version; /* run: a version's hash; absent = the current one */
-    json_t *params; /* run: given parameters */
+    const char *pipeline; /* run, only */
+    const char *version; /* run, only: a version's hash; absent = the current one */
+    json_t *params; /* run: given parameters; rerun, only: those that are other than of then */
     const char *name; /* run: name; absent = PIPELINE-N */
     const char *experiment;
-    struct uuid of; /* retry: the finished run */
+    struct uuid of; /* retry, rerun, only: the finished run */
     const char *from; /* retry: path of the step from which on everything runs anew */
     const char *step; /* approve: the step's path */
     int64_t iteration; /* approve: of a step in a group; absent or 0 = the only one that waits */
     int answer; /* enum command_answer; approve */
     const char *comment; /* approve */
+    const char *steps; /* only: names of the steps that run, with commas between */
+    bool anyway; /* rerun: also without the event, when that is gone */
     const char *worker; /* drain, resume, remove */
     const char *by;
 };

@@ -685,6 +685,27 @@ const struct migration MIGRATIONS[] = {
     "-- may have run, and if it is lost nobody tries again.\n"
     "ALTER TABLE step_live ADD COLUMN leave boolean NOT NULL DEFAULT false;\n",
     "8062c57bc523f00323f830e3a35a8f37772c9f66766409b066ae324b9bb2ba1d"},
+    {14, "again",
+    "-- How a run repeats the one that retry_of names: '' = a retry, 'rerun' = all anew with the event, the\n"
+    "-- objects and the images of then, 'only' = some steps (retry_from) with what they need of it.\n"
+    "ALTER TABLE run_live ADD COLUMN again text NOT NULL DEFAULT '' CHECK (again IN ('', 'rerun', 'only'));\n"
+    "ALTER TABLE run_done ADD COLUMN retry_from text NOT NULL DEFAULT '';\n"
+    "ALTER TABLE run_done ADD COLUMN again text NOT NULL DEFAULT '';\n"
+    "\n"
+    "-- People see which of the three it is by which column has it.\n"
+    "CREATE OR REPLACE VIEW run AS\n"
+    "    SELECT id, pipeline, version, name, number, experiment, state, reason, trigger, event, params, vars,\n"
+    "           CASE again WHEN '' THEN retry_of END AS retry_of, created, started, cancelled, finished,\n"
+    "           nullif(CASE again WHEN '' THEN retry_from ELSE '' END, '') AS retry_from,\n"
+    "           CASE again WHEN 'rerun' THEN retry_of END AS rerun_of,\n"
+    "           CASE again WHEN 'only' THEN retry_of END AS inputs_from,\n"
+    "           CASE again WHEN 'only' THEN string_to_array(retry_from, ',') END AS only\n"
+    "    FROM (SELECT id, pipeline, version, name, number, experiment, state, reason, trigger, event, params, vars,\n"
+    "                 retry_of, created, started, cancelled, NULL::timestamptz AS finished, retry_from, again FROM run_live\n"
+    "          UNION ALL\n"
+    "          SELECT id, pipeline, version, name, number, experiment, state, reason, trigger, event, params, vars,\n"
+    "                 retry_of, created, started, cancelled, finished, retry_from, again FROM run_done) AS r;\n",
+    "0d757edcbb1775c5689e36ce51bf2824c06108e10ce5bdb64101d8374b2ea958"},
 };
 
-const int MIGRATION_COUNT = 13;
+const int MIGRATION_COUNT = 14;

@@ -617,17 +617,17 @@ const struct query QUERIES[] = {
     6},
     {"batch_runs",
     "INSERT INTO run_live (id, pipeline, version, name, number, experiment, state, reason, trigger,\n"
-    "                      event, params, vars, retry_of, retry_from, created, started,\n"
+    "                      event, params, vars, retry_of, retry_from, again, created, started,\n"
     "                      concurrency_key)\n"
     "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
-    "       r.event, r.params::jsonb, r.vars::jsonb, r.retry_of, r.retry_from, r.created, r.started,\n"
-    "       r.concurrency_key\n"
+    "       r.event, r.params::jsonb, r.vars::jsonb, r.retry_of, r.retry_from, r.again, r.created,\n"
+    "       r.started, r.concurrency_key\n"
     "FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],\n"
     "            $8::text[], $9::text[], $10::uuid[], $11::text[], $12::text[], $13::uuid[],\n"
-    "            $14::text[], $15::timestamptz[], $16::timestamptz[], $17::text[])\n"
+    "            $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::text[])\n"
     "    AS r (id, pipeline, version, name, number, experiment, state, reason, trigger, event, params,\n"
-    "          vars, retry_of, retry_from, created, started, concurrency_key)",
-    17},
+    "          vars, retry_of, retry_from, again, created, started, concurrency_key)",
+    18},
     {"batch_run_moves",
     "UPDATE run_live r\n"
     "SET state = m.state, reason = m.reason, started = coalesce(m.started, r.started),\n"
@@ -643,12 +643,13 @@ const struct query QUERIES[] = {
     "                 $6::timestamptz[]) AS m (id, state, reason, started, cancelled, finished)\n"
     "    WHERE r.id = m.id\n"
     "    RETURNING r.id, r.pipeline, r.version, r.name, r.number, r.experiment, m.state, m.reason,\n"
-    "              r.trigger, r.event, r.params, r.vars, r.retry_of, r.created,\n"
+    "              r.trigger, r.event, r.params, r.vars, r.retry_of, r.retry_from, r.again, r.created,\n"
     "              coalesce(m.started, r.started) AS started,\n"
     "              coalesce(m.cancelled, r.cancelled) AS cancelled, m.finished\n"
     ")\n"
     "INSERT INTO run_done (id, pipeline, version, name, number, experiment, state, reason, trigger,\n"
-    "                      event, params, vars, retry_of, created, started, cancelled, finished)\n"
+    "                      event, params, vars, retry_of, retry_from, again, created, started, cancelled,\n"
+    "                      finished)\n"
     "SELECT * FROM gone",
     6},
     {"batch_steps",
@@ -740,7 +741,9 @@ const struct query QUERIES[] = {
     "SELECT v.pipeline, v.hash, v.ir::text\n"
     "FROM pipeline_version v\n"
     "WHERE (v.pipeline, v.hash) IN (SELECT p.name, p.version FROM pipeline p\n"
-    "                               UNION SELECT r.pipeline, r.version FROM run_live r)",
+    "                               UNION SELECT r.pipeline, r.version FROM run_live r\n"
+    "                               UNION SELECT r.pipeline, r.version FROM run_done r WHERE r.id = ANY (ARRAY(\n"
+    "                                   SELECT l.retry_of FROM run_live l WHERE l.again = 'only' AND l.state = 'pending')))",
     0},
     {"load_pipelines",
     "SELECT name, version, paused, deleted, next_number, gen, to_jsonb(nullif(paused_triggers, '{}'))::text FROM pipeline WHERE gen > $1::bigint",
@@ -748,7 +751,7 @@ const struct query QUERIES[] = {
     {"load_runs",
     "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
     "       r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled,\n"
-    "       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), r.retry_from,\n"
+    "       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), r.retry_from, r.again,\n"
     "       r.concurrency_key\n"
     "FROM run_live r\n"
     "ORDER BY r.created, r.id;\n"
@@ -759,17 +762,17 @@ const struct query QUERIES[] = {
     {"load_adopted_runs",
     "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
     "       r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled, NULL,\n"
-    "       '', ''\n"
+    "       '', '', ''\n"
     "FROM run_done r\n"
     "WHERE r.id = ANY (ARRAY(SELECT l.retry_of FROM run_live l WHERE l.retry_of IS NOT NULL\n"
-    "    AND (l.state = 'pending' OR EXISTS (SELECT FROM group_start g WHERE g.run = l.retry_of))))",
+    "    AND (l.state = 'pending' OR l.again = 'rerun' OR EXISTS (SELECT FROM group_start g WHERE g.run = l.retry_of))))",
     0},
     {"load_adopted_results",
     "SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text,\n"
-    "       s.metrics::text, s.log::text, s.reason\n"
+    "       s.metrics::text, s.log::text, s.reason, s.image\n"
     "FROM step_result s\n"
     "WHERE s.run = ANY (ARRAY(SELECT l.retry_of FROM run_live l WHERE l.retry_of IS NOT NULL\n"
-    "    AND (l.state = 'pending' OR EXISTS (SELECT FROM group_start g WHERE g.run = l.retry_of))))",
+    "    AND (l.state = 'pending' OR l.again = 'rerun' OR EXISTS (SELECT FROM group_start g WHERE g.run = l.retry_of))))",
     0},
     {"load_adopted_groups",
     "SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.items::text\n"
@@ -783,7 +786,7 @@ const struct query QUERIES[] = {
     0},
     {"load_results",
     "SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text, NULL::text,\n"
-    "       NULL::text, s.reason\n"
+    "       NULL::text, s.reason, NULL::text\n"
     "FROM run_live r JOIN step_result s ON s.run = r.id",
     0},
     {"load_groups",
@@ -821,13 +824,13 @@ const struct query QUERIES[] = {
     {"fetch_runs",
     "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
     "       r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled,\n"
-    "       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), '', ''\n"
+    "       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), '', '', ''\n"
     "FROM run_done r\n"
     "WHERE r.id = ANY ($1::uuid[])",
     1},
     {"fetch_results",
     "SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text,\n"
-    "       s.metrics::text, s.log::text, s.reason\n"
+    "       s.metrics::text, s.log::text, s.reason, s.image\n"
     "FROM step_result s\n"
     "WHERE s.run = ANY ($1::uuid[]) AND EXISTS (SELECT FROM run_done r WHERE r.id = s.run)",
     1},

@@ -56,16 +56,16 @@ FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $
 
 -- name: batch_runs
 INSERT INTO run_live (id, pipeline, version, name, number, experiment, state, reason, trigger,
-                      event, params, vars, retry_of, retry_from, created, started,
+                      event, params, vars, retry_of, retry_from, again, created, started,
                       concurrency_key)
 SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,
-       r.event, r.params::jsonb, r.vars::jsonb, r.retry_of, r.retry_from, r.created, r.started,
-       r.concurrency_key
+       r.event, r.params::jsonb, r.vars::jsonb, r.retry_of, r.retry_from, r.again, r.created,
+       r.started, r.concurrency_key
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],
             $8::text[], $9::text[], $10::uuid[], $11::text[], $12::text[], $13::uuid[],
-            $14::text[], $15::timestamptz[], $16::timestamptz[], $17::text[])
+            $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::text[])
     AS r (id, pipeline, version, name, number, experiment, state, reason, trigger, event, params,
-          vars, retry_of, retry_from, created, started, concurrency_key);
+          vars, retry_of, retry_from, again, created, started, concurrency_key);
 
 -- name: batch_run_moves
 UPDATE run_live r
@@ -82,12 +82,13 @@ WITH gone AS (
                  $6::timestamptz[]) AS m (id, state, reason, started, cancelled, finished)
     WHERE r.id = m.id
     RETURNING r.id, r.pipeline, r.version, r.name, r.number, r.experiment, m.state, m.reason,
-              r.trigger, r.event, r.params, r.vars, r.retry_of, r.created,
+              r.trigger, r.event, r.params, r.vars, r.retry_of, r.retry_from, r.again, r.created,
               coalesce(m.started, r.started) AS started,
               coalesce(m.cancelled, r.cancelled) AS cancelled, m.finished
 )
 INSERT INTO run_done (id, pipeline, version, name, number, experiment, state, reason, trigger,
-                      event, params, vars, retry_of, created, started, cancelled, finished)
+                      event, params, vars, retry_of, retry_from, again, created, started, cancelled,
+                      finished)
 SELECT * FROM gone;
 
 -- name: batch_steps
@@ -178,7 +179,9 @@ SELECT l.epoch, l.tx_seq, c.gen, now() FROM leader l, catalog c;
 SELECT v.pipeline, v.hash, v.ir::text
 FROM pipeline_version v
 WHERE (v.pipeline, v.hash) IN (SELECT p.name, p.version FROM pipeline p
-                               UNION SELECT r.pipeline, r.version FROM run_live r);
+                               UNION SELECT r.pipeline, r.version FROM run_live r
+                               UNION SELECT r.pipeline, r.version FROM run_done r WHERE r.id = ANY (ARRAY(
+                                   SELECT l.retry_of FROM run_live l WHERE l.again = 'only' AND l.state = 'pending')));
 
 -- name: load_pipelines
 SELECT name, version, paused, deleted, next_number, gen, to_jsonb(nullif(paused_triggers, '{}'))::text FROM pipeline WHERE gen > $1::bigint;
@@ -186,7 +189,7 @@ SELECT name, version, paused, deleted, next_number, gen, to_jsonb(nullif(paused_
 -- name: load_runs
 SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,
        r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled,
-       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), r.retry_from,
+       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), r.retry_from, r.again,
        r.concurrency_key
 FROM run_live r
 ORDER BY r.created, r.id;
@@ -196,17 +199,17 @@ ORDER BY r.created, r.id;
 -- name: load_adopted_runs
 SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,
        r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled, NULL,
-       '', ''
+       '', '', ''
 FROM run_done r
 WHERE r.id = ANY (ARRAY(SELECT l.retry_of FROM run_live l WHERE l.retry_of IS NOT NULL
-    AND (l.state = 'pending' OR EXISTS (SELECT FROM group_start g WHERE g.run = l.retry_of))));
+    AND (l.state = 'pending' OR l.again = 'rerun' OR EXISTS (SELECT FROM group_start g WHERE g.run = l.retry_of))));
 
 -- name: load_adopted_results
 SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text,
-       s.metrics::text, s.log::text, s.reason
+       s.metrics::text, s.log::text, s.reason, s.image
 FROM step_result s
 WHERE s.run = ANY (ARRAY(SELECT l.retry_of FROM run_live l WHERE l.retry_of IS NOT NULL
-    AND (l.state = 'pending' OR EXISTS (SELECT FROM group_start g WHERE g.run = l.retry_of))));
+    AND (l.state = 'pending' OR l.again = 'rerun' OR EXISTS (SELECT FROM group_start g WHERE g.run = l.retry_of))));
 
 -- name: load_adopted_groups
 SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.items::text
@@ -220,7 +223,7 @@ FROM step_live;
 
 -- name: load_results
 SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text, NULL::text,
-       NULL::text, s.reason
+       NULL::text, s.reason, NULL::text
 FROM run_live r JOIN step_result s ON s.run = r.id;
 
 -- name: load_groups
@@ -257,13 +260,13 @@ WHERE (v.pipeline, v.hash) IN (
 -- name: fetch_runs
 SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,
        r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled,
-       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), '', ''
+       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), '', '', ''
 FROM run_done r
 WHERE r.id = ANY ($1::uuid[]);
 
 -- name: fetch_results
 SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text,
-       s.metrics::text, s.log::text, s.reason
+       s.metrics::text, s.log::text, s.reason, s.image
 FROM step_result s
 WHERE s.run = ANY ($1::uuid[]) AND EXISTS (SELECT FROM run_done r WHERE r.id = s.run);
 

@@ -1,4 +1,5 @@
 """Running again: what a retry of a run with DAGs inside its DAG takes over, and what it runs anew."""
+import json
 import time
 
 from leat import until
@@ -130,3 +131,110 @@ steps:
         time.sleep(0.7)
     assert leat.wait_run(again, 180)["state"] == "succeeded"
     assert ran(leat, ledger) == sorted(f"b {n}" for n in items if n % 3 == 0)
+
+
+# ---- only ----------------------------------------------------------------------------------------
+
+PARTS = """
+name: parts
+params: {who: anna}
+steps:
+  clean: {command: [sh, -c, 'echo clean >> "$0"; echo "$1" > "$2"; echo 5 > "$3"', "LEDGER", "${{ params.who }}", "${{ outputs.table.path }}", "${{ outputs.rows.path }}"], outputs: {table: {}, rows: {type: integer}}}
+  train: {command: [sh, -c, 'echo train $2 >> "$0"; cat "$1" > "$3"', "LEDGER", "${{ inputs.table.path }}", "${{ params.who }} ${{ steps.clean.outputs.rows }}", "${{ outputs.model.path }}"], inputs: {table: clean.table}, outputs: {model: {}}}
+  test: {command: [sh, -c, 'echo test $(cat "$1") >> "$0"', "LEDGER", "${{ inputs.model.path }}"], inputs: {model: train.model}}
+  ship: {needs: test, command: [sh, -c, 'echo ship >> "$0"; false', "LEDGER"]}
+finally:
+  tell: {command: [sh, -c, 'echo tell >> "$0"', "LEDGER"]}
+"""
+
+
+def states(shown):
+    return {step["name"]: step["state"] for step in shown["steps"]}
+
+
+def test_only_some_steps_with_what_they_need_of_another_run(leat):
+    ledger = leat.work / "again-parts"
+    ran(leat, ledger)
+    leat.apply(PARTS.replace("LEDGER", str(ledger)))
+    old = leat.json("run", "parts", "-p", "who=bea")["id"]
+    assert leat.wait_run(old)["state"] == "failed"
+    ran(leat, ledger)
+    done = leat.leat("run", "parts", "--only", "train", "--only", "test", "--inputs-from", old, "--wait", "-o", "json")
+    assert done.returncode == 0, done.stderr
+    assert ran(leat, ledger) == ["test bea", "train bea 5"]
+    shown = leat.json("show", json.loads(done.stdout)["id"])
+    assert states(shown) == {"clean": "succeeded", "train": "succeeded", "test": "succeeded", "ship": "skipped", "tell": "skipped"}
+    assert shown["inputs_from"] == old and shown["only"] == ["train", "test"] and shown["retry_of"] is None
+    assert shown["params"] == {"who": "bea"}
+    table = leat.ok("show", shown["id"])
+    assert old in table and "inputs from" in table
+    # A newer version of the step, with the results that the older one had.
+    leat.apply(PARTS.replace("LEDGER", str(ledger)).replace("echo train", "echo TRAIN"))
+    assert leat.leat("run", "parts", "--only", "train", "--inputs-from", old, "-p", "who=cleo", "--wait").returncode == 0
+    assert ran(leat, ledger) == ["TRAIN cleo 5"]
+
+
+def test_only_is_refused_with_what_is_missing(leat):
+    ledger = leat.work / "again-parts"
+    old = leat.json("runs", "--pipeline", "parts", "--state", "failed")[0]["id"]
+    leat.apply(PARTS.replace("LEDGER", str(ledger)).replace("outputs: {table: {}, rows", "outputs: {table: {}, extra: {}, rows"))
+    for words, code, why in [(["--only", "train", "--inputs-from", old], 4, "output extra of step clean is needed, and that run has none"),
+                             (["--only", "ship,nothing", "--inputs-from", old], 4, "has no step nothing"),
+                             (["--only", "train"], 2, "--only and --inputs-from go together")]:
+        said = leat.leat("run", "parts", *words)
+        assert said.returncode == code and why in said.stderr, (words, said)
+    leat.apply(PARTS.replace("LEDGER", str(ledger)).replace("needs: test", "needs: [test, more]").replace("finally:", "  more: {command: [echo]}\nfinally:"))
+    said = leat.leat("run", "parts", "--only", "ship", "--inputs-from", old)
+    assert said.returncode == 4 and "step more is needed, and that run has no such step" in said.stderr
+    leat.apply(PARTS.replace("LEDGER", str(ledger)).replace("finally:", "  after: {needs: ship, command: [echo]}\nfinally:"))
+    said = leat.leat("run", "parts", "--only", "after", "--inputs-from", old)
+    assert said.returncode == 4 and "step ship is needed, and in that run it is failed" in said.stderr
+
+
+# ---- rerun ---------------------------------------------------------------------------------------
+
+EVENTFUL = """
+name: eventful
+on:
+  object: {bucket: again, suffix: .txt, vars: {_KEY: "${{ event.data.object.key }}"}}
+params: {prefix: "", mood: fine}
+steps:
+  look:
+    command: [sh, -c, 'cat "$1"/files/* >> "$0"; echo "$2 $3 $4" >> "$0"', "LEDGER", "${{ inputs.all.path }}", "${{ event.data.object.key }}", "${{ vars._KEY }}", "${{ params.mood }}"]
+    inputs: {all: {objects: {bucket: again, prefix: "${{ params.prefix }}", suffix: .txt}}}
+"""
+
+
+def test_a_rerun_sees_the_same_event_and_objects(leat):
+    ledger = leat.work / "again-eventful"
+    ran(leat, ledger)
+    leat.apply("{kind: source, name: again, provider: directory}")
+    leat.apply(EVENTFUL.replace("LEDGER", str(ledger)))
+    run = leat.event_runs(leat.put("again", "a.txt", b"one\n").json()["event"])[0]
+    first = leat.wait_run(run)
+    assert first["state"] == "succeeded", first
+    assert ran(leat, ledger) == ["a.txt a.txt fine", "one"]
+    second = leat.event_runs(leat.put("again", "a.txt", b"two\n").json()["event"])[0]
+    leat.wait_run(second)
+    ran(leat, ledger)
+    leat.apply(EVENTFUL.replace("LEDGER", str(ledger)).replace("cat", "tac"))
+    again = leat.wait_run(leat.json("rerun", run, "-p", "mood=bright")["id"])
+    assert again["state"] == "succeeded", again
+    assert ran(leat, ledger) == ["a.txt a.txt bright", "one"]  # the bytes of then
+    assert again["rerun_of"] == run and again["version"] == first["version"] and again["event"] == first["event"]
+    assert states(again)["objects:look.all"] == "succeeded" and again["retry_of"] is None
+    again = leat.wait_run(leat.json("rerun", run, "-p", "prefix=a")["id"])
+    assert ran(leat, ledger) == ["a.txt a.txt fine", "two"]  # another set of objects is pinned anew
+
+
+def test_a_rerun_says_what_can_no_longer_be_had(leat):
+    run = leat.json("runs", "--pipeline", "eventful")[-1]["id"]
+    event = leat.json("show", run)["event"]
+    leat.sql(f"DELETE FROM event WHERE id = '{event}'")
+    said = leat.leat("rerun", run)
+    assert said.returncode == 4 and f"{event}, is no longer kept" in said.stderr, said
+    again = leat.wait_run(leat.json("rerun", run, "--anyway")["id"])
+    assert again["state"] == "failed" and "event" in again["reason"]
+    leat.ok("delete", "eventful")
+    said = leat.leat("rerun", run, "--anyway")
+    assert said.returncode == 4 and "pipeline eventful was deleted" in said.stderr

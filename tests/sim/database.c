@@ -139,6 +139,7 @@ static void write_runs(struct database *db, const struct batch *b)
         put_text(&row->vars, from->vars);
         put_text(&row->retry_from, from->retry_from);
         put_text(&row->key, from->concurrency_key);
+        put_text(&row->again, from->again);
         row->number = from->number;
         row->state = from->state;
         row->event = from->event;
@@ -406,7 +407,8 @@ void database_free(struct database *db)
     FREE_TABLE(db->tombstones, struct row_id, NULL);
     FREE_TABLE(db->events, struct row_event, row->envelope, row->verdicts);
     FREE_TABLE(db->runs, struct row_run, row->pipeline, row->version, row->name, row->experiment,
-               row->reason, row->trigger, row->params, row->vars, row->retry_from, row->key);
+               row->reason, row->trigger, row->params, row->vars, row->retry_from, row->key,
+               row->again);
     FREE_TABLE(db->steps, struct row_step, row->worker, row->reason);
     FREE_TABLE(db->results, struct row_result, row->worker, row->reason, row->outputs, row->metrics,
                row->log);

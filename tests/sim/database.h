@@ -27,7 +27,7 @@ struct row_event {
 struct row_run { /* run_live and run_done */
     struct uuid id;
     char *pipeline, *version, *name, *experiment, *reason, *trigger, *params, *vars, *retry_from,
-        *key;
+        *key, *again;
     int64_t number;
     uint8_t state;
     struct uuid event, retry_of;

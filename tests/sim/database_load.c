@@ -73,6 +73,7 @@ static void add_run(const struct database *db, struct snapshot *s, const struct 
     row->retry_of = from->retry_of;
     row->retry_from = snapshot_text(s, from->retry_from);
     row->concurrency_key = snapshot_text(s, from->key);
+    row->again = snapshot_text(s, from->again);
     row->created_us = from->created_us;
     row->started_us = from->started_us;
     row->cancelled_us = from->cancelled_us;
@@ -154,7 +155,8 @@ static void add_adopted(const struct database *db, struct snapshot *s)
 {
     for (const struct row_run *run = db->runs; run; run = run->hh.next) {
         const bool adopts = !run->done && !uuid_is_nil(&run->retry_of) &&
-                            (run->state == RUN_PENDING || has_groups(db, &run->retry_of));
+                            (run->state == RUN_PENDING || strcmp(run->again, "rerun") == 0 ||
+                             has_groups(db, &run->retry_of));
         const struct row_run *of = adopts ? database_run(db, &run->retry_of) : NULL;
         if (of)
             add_finished(db, s, of);

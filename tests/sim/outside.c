@@ -22,6 +22,8 @@ struct sending { /* one event or command, with its repeats */
     char type[24], pipeline[16];
     struct uuid of;   /* retry: the run that is repeated */
     const char *from; /* and the step to begin from; NULL = what failed */
+    char steps[64];   /* those that run alone */
+    bool same;        /* in the version of that run */
     int n;
     int64_t sent_at;
     bool known; /* answered 2xx */
@@ -171,6 +173,44 @@ static struct row_run *run_to_repeat(struct sim *sim)
     return run;
 }
 
+/* One or two steps of the run's own DAG. */
+static void some_steps(struct sim *sim, const struct row_run *run, char steps[64])
+{
+    const struct plan_version *v = check_version_of(sim, &run->id);
+    const int at = (int)rng_in(&sim->rng, 0, v->step_count - 1);
+    int count = 0;
+    steps[0] = '\0';
+    for (int k = 0; k < v->step_count && count < 2; k++) {
+        const struct plan_step *step = &v->steps[(at + k) % v->step_count];
+        if (step->parent >= 0 || (count && rng_chance(&sim->rng, 0.5)))
+            continue;
+        const size_t len = strlen(steps);
+        snprintf(steps + len, 64 - len, "%s%s", count++ ? "," : "", step->label);
+    }
+}
+
+/* A retry, a rerun, or a run of some steps only. */
+static void repeat(struct sim *sim, struct sending *s, struct command *command)
+{
+    const struct row_run *done = run_to_repeat(sim);
+    command->of = s->of = done->id;
+    command->kind = COMMAND_KIND_RETRY;
+    if (rng_chance(&sim->rng, 0.6)) {
+        command->from = s->from = some_step(sim, done);
+        return;
+    }
+    command->kind = COMMAND_KIND_RERUN;
+    if (rng_chance(&sim->rng, 0.3))
+        return;
+    command->kind = COMMAND_KIND_ONLY;
+    some_steps(sim, done, s->steps);
+    snprintf(s->pipeline, sizeof s->pipeline, "%s", done->pipeline);
+    command->pipeline = s->pipeline;
+    command->steps = s->steps;
+    s->same = rng_chance(&sim->rng, 0.7);
+    command->version = s->same ? done->version : NULL;
+}
+
 static void send_command(void *arg)
 {
     struct sim *sim = arg;
@@ -189,10 +229,7 @@ static void send_command(void *arg)
         command.kind = COMMAND_KIND_CANCEL;
         s->run = s->late ? done->id : live->id;
     } else if (dice < 10 && done) {
-        done = run_to_repeat(sim);
-        command.kind = COMMAND_KIND_RETRY;
-        command.of = s->of = done->id;
-        command.from = s->from = some_step(sim, done);
+        repeat(sim, s, &command);
     } else {
         command.kind = COMMAND_KIND_RUN;
         snprintf(s->pipeline, sizeof s->pipeline, "p%d",
@@ -399,6 +436,24 @@ static void check_event(struct sim *sim, const struct sending *s)
     }
 }
 
+/* Accepted, unless there was a reason against it. */
+static void check_repeat(struct sim *sim, const struct sending *s, const struct row_command *row)
+{
+    const struct row_run *of = database_run(sim->db, &s->of);
+    bool refuse = false;
+    if (s->kind == COMMAND_KIND_RETRY)
+        refuse = reference_may_refuse(sim, check_version_of(sim, &s->of), of, s->from);
+    else if (s->kind == COMMAND_KIND_ONLY && s->same)
+        refuse = reference_only_may_refuse(sim, of, s->steps);
+    else if (s->kind != COMMAND_KIND_RERUN)
+        return;
+    if (row->accepted != refuse || (s->kind == COMMAND_KIND_ONLY && strstr(row->detail, "output")))
+        return;
+    sim_fail(sim, 1, "%s of run %s from %s was %s: %s", command_kind_name(s->kind),
+             uuid_short(&s->of, (char[UUID_TEXT]){0}), s->from ? s->from : s->steps,
+             row->accepted ? "accepted" : "refused", row->detail);
+}
+
 static void check_command(struct sim *sim, const struct sending *s)
 {
     char id[UUID_TEXT];
@@ -416,12 +471,7 @@ static void check_command(struct sim *sim, const struct sending *s)
     if (row->accepted && s->kind == COMMAND_KIND_CANCEL && run->state != RUN_CANCELLED)
         sim_fail(sim, 7, "run %s ends %s, its cancel was accepted", uuid_short(&run->id, id),
                  machine_state_name(&MACHINE_RUN, run->state));
-    if (s->kind == COMMAND_KIND_RETRY &&
-        row->accepted == reference_may_refuse(sim, check_version_of(sim, &s->of),
-                                              database_run(sim->db, &s->of), s->from))
-        sim_fail(sim, 1, "retry %s of run %s from %s was %s: %s", id,
-                 uuid_short(&s->of, (char[UUID_TEXT]){0}), s->from ? s->from : "what failed",
-                 row->accepted ? "accepted" : "refused", row->detail);
+    check_repeat(sim, s, row);
     if (!row->accepted && s->kind == COMMAND_KIND_RUN)
         sim_fail(sim, 1, "command %s to run %s was refused: %s", id, s->pipeline, row->detail);
 }

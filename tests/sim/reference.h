@@ -25,3 +25,6 @@ void reference_repeats(struct sim *sim, const struct plan_version *v, const stru
 /* Is there a reason to refuse a retry of that run from that step (NULL = from what failed)? */
 bool reference_may_refuse(const struct sim *sim, const struct plan_version *v,
                           const struct row_run *old, const char *from);
+/* Is there a reason to refuse a run of these steps only, of the same version, with what that run
+ * has? */
+bool reference_only_may_refuse(struct sim *sim, const struct row_run *old, const char *steps);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "common/base/text.h"
+#include "tests/sim/check.h"
 #include "tests/sim/reference.h"
 
 #define SHORT(id) uuid_short(&(id), (char[UUID_TEXT]){0})
@@ -105,7 +106,7 @@ static bool same_text(const char *a, const char *b)
     return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
-static void check_dag(const struct repeat *r, const struct pair *at);
+static void compare_dag(const struct repeat *r, const struct pair *at);
 
 /* ---- groups ---------------------------------------------------------------------------------- */
 
@@ -136,7 +137,7 @@ static const struct row_group *old_try(const struct repeat *r, const struct pair
     return end->state == STEP_FAILED && spent ? NULL : was;
 }
 
-static void check_try(const struct repeat *r, const struct pair *at, int step, int attempt)
+static void compare_try(const struct repeat *r, const struct pair *at, int step, int attempt)
 {
     const struct row_key key = {r->now->id, r->v->index_of[step], at->now};
     const struct row_group *now = database_group(r->sim->db, &key, attempt);
@@ -146,7 +147,7 @@ static void check_try(const struct repeat *r, const struct pair *at, int step, i
     const struct row_group *was = repeats ? old_try(r, at, step, now) : NULL;
     for (int o = 0; o < now->count; o++) {
         const struct pair in = {step, now->branch, now->first + o, was ? was->first + o : -1};
-        check_dag(r, &in);
+        compare_dag(r, &in);
         if (was && r->v->steps[step].kind == PLAN_LOOP &&
             !is_whole(r, step, was->branch, was->first + o))
             was = NULL; /* the rounds after it see something else */
@@ -155,7 +156,7 @@ static void check_try(const struct repeat *r, const struct pair *at, int step, i
 
 /* ---- a DAG ----------------------------------------------------------------------------------- */
 
-static void check_step(const struct repeat *r, const struct pair *at, int step)
+static void compare_step(const struct repeat *r, const struct pair *at, int step)
 {
     const struct row_result *is = result_in(r, r->now, step, at->now);
     const struct row_result *was = at->old >= 0 ? result_in(r, r->old, step, at->old) : NULL;
@@ -177,14 +178,90 @@ static void check_step(const struct repeat *r, const struct pair *at, int step)
     }
     for (int attempt = 1; !taken && r->v->steps[step].kind != PLAN_RUN && attempt <= is->attempt;
          attempt++)
-        check_try(r, at, step, attempt);
+        compare_try(r, at, step, attempt);
 }
 
-static void check_dag(const struct repeat *r, const struct pair *at)
+static void compare_dag(const struct repeat *r, const struct pair *at)
 {
     for (int i = 0; i < r->v->step_count; i++)
         if (stands_in(r, at, i))
-            check_step(r, at, i);
+            compare_step(r, at, i);
+}
+
+/* ---- some steps only, and reruns ------------------------------------------------------------- */
+
+static bool is_named(const char *list, const char *name)
+{
+    char in[512], what[64];
+    snprintf(in, sizeof in, ",%s,", list);
+    snprintf(what, sizeof what, ",%s,", name);
+    return strstr(in, what) != NULL;
+}
+
+/* Steps inside a group look at nothing outside but what the group needs. */
+static bool is_needed(const char *list, const struct plan_version *v, int step)
+{
+    for (int i = 0; i < v->step_count; i++)
+        if (v->steps[i].parent < 0 && v->steps[i].needs >> step & 1u &&
+            is_named(list, v->steps[i].name))
+            return !is_named(list, v->steps[step].name);
+    return false;
+}
+
+static const struct row_result *result_by_name(const struct sim *sim, const struct row_run *run,
+                                               const struct plan_version *v, const char *name)
+{
+    const int step = plan_step_find(v, name);
+    const struct row_key key = {run->id, step < 0 ? -1 : v->index_of[step], 0};
+    return database_result(sim->db, &key);
+}
+
+static void check_only(struct sim *sim, const struct plan_version *v, const struct row_run *run,
+                       const struct row_run *old)
+{
+    const struct plan_version *of = check_version_of(sim, &old->id);
+    for (int i = 0; i < v->step_count; i++) {
+        const char *name = v->steps[i].name;
+        const struct row_result *is = result_by_name(sim, run, v, name);
+        if (v->steps[i].parent >= 0 || !is || is->state == STEP_CANCELLED)
+            continue;
+        const struct row_result *was = result_by_name(sim, old, of, name);
+        const bool taken = text_starts_with(is->reason, "adopted from ");
+        const bool left_out = text_starts_with(is->reason, "not among");
+        const bool named = is_named(run->retry_from, name);
+        const bool needed = is_needed(run->retry_from, v, i);
+        if (taken != needed || left_out != (!named && !needed))
+            sim_fail(sim, 3, "step %s of run %s, which runs %s only, is %s (%s)", name,
+                     SHORT(run->id), run->retry_from, machine_state_name(&MACHINE_STEP, is->state),
+                     is->reason);
+        if (taken && (!was || !same_text(was->outputs, is->outputs) || was->state != is->state))
+            sim_fail(sim, 3, "step %s of run %s is not what was taken over", name, SHORT(run->id));
+        sim->counts.adopted += taken;
+    }
+}
+
+static void check_rerun(struct sim *sim, const struct row_run *run, const struct row_run *old)
+{
+    for (const struct row_result *row = sim->db->results; row; row = row->hh.next)
+        if (uuid_compare(&row->key.run, &run->id) == 0 &&
+            text_starts_with(row->reason, "adopted from "))
+            sim_fail(sim, 3, "the rerun %s takes a result over", SHORT(run->id));
+    if (uuid_compare(&run->event, &old->event) != 0 || !same_text(run->params, old->params) ||
+        !same_text(run->vars, old->vars) || !same_text(run->version, old->version))
+        sim_fail(sim, 3, "the rerun %s is not as %s was", SHORT(run->id), SHORT(old->id));
+}
+
+bool reference_only_may_refuse(struct sim *sim, const struct row_run *old, const char *steps)
+{
+    const struct plan_version *v = check_version_of(sim, &old->id);
+    for (int i = 0; i < v->step_count; i++) {
+        const struct row_result *was = result_by_name(sim, old, v, v->steps[i].name);
+        if (v->steps[i].parent >= 0 || !is_needed(steps, v, i))
+            continue;
+        if (!was || (was->state != STEP_SUCCEEDED && was->state != STEP_SKIPPED))
+            return true;
+    }
+    return false;
 }
 
 void reference_repeats(struct sim *sim, const struct plan_version *v, const struct row_run *run)
@@ -192,11 +269,19 @@ void reference_repeats(struct sim *sim, const struct plan_version *v, const stru
     const struct row_run *old = database_run(sim->db, &run->retry_of);
     if (!old || !old->done)
         sim_fail(sim, 3, "run %s repeats one that is not over", SHORT(run->id));
+    if (strcmp(run->again, "rerun") == 0) {
+        check_rerun(sim, run, old);
+        return;
+    }
+    if (strcmp(run->again, "only") == 0) {
+        check_only(sim, v, run, old);
+        return;
+    }
     const struct repeat r = {
         sim, v, old, run,
         run->retry_from && *run->retry_from ? plan_step_find(v, run->retry_from) : -1};
     const struct pair root = {-1, 0, 0, 0};
-    check_dag(&r, &root);
+    compare_dag(&r, &root);
 }
 
 /* ---- what is refused ------------------------------------------------------------------------- */

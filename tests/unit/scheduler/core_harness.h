@@ -123,6 +123,7 @@ static inline void mirror_runs(struct harness *h)
             .retry_of = r->retry_of,
             .retry_from = snapshot_text(h->rows, r->retry_from),
             .concurrency_key = snapshot_text(h->rows, r->concurrency_key),
+            .again = snapshot_text(h->rows, r->again),
             .created_us = r->created_us,
             .started_us = r->started_us,
         };

@@ -1,0 +1,271 @@
+/* Runs that repeat a finished one otherwise than a retry: reruns, and a few steps only. */
+#include "tests/unit/scheduler/core_harness.h"
+
+static int setup(void **state)
+{
+    *state = harness_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    harness_free(*state);
+    return 0;
+}
+
+static const char FILE_TEXT[] =
+    "name: p\n"
+    "params: {tag: v1, who: anna}\n"
+    "steps:\n"
+    "  a: {image: \"r/a:${{ params.tag }}\", command: [a, \"${{ params.who }}\"],\n"
+    "      outputs: {n: {type: integer}}}\n"
+    "  b: {image: r/b, command: [b, \"${{ steps.a.outputs.n }}\"], when: steps.a.outputs.n > 1}\n"
+    "  c: {command: [c], needs: b}\n"
+    "  d: {command: [d]}\n"
+    "  g: {needs: a, steps: {in: {command: [in, \"${{ steps.d.state }}\"]}}}\n"
+    "finally: {f: {command: [f]}}\n";
+enum { A, B, C, D, G, IN, F };
+
+/* An old run that is over: a and d succeeded, b too, c failed. */
+static struct uuid old_run(struct harness *h)
+{
+    harness_apply(h, FILE_TEXT);
+    harness_hello(h, 0, 100, NULL, 0);
+    struct uuid run = harness_run(h, "p", 1);
+    finish(h, 0, "a", SUCCEEDED, "{\"n\":7}");
+    finish(h, 0, "d", SUCCEEDED, NULL);
+    finish(h, 0, "b", SUCCEEDED, NULL);
+    finish(h, 0, "g/in", SUCCEEDED, NULL);
+    finish(h, 0, "c", FAILED, NULL);
+    finish(h, 0, "f", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, run), "failed");
+    row_of_result(h, run, A)->image = "r/a@sha256:aa";
+    row_of_result(h, run, B)->image = "r/b@sha256:bb";
+    return run;
+}
+
+static void learn(struct harness *h, struct uuid of, json_t *event)
+{
+    struct snapshot *delta = snapshot_new();
+    struct snapshot_run *run = snapshot_add_runs(delta);
+    *run = *row_of_run(h, of);
+    json_incref(run->params);
+    json_incref(run->vars);
+    run->envelope = event;
+    for (size_t i = 0; i < h->rows->versions_count; i++) {
+        *snapshot_add_versions(delta) = h->rows->versions[i];
+        json_incref(h->rows->versions[i].ir);
+    }
+    for (size_t i = 0; i < h->rows->results_count; i++)
+        if (same_id(&h->rows->results[i].run, &of)) {
+            *snapshot_add_results(delta) = h->rows->results[i];
+            json_incref(h->rows->results[i].outputs);
+        }
+    for (size_t i = 0; i < h->rows->groups_count; i++)
+        if (same_id(&h->rows->groups[i].run, &of)) {
+            *snapshot_add_groups(delta) = h->rows->groups[i];
+            json_incref(h->rows->groups[i].items);
+        }
+    core_learn(h->core, delta, &h->now);
+    snapshot_free(delta);
+}
+
+static struct uuid ask(struct harness *h, struct command c, int byte)
+{
+    harness_forget_orders(h);
+    c.v = 1;
+    c.id = id_of(byte + 100);
+    c.run = id_of(byte);
+    core_command(h->core, &c, false, &h->now, h->out);
+    return c.run;
+}
+
+static struct uuid rerun(struct harness *h, struct uuid of, const char *params, int byte)
+{
+    json_t *given = params ? json_of(params) : NULL;
+    learn(h, of, NULL);
+    struct uuid run =
+        ask(h, (struct command){.kind = COMMAND_KIND_RERUN, .of = of, .params = given}, byte);
+    json_decref(given);
+    return run;
+}
+
+static struct uuid only(struct harness *h, struct uuid of, const char *steps, int byte)
+{
+    learn(h, of, NULL);
+    return ask(
+        h, (struct command){.kind = COMMAND_KIND_ONLY, .of = of, .pipeline = "p", .steps = steps},
+        byte);
+}
+
+static void is_refused(struct harness *h, const char *why)
+{
+    harness_settle(h);
+    assert_false(h->accepted);
+    assert_string_equal(h->detail, why);
+}
+
+static const char *image_of(struct harness *h, const char *step)
+{
+    const struct order *o = order_of(h, ORDER_KIND_START, step);
+    assert_non_null(o);
+    return o->start->image;
+}
+
+/* ---- rerun --------------------------------------------------------------------------------- */
+
+static void a_rerun_runs_all_anew_with_the_images_of_then(void **state)
+{
+    struct harness *h = *state;
+    struct uuid old = old_run(h), run = rerun(h, old, NULL, 2);
+    harness_settle(h);
+    assert_true(h->accepted);
+    assert_string_equal(image_of(h, "a"), "r/a@sha256:aa");
+    finish(h, 0, "a", SUCCEEDED, "{\"n\":7}");
+    harness_restart(h, 0); /* and a leader that takes over knows of them */
+    finish(h, 0, "d", SUCCEEDED, NULL);
+    assert_string_equal(image_of(h, "b"), "r/b@sha256:bb");
+    assert_string_equal(row_of_run(h, run)->again, "rerun");
+    assert_string_equal(run_is(h, old), "failed");
+}
+
+static void another_parameter_lets_go_of_what_looks_at_it(void **state)
+{
+    struct harness *h = *state;
+    rerun(h, old_run(h), "{\"tag\":\"v2\"}", 2);
+    harness_settle(h);
+    assert_string_equal(image_of(h, "a"), "r/a:v2");
+    finish(h, 0, "a", SUCCEEDED, "{\"n\":7}");
+    assert_string_equal(image_of(h, "b"), "r/b@sha256:bb");
+}
+
+static void another_parameter_elsewhere_does_not(void **state)
+{
+    struct harness *h = *state;
+    rerun(h, old_run(h), "{\"who\":\"bea\"}", 2);
+    harness_settle(h);
+    assert_string_equal(image_of(h, "a"), "r/a@sha256:aa");
+    assert_string_equal(order_of(h, ORDER_KIND_START, "a")->start->argv[1], "bea");
+}
+
+static void an_event_that_is_gone_is_said(void **state)
+{
+    struct harness *h = *state;
+    struct uuid old = old_run(h);
+    row_of_run(h, old)->event = id_of(77);
+    rerun(h, old, NULL, 2);
+    char id[UUID_TEXT], why[200];
+    struct uuid event = id_of(77);
+    uuid_format(&event, id);
+    snprintf(why, sizeof why,
+             "the event that started it, %s, is no longer kept: what looks at it would see none "
+             "(--anyway runs it so)",
+             id);
+    is_refused(h, why);
+    learn(h, old, NULL);
+    ask(h, (struct command){.kind = COMMAND_KIND_RERUN, .of = old, .anyway = true}, 3);
+    harness_settle(h);
+    assert_true(h->accepted);
+    learn(h, old, json_pack("{s:s}", "type", "x"));
+    ask(h, (struct command){.kind = COMMAND_KIND_RERUN, .of = old}, 4);
+    harness_settle(h);
+    assert_true(h->accepted);
+}
+
+/* ---- only ---------------------------------------------------------------------------------- */
+
+static void only_the_named_steps_run(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = only(h, old_run(h), "b,g", 2);
+    harness_settle(h);
+    assert_true(h->accepted);
+    assert_int_equal(orders_of(h, ORDER_KIND_START), 2);
+    assert_string_equal(order_of(h, ORDER_KIND_START, "b")->start->argv[1], "7");
+    assert_string_equal(order_of(h, ORDER_KIND_START, "g/in")->start->argv[1], "succeeded");
+    for (int restart = 0; restart < 2; restart++) {
+        assert_string_equal(step_is(h, run, A), "succeeded");
+        assert_non_null(strstr(row_of_result(h, run, A)->reason, "adopted from"));
+        assert_string_equal(step_is(h, run, D), "succeeded"); /* a step inside g looks at it */
+        harness_restart(h, 0);
+        harness_settle(h);
+    }
+    finish(h, 0, "b", SUCCEEDED, NULL);
+    assert_string_equal(step_is(h, run, C), "skipped");
+    finish(h, 0, "g/in", SUCCEEDED, NULL);
+    assert_string_equal(step_is(h, run, F), "skipped");
+    assert_string_equal(row_of_result(h, run, F)->reason, "not among the steps of this run");
+    assert_string_equal(run_is(h, run), "succeeded");
+}
+
+static void a_finally_step_alone(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = only(h, old_run(h), "f", 2);
+    harness_settle(h);
+    assert_int_equal(orders_of(h, ORDER_KIND_START), 1);
+    finish(h, 0, "f", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, run), "succeeded");
+}
+
+static void a_leader_that_takes_over_in_the_middle(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = only(h, old_run(h), "b,g", 2);
+    h->config.batch_rows = 4;
+    harness_turn(h);
+    harness_restart(h, 0);
+    harness_settle(h);
+    assert_string_equal(step_is(h, run, A), "succeeded");
+    assert_string_equal(step_is(h, run, B), "placed");
+    assert_string_equal(step_is(h, run, C), "-");
+}
+
+static void what_is_missing_or_cannot_be_meant_is_refused(void **state)
+{
+    static const struct {
+        const char *steps, *why;
+    } rows[] = {
+        {"", "name the steps to run"},
+        {"x", "pipeline p has no step x in that version"},
+        {"b,", "pipeline p has no step  in that version"},
+        {"g/in", "step g/in stands in g, and groups run whole: name g, or retry --from g/in"},
+    };
+    struct harness *h = *state;
+    struct uuid old = old_run(h);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        only(h, old, rows[i].steps, 10 + (int)i);
+        is_refused(h, rows[i].why);
+    }
+    struct snapshot_result *a = row_of_result(h, old, A);
+    json_decref(a->outputs);
+    a->outputs = json_of("{\"n\":\"seven\"}");
+    only(h, old, "b", 20);
+    is_refused(h, "output n of step a is needed as integer, and that run has it as something else");
+    json_object_del(a->outputs, "n");
+    only(h, old, "b", 21);
+    is_refused(h, "output n of step a is needed, and that run has none");
+    a->state = STEP_FAILED;
+    only(h, old, "b", 22);
+    is_refused(h, "step a is needed, and in that run it is failed");
+    learn(h, old, NULL);
+    ask(h, (struct command){.kind = COMMAND_KIND_ONLY, .of = old, .pipeline = "q", .steps = "b"},
+        23);
+    is_refused(h, "there is no pipeline q");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+        T(a_rerun_runs_all_anew_with_the_images_of_then),
+        T(another_parameter_lets_go_of_what_looks_at_it),
+        T(another_parameter_elsewhere_does_not),
+        T(an_event_that_is_gone_is_said),
+        T(only_the_named_steps_run),
+        T(a_finally_step_alone),
+        T(a_leader_that_takes_over_in_the_middle),
+        T(what_is_missing_or_cannot_be_meant_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
