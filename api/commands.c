@@ -1,7 +1,7 @@
-/* run, cancel, retry, rerun, only, approve: the command is published, then its verdict is awaited: from the
- * change records that the scheduler writes with each batch, and, as those are only quick, by a look
- * at command_done once a second. A command has one id however often it is published, so that
- * sending it again after doubt is harmless: the inbox drops the repeat. */
+/* run, cancel, retry, rerun, only, approve: the command is published, then its verdict is awaited:
+ * from the change records that the scheduler writes with each batch, and, as those are only quick,
+ * by a look at command_done once a second. A command has one id however often it is published, so
+ * that sending it again after doubt is harmless: the inbox drops the repeat. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

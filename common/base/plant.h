@@ -27,7 +27,7 @@
     P(CONCURRENCY_KEY_FORGOTTEN_AT_TAKEOVER, "concurrency-key-forgotten-at-takeover")              \
     P(LEAVE_NOT_COMMITTED, "leave-not-committed")                                                  \
     P(STARTED_BEFORE_LEAVE, "started-before-leave")                                                \
-    P(TRIED_AGAIN_AFTER_LEAVE, "tried-again-after-leave") \
+    P(TRIED_AGAIN_AFTER_LEAVE, "tried-again-after-leave")                                          \
     P(ADOPTED_THOUGH_CHANGED, "adopted-though-changed")                                            \
     P(ITEMS_AGAIN_AFTER_TAKEOVER, "items-again-after-takeover")
 

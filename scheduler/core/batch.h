@@ -123,6 +123,14 @@ struct batch_group {
     const char *items; /* JSON list; NULL = the IR has them, or there are none */
 };
 
+/* The finally steps of a frame begin, under a deadline: insert into finally_start. It goes with the
+ * run. */
+struct batch_finally {
+    struct uuid run;
+    int32_t iteration; /* of the frame */
+    int64_t started_us;
+};
+
 struct batch_worker { /* upsert of worker */
     const char *id;
     struct uuid incarnation;
@@ -168,6 +176,7 @@ struct batch_tombstone {
     A(results, struct batch_result)                                                                \
     A(attempts, struct batch_attempt)                                                              \
     A(groups, struct batch_group)                                                                  \
+    A(finallys, struct batch_finally)                                                              \
     A(workers, struct batch_worker)                                                                \
     A(commands, struct batch_command)                                                              \
     A(numbers, struct batch_number)                                                                \

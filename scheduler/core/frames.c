@@ -117,11 +117,27 @@ void frame_count_end(struct core *core, struct step_ref at, int state, const cha
     count_down(core, at);
 }
 
-static void begin_finally(struct core *core, struct frame *f, const struct core_now *now)
+/* Their time goes by the wall across a takeover: the row says since when. */
+static void arm_finally(struct core *core, struct frame *f, const struct core_now *now,
+                        struct batch *out)
+{
+    const int64_t length = f->dag->finally_us;
+    if (f->finally_started_us == 0) {
+        f->finally_started_us = now->wall_us;
+        struct batch_finally *row = batch_add_finallys(out);
+        *row = (struct batch_finally){f->run->id, f->id, now->wall_us};
+    }
+    const int64_t since = now->wall_us - f->finally_started_us;
+    const int64_t gone = since < 0 ? 0 : since > length ? length : since;
+    timers_set(&core->timers, &f->finally, TIMER_FINALLY, now->mono_us + length - gone);
+}
+
+static void begin_finally(struct core *core, struct frame *f, const struct core_now *now,
+                          struct batch *out)
 {
     f->in_finally = true;
     if (f->dag->finally_us > 0)
-        timers_set(&core->timers, &f->finally, TIMER_FINALLY, now->mono_us + f->dag->finally_us);
+        arm_finally(core, f, now, out);
     push_first(core, f, work_count(f), f->count);
 }
 
@@ -137,7 +153,7 @@ void frame_advance(struct core *core, struct frame *f, const struct core_now *no
         return;
     if (f->left > 0) {
         if (!f->in_finally)
-            begin_finally(core, f, now);
+            begin_finally(core, f, now, out);
         return;
     }
     timers_clear(&core->timers, &f->finally);

@@ -268,6 +268,17 @@ void recall_resume(struct recall *r)
             resume_groups(core, &run->root);
 }
 
+void recall_finallys(struct recall *r, const struct snapshot *all)
+{
+    for (size_t i = 0; i < all->finallys_count; i++) {
+        const struct snapshot_finally *row = &all->finallys[i];
+        struct run *run = run_find(r->core, &row->run);
+        struct frame *f = run && !run->broken ? frame_find(r, run, row->iteration) : NULL;
+        if (f)
+            f->finally_started_us = row->started_us;
+    }
+}
+
 void recall_close(struct recall *r)
 {
     struct known_frame *known, *next;

@@ -298,6 +298,7 @@ void restore_all(struct core *core, const struct snapshot *all, const struct cor
         result_recall(&r, r.results ? r.results[i] : &all->results[i]);
     for (size_t i = 0; i < all->steps_count; i++)
         live_recall(&r, &all->steps[i], now);
+    recall_finallys(&r, all);
     for (size_t i = 0; i < all->runs_count; i++)
         if (is_live(&all->runs[i]))
             run_resume(core, run_find(core, &all->runs[i].id), &all->runs[i], now);

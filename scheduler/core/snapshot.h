@@ -91,6 +91,12 @@ struct snapshot_group { /* of live runs */
     json_t *items; /* NULL = none */
 };
 
+struct snapshot_finally { /* of live runs */
+    struct uuid run;
+    int32_t iteration;
+    int64_t started_us;
+};
+
 struct snapshot_worker {
     const char *id;
     struct uuid incarnation;
@@ -108,6 +114,7 @@ struct snapshot_worker {
     A(steps, struct snapshot_step)                                                                 \
     A(results, struct snapshot_result)                                                             \
     A(groups, struct snapshot_group)                                                               \
+    A(finallys, struct snapshot_finally)                                                           \
     A(workers, struct snapshot_worker)                                                             \
     A(offsets, struct bus_position)
 

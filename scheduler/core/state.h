@@ -173,7 +173,8 @@ struct frame {
     int32_t old;         /* the iteration that it repeats, of the run that is; -1 = none */
     struct adoption *adoption; /* while it takes over results: nothing of it begins */
     struct timer finally;
-    struct frame *prev, *next; /* of the group, or core->over_frames */
+    int64_t finally_started_us; /* wall, as its row says; 0 = they have not begun */
+    struct frame *prev, *next;  /* of the group, or core->over_frames */
     struct frame *sweep_prev, *sweep_next;
     struct frame *close_prev, *close_next;
 };
@@ -241,25 +242,25 @@ struct run {
     int64_t number;
     int64_t created_us, started_us, cancelled_us; /* wall */
     uint8_t state;
-    bool doomed;   /* cancelling, but will end failed: its own timeout, or a broken version */
-    bool over;     /* terminal, waits to be freed */
-    bool broken;   /* restored without its IR: it ends in the next turn */
+    bool doomed; /* cancelling, but will end failed: its own timeout, or a broken version */
+    bool over;   /* terminal, waits to be freed */
+    bool broken; /* restored without its IR: it ends in the next turn */
     struct learned *adopts; /* what it takes over from, held while there may be more; or NULL */
     uint8_t *marks;         /* one a step: what retry_from says of it; NULL = nothing */
     const char **images;    /* with AGAIN_RERUN and `adopts`, one a step: what ran then, or NULL */
     struct version *of;     /* with AGAIN_ONLY, while it adopts: the version of the old run */
-    struct frame root;         /* steps: NULL while queued, unless it adopts */
-    struct bare_key *keys;     /* of a broken run: one a step */
-    int32_t next_frame;        /* id that is free */
-    int32_t frames;            /* not freed yet, the root apart */
-    int64_t live;              /* steps of all frames that are not terminal */
-    struct timer timeout;      /* of its waiting while queued, then of itself */
+    struct frame root;      /* steps: NULL while queued, unless it adopts */
+    struct bare_key *keys;  /* of a broken run: one a step */
+    int32_t next_frame;     /* id that is free */
+    int32_t frames;         /* not freed yet, the root apart */
+    int64_t live;           /* steps of all frames that are not terminal */
+    struct timer timeout;   /* of its waiting while queued, then of itself */
     struct concurrency *among; /* NULL until it is its turn */
     bool stands_aside;         /* its end was asked for: not in among->running */
     struct await *asked;       /* steps that wait for a person */
     size_t move_at;            /* of out->run_moves, when move_turn is the core's turn */
     int64_t move_turn;
-    struct run *prev, *next;             /* a list of its group, or core->over */
+    struct run *prev, *next; /* a list of its group, or core->over */
     UT_hash_handle hh;
 };
 

@@ -130,6 +130,13 @@ static void put_attempts(const struct batch *b, struct pg_params *p)
     TEXTS_OR_NULL(attempts, image);
 }
 
+static void put_finallys(const struct batch *b, struct pg_params *p)
+{
+    UUIDS(finallys, run);
+    INTS(finallys, iteration);
+    TIMES(finallys, started_us);
+}
+
 static void put_groups(const struct batch *b, struct pg_params *p)
 {
     UUIDS(groups, run);
@@ -259,6 +266,7 @@ static void put_offsets(struct pg *pg, const struct uuid *bus_id, const struct b
     S(results, QUERY_BATCH_RESULTS)                                                                \
     S(attempts, QUERY_BATCH_ATTEMPTS)                                                              \
     S(groups, QUERY_BATCH_GROUPS)                                                                  \
+    S(finallys, QUERY_BATCH_FINALLYS)                                                              \
     S(workers, QUERY_BATCH_WORKERS)                                                                \
     S(commands, QUERY_BATCH_COMMANDS)                                                              \
     S(numbers, QUERY_BATCH_NUMBERS)                                                                \

@@ -32,6 +32,7 @@ READ(runs, db_pg_take_run)
 READ(steps, db_pg_take_step)
 READ(results, db_pg_take_result)
 READ(groups, db_pg_take_group)
+READ(finallys, db_pg_take_finally)
 READ(workers, db_pg_take_worker)
 #undef READ
 
@@ -62,6 +63,7 @@ void db_pg_load(struct db *base, const struct uuid *bus_id, db_loaded *done, voi
     pg_exec(pg, QUERY_LOAD_STEPS, NULL, steps_read, l);
     pg_exec(pg, QUERY_LOAD_RESULTS, NULL, results_read, l);
     pg_exec(pg, QUERY_LOAD_GROUPS, NULL, groups_read, l);
+    pg_exec(pg, QUERY_LOAD_FINALLYS, NULL, finallys_read, l);
     pg_exec(pg, QUERY_LOAD_ADOPTED_RUNS, NULL, runs_read, l);
     pg_exec(pg, QUERY_LOAD_ADOPTED_RESULTS, NULL, results_read, l);
     pg_exec(pg, QUERY_LOAD_ADOPTED_GROUPS, NULL, groups_read, l);

@@ -128,6 +128,14 @@ void db_pg_take_group(struct snapshot *s, const struct pg_rows *rows, size_t row
     g->items = json(rows, row, 7);
 }
 
+void db_pg_take_finally(struct snapshot *s, const struct pg_rows *rows, size_t row)
+{
+    struct snapshot_finally *f = snapshot_add_finallys(s);
+    f->run = pg_uuid(rows, row, 0);
+    f->iteration = (int32_t)pg_int(rows, row, 1);
+    f->started_us = pg_time(rows, row, 2);
+}
+
 void db_pg_take_worker(struct snapshot *s, const struct pg_rows *rows, size_t row)
 {
     struct snapshot_worker *w = snapshot_add_workers(s);

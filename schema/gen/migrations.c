@@ -706,6 +706,16 @@ const struct migration MIGRATIONS[] = {
     "          SELECT id, pipeline, version, name, number, experiment, state, reason, trigger, event, params, vars,\n"
     "                 retry_of, created, started, cancelled, finished, retry_from, again FROM run_done) AS r;\n",
     "0d757edcbb1775c5689e36ce51bf2824c06108e10ce5bdb64101d8374b2ea958"},
+    {15, "finally",
+    "-- Since when the finally steps of an instance of a DAG have been going on: a takeover goes on with their time.\n"
+    "-- Rows of live runs only.\n"
+    "CREATE TABLE finally_start (\n"
+    "    run       uuid    NOT NULL,\n"
+    "    iteration integer NOT NULL,             -- of the frame; 0 = the run's own DAG\n"
+    "    started   timestamptz NOT NULL,\n"
+    "    PRIMARY KEY (run, iteration)\n"
+    ");\n",
+    "61618328bcebd9ad84a512d79312cf843aaead9b00772511bf21518ed9ef40c6"},
 };
 
-const int MIGRATION_COUNT = 14;
+const int MIGRATION_COUNT = 15;

@@ -637,7 +637,7 @@ const struct query QUERIES[] = {
     "WHERE r.id = m.id",
     5},
     {"batch_run_ends",
-    "WITH gone AS (\n"
+    "WITH finallys AS (DELETE FROM finally_start WHERE run = ANY ($1::uuid[])), gone AS (\n"
     "    DELETE FROM run_live r\n"
     "    USING unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[],\n"
     "                 $6::timestamptz[]) AS m (id, state, reason, started, cancelled, finished)\n"
@@ -696,10 +696,14 @@ const struct query QUERIES[] = {
     "SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.items::jsonb\n"
     "FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::int[], $6::int[], $7::int[],\n"
     "            $8::text[])\n"
-    "    AS g (run, step, iteration, attempt, first, count, branch, items);\n"
+    "    AS g (run, step, iteration, attempt, first, count, branch, items)",
+    8},
+    {"batch_finallys",
+    "INSERT INTO finally_start (run, iteration, started)\n"
+    "SELECT * FROM unnest($1::uuid[], $2::int[], $3::timestamptz[]);\n"
     "\n"
     "-- Without its hello's info a worker is only updated: it is there.",
-    8},
+    3},
     {"batch_workers",
     "INSERT INTO worker AS w (id, incarnation, boot, state, report_n, info, heard)\n"
     "SELECT n.id, n.incarnation, n.boot, n.state, n.report_n, coalesce(n.info, '{}')::jsonb, n.heard\n"
@@ -792,6 +796,9 @@ const struct query QUERIES[] = {
     {"load_groups",
     "SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.items::text\n"
     "FROM run_live r JOIN group_start g ON g.run = r.id",
+    0},
+    {"load_finallys",
+    "SELECT run, iteration, started FROM finally_start",
     0},
     {"load_workers",
     "SELECT id, incarnation, boot, state, report_n, info::text, heard FROM worker",

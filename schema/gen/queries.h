@@ -92,6 +92,7 @@ enum query_id {
     QUERY_BATCH_RESULTS, /* scheduler.sql */
     QUERY_BATCH_ATTEMPTS, /* scheduler.sql */
     QUERY_BATCH_GROUPS, /* scheduler.sql */
+    QUERY_BATCH_FINALLYS, /* scheduler.sql */
     QUERY_BATCH_WORKERS, /* scheduler.sql */
     QUERY_BATCH_COMMANDS, /* scheduler.sql */
     QUERY_BATCH_NUMBERS, /* scheduler.sql */
@@ -107,6 +108,7 @@ enum query_id {
     QUERY_LOAD_STEPS, /* scheduler.sql */
     QUERY_LOAD_RESULTS, /* scheduler.sql */
     QUERY_LOAD_GROUPS, /* scheduler.sql */
+    QUERY_LOAD_FINALLYS, /* scheduler.sql */
     QUERY_LOAD_WORKERS, /* scheduler.sql */
     QUERY_LOAD_OFFSETS, /* scheduler.sql */
     QUERY_FETCH_SEEN, /* scheduler.sql */

@@ -76,7 +76,7 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamp
 WHERE r.id = m.id;
 
 -- name: batch_run_ends
-WITH gone AS (
+WITH finallys AS (DELETE FROM finally_start WHERE run = ANY ($1::uuid[])), gone AS (
     DELETE FROM run_live r
     USING unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[],
                  $6::timestamptz[]) AS m (id, state, reason, started, cancelled, finished)
@@ -136,6 +136,10 @@ SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.item
 FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::int[], $6::int[], $7::int[],
             $8::text[])
     AS g (run, step, iteration, attempt, first, count, branch, items);
+
+-- name: batch_finallys
+INSERT INTO finally_start (run, iteration, started)
+SELECT * FROM unnest($1::uuid[], $2::int[], $3::timestamptz[]);
 
 -- Without its hello's info a worker is only updated: it is there.
 -- name: batch_workers
@@ -229,6 +233,9 @@ FROM run_live r JOIN step_result s ON s.run = r.id;
 -- name: load_groups
 SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.items::text
 FROM run_live r JOIN group_start g ON g.run = r.id;
+
+-- name: load_finallys
+SELECT run, iteration, started FROM finally_start;
 
 -- name: load_workers
 SELECT id, incarnation, boot, state, report_n, info::text, heard FROM worker;

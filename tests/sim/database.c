@@ -207,6 +207,28 @@ static void write_groups(struct database *db, const struct batch *b)
     }
 }
 
+bool database_in_finally(const struct database *db, const struct uuid *run, int32_t iteration)
+{
+    const struct row_key at = {*run, 0, iteration};
+    struct row_finally *row = NULL;
+    FIND(db->finallys, &at, row);
+    return row != NULL;
+}
+
+static void write_finallys(struct database *db, const struct batch *b)
+{
+    for (size_t i = 0; i < b->finallys_count; i++) {
+        const struct batch_finally *from = &b->finallys[i];
+        if (database_in_finally(db, &from->run, from->iteration))
+            sim_fail(db->sim, 3, "the finally steps of an iteration begin twice");
+        struct row_finally *row = mem_alloc(sizeof *row);
+        row->at = (struct row_key){from->run, 0, from->iteration};
+        row->started_us = from->started_us;
+        HASH_ADD(hh, db->finallys, at, sizeof row->at, row);
+        sim_changed(db->sim);
+    }
+}
+
 static void step_drop(struct database *db, struct row_step *row)
 {
     HASH_DEL(db->steps, row);
@@ -371,6 +393,7 @@ bool database_commit(struct database *db, const struct batch *b)
     write_events(db, b);
     write_runs(db, b);
     write_groups(db, b);
+    write_finallys(db, b);
     write_results(db, b);
     write_attempts(db, b);
     write_workers(db, b);
@@ -414,6 +437,7 @@ void database_free(struct database *db)
                row->log);
     FREE_TABLE(db->attempts, struct row_attempt, NULL);
     FREE_TABLE(db->groups, struct row_group, row->items);
+    FREE_TABLE(db->finallys, struct row_finally, NULL);
     FREE_TABLE(db->workers, struct row_worker, row->boot, row->info);
     FREE_TABLE(db->commands, struct row_command, row->kind, row->detail);
     FREE_TABLE(db->numbers, struct row_number, NULL);

@@ -79,6 +79,12 @@ struct row_group { /* group_start */
     UT_hash_handle hh;
 };
 
+struct row_finally {   /* finally_start */
+    struct row_key at; /* step 0 */
+    int64_t started_us;
+    UT_hash_handle hh;
+};
+
 struct row_worker {
     char id[65];
     struct uuid incarnation;
@@ -122,6 +128,7 @@ struct database {
     struct row_result *results;
     struct row_attempt *attempts;
     struct row_group *groups;
+    struct row_finally *finallys;
     struct row_worker *workers;
     struct row_command *commands;
     struct row_number *numbers;
@@ -150,6 +157,8 @@ struct row_result *database_result(const struct database *db, const struct row_k
 struct row_attempt *database_attempt(const struct database *db, const struct uuid *id);
 struct row_group *database_group(const struct database *db, const struct row_key *at,
                                  int32_t attempt);
+/* Have the finally steps of that instance of a DAG begun? */
+bool database_in_finally(const struct database *db, const struct uuid *run, int32_t iteration);
 struct row_worker *database_worker(const struct database *db, const char *id);
 bool database_has_id(const struct row_id *table, const struct uuid *id);
 int64_t database_offset(const struct database *db, const char *topic, int32_t partition);

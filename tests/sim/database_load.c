@@ -185,6 +185,14 @@ static void add_groups(const struct database *db, struct snapshot *s)
     }
 }
 
+static void add_finallys(const struct database *db, struct snapshot *s)
+{
+    for (const struct row_finally *from = db->finallys; from; from = from->hh.next)
+        if (!database_run(db, &from->at.run)->done)
+            *snapshot_add_finallys(s) =
+                (struct snapshot_finally){from->at.run, from->at.iteration, from->started_us};
+}
+
 struct snapshot *database_snapshot(const struct database *db)
 {
     struct snapshot *s = snapshot_new();
@@ -201,6 +209,7 @@ struct snapshot *database_snapshot(const struct database *db)
         if (!database_run(db, &result->key.run)->done)
             add_result(s, result, false);
     add_groups(db, s);
+    add_finallys(db, s);
     add_adopted(db, s);
     add_workers(db, s);
     for (size_t i = 0; i < db->offset_count; i++) {

@@ -208,6 +208,9 @@ void reference_begins(struct sim *sim, const struct plan_version *v, const struc
     if (verdict(&at, step) != BEGINS)
         sim_fail(sim, 5, "step %s of run %s starts against its needs or condition",
                  v->steps[step].name, SHORT(key->run));
+    if (v->steps[step].finally && !database_in_finally(sim->db, &key->run, key->iteration))
+        sim_fail(sim, 14, "the finally step %s of run %s begins, and nothing says since when",
+                 v->steps[step].name, SHORT(key->run));
     for (int i = 0; v->steps[step].finally && i < v->step_count; i++)
         if (stands_in(&at, i) && !v->steps[i].finally && !result_of(&at, i))
             sim_fail(sim, 5, "the finally step %s of run %s starts before %s is over",

@@ -330,6 +330,41 @@ static void finally_runs_after_success_and_failure(void **state)
     assert_string_equal(run_is(h, run), "failed");
 }
 
+/* It has 20 s together; a takeover goes on with the wall time gone by. */
+static void finally_goes_on_with_its_time_after_a_takeover(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin(h, FINALLY);
+    finish(h, 0, "a", SUCCEEDED, NULL);
+    pass(h, 6 * US_PER_S);
+    harness_restart(h, 6 * US_PER_S);
+    harness_settle(h);
+    pass(h, 6 * US_PER_S);
+    assert_int_equal(orders_of(h, ORDER_KIND_CANCEL), 0);
+    harness_restart(h, US_PER_S);
+    harness_settle(h);
+    assert_int_equal(orders_of(h, ORDER_KIND_CANCEL), 0);
+    pass(h, 2 * US_PER_S);
+    assert_int_equal(orders_of(h, ORDER_KIND_CANCEL), 1);
+    finish(h, 0, "tell", REPORT_RESULT_OUTCOME_CANCELLED, NULL);
+    assert_string_equal(run_is(h, run), "failed");
+}
+
+/* A clock that jumped ends it at once, one that went back gives it all of its time again, never
+ * more. */
+static void finally_is_held_to_its_time(void **state)
+{
+    struct harness *h = *state;
+    begin(h, FINALLY);
+    finish(h, 0, "a", SUCCEEDED, NULL);
+    harness_restart(h, -3600 * US_PER_S);
+    harness_settle(h);
+    pass(h, 18 * US_PER_S);
+    assert_int_equal(orders_of(h, ORDER_KIND_CANCEL), 0);
+    pass(h, 4 * US_PER_S);
+    assert_int_equal(orders_of(h, ORDER_KIND_CANCEL), 1);
+}
+
 static void finally_runs_after_a_cancel(void **state)
 {
     struct harness *h = *state;
@@ -469,6 +504,8 @@ int main(void)
         T(a_group_has_a_timeout),
         T(rules_judge_needs_that_are_over),
         T(finally_runs_after_success_and_failure),
+        T(finally_goes_on_with_its_time_after_a_takeover),
+        T(finally_is_held_to_its_time),
         T(finally_runs_after_a_cancel),
         T(finally_has_its_own_time),
         T(a_cancel_goes_into_groups),
