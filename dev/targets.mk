@@ -62,10 +62,14 @@ compile_commands.json: ## for editors and clang-tidy
 
 SEEDS ?= 20000
 SEED ?= 1
-.PHONY: sim sim-plants
+.PHONY: sim sim-harness sim-plants
 sim: ## the simulator: make sim SEEDS=20000 SEED=1
 	$(MAKE) -j$(JOBS) V=fail sim-bin
 	build/fail/bin/leat-sim --seeds $(SEEDS) --seed $(SEED) --jobs $(JOBS)
 	@echo "sim: 1 passed, 0 failed"
-sim-plants: ## planted bugs that the simulator must find
+sim-harness: ## what the simulator says of itself: determinism, parts of a seed, Ctrl-C
+	$(MAKE) -j$(JOBS) V=fail sim-bin
+	tests/sim/harness
+sim-plants: ## planted bugs that the simulator must find, each with its minimised history
+	$(MAKE) -j$(JOBS) V=plants sim-bin
 	tests/sim/plants

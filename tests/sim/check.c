@@ -34,6 +34,15 @@ void ledger_free(struct ledger *ledger)
     free(ledger);
 }
 
+int ledger_executions(const struct ledger *ledger, const struct row_key *key)
+{
+    int executions = 0;
+    for (const struct effect *e = ledger->effects; e; e = e->hh.next)
+        if (memcmp(&e->key, key, sizeof *key) == 0)
+            executions += e->executions;
+    return executions;
+}
+
 struct effect *ledger_find(const struct ledger *ledger, const struct uuid *attempt)
 {
     struct effect *effect = NULL;
@@ -133,6 +142,8 @@ void check_run_new(struct sim *sim, const struct batch_run *run)
     if (database_run(sim->db, &run->id))
         sim_fail(sim, 1, "run %s is made twice", SHORT(run->id));
     check_key(sim, run);
+    sim_note(sim, "run %s of %s is made: %s", SHORT(run->id), run->pipeline,
+             machine_state_name(&MACHINE_RUN, run->state));
     if (uuid_is_nil(&run->event) || !uuid_is_nil(&run->retry_of))
         return;
     for (const struct row_run *other = sim->db->runs; other; other = other->hh.next)
@@ -180,6 +191,7 @@ void check_run_move(struct sim *sim, const struct batch_run_move *move,
     if (!before || before->done)
         sim_fail(sim, 7, "a run that is not live is moved to %s",
                  machine_state_name(&MACHINE_RUN, move->state));
+    sim_note(sim, "run %s is %s", SHORT(move->id), machine_state_name(&MACHINE_RUN, move->state));
     if (machine_is_terminal(&MACHINE_RUN, move->state))
         check_run_end(sim, before, move->state, move->reason);
 }
@@ -222,6 +234,11 @@ void check_step(struct sim *sim, const struct batch_step *step, const struct row
     const struct plan_version *v = check_version_of(sim, &step->run);
     if (v->steps[v->step_at[step->step]].kind != PLAN_RUN)
         owned = false;
+    sim_note(sim, "run %s: %s [%d] is %s%s%s%s%s", SHORT(step->run),
+             v->steps[v->step_at[step->step]].name, step->iteration,
+             machine_state_name(&MACHINE_STEP, step->state), owned ? " as " : "",
+             owned ? SHORT(step->attempt_id) : "", step->worker ? " on " : "",
+             step->worker ? step->worker : "");
     if (owned && (uuid_is_nil(&step->attempt_id) || !step->worker ||
                   !database_worker(sim->db, step->worker)))
         sim_fail(sim, 14, "step %d of run %s is %s without an owner", step->step, SHORT(step->run),

@@ -36,6 +36,8 @@ void ledger_free(struct ledger *ledger);
 /* Of a run that there is. */
 const struct plan_version *check_version_of(struct sim *sim, const struct uuid *run);
 struct effect *ledger_find(const struct ledger *ledger, const struct uuid *attempt);
+/* How often processes of this instance of a step have begun. */
+int ledger_executions(const struct ledger *ledger, const struct row_key *key);
 
 /* A worker takes an order in: was this attempt ever placed? Whose it is. */
 struct row_key check_order(struct sim *sim, const struct uuid *attempt);

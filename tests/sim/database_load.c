@@ -38,7 +38,7 @@ static void add_catalog(const struct database *db, struct snapshot *s, int64_t n
     s->catalog_gen = db->catalog_gen;
     for (int i = 0; i < plan->pipeline_count; i++) {
         const struct plan_pipeline *p = &plan->pipelines[i];
-        if (p->gen <= newer_than)
+        if (p->gen <= newer_than || p->dropped)
             continue;
         struct row_number *number = NULL;
         HASH_FIND_STR(db->numbers, p->name, number);

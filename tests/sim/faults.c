@@ -308,16 +308,9 @@ static int64_t next_strike(struct sim *sim)
     return sim->calm ? rng_in(&sim->rng, 5 * SEC, 40 * SEC) : rng_in(&sim->rng, 200 * MS, 7 * SEC);
 }
 
-static void strike(void *arg)
+static void strike_with(struct sim *sim, int n, enum sim_fault fault)
 {
-    struct sim *sim = arg;
-    if (sim->healed)
-        return;
-    enum sim_fault fault = some_fault(sim);
-    sim_at(sim, NULL, next_strike(sim), strike, sim);
-    if (sim->without >> fault & 1u)
-        return;
-    sim_note(sim, "fault: %s", fault_name(fault));
+    sim_note(sim, "fault %d: %s", n, fault_name(fault));
     for (int action = 0; action < ACTION_COUNT; action++)
         sim->counts.pairs[fault][action] += going_on(sim, (enum sim_action)action);
     sim->counts.faults++;
@@ -328,6 +321,22 @@ static void strike(void *arg)
         strike_worker(sim, fault);
     else
         strike_rest(sim, fault);
+}
+
+/* The n-th of a seed: when, which and how come out of its own stream of chance. */
+static void strike(void *arg)
+{
+    struct sim *sim = arg;
+    if (sim->healed)
+        return;
+    const struct rng world = sim->rng;
+    const int n = sim->planned.faults++;
+    sim->rng = sim_stream(sim, STREAM_FAULTS, n);
+    enum sim_fault fault = some_fault(sim);
+    sim_at(sim, NULL, next_strike(sim), strike, sim);
+    if (keep_fault(&sim->keep, n) && !(sim->keep.without >> fault & 1u))
+        strike_with(sim, n, fault);
+    sim->rng = world;
 }
 
 void faults_plan(struct sim *sim)

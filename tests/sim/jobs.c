@@ -44,18 +44,20 @@ static void add_counts(struct sim_counts *to, const struct sim_counts *from)
         a[i] += b[i];
 }
 
-void jobs_seed(struct report_page *page, struct sums *sums, uint64_t seed, uint32_t without,
+void jobs_seed(struct report_page *page, struct sums *sums, uint64_t seed, const struct keep *keep,
                bool history)
 {
     page->seed = seed;
     page->invariant = -1;
     report_to(page);
-    struct sim *sim = sim_new(seed, without, history);
+    struct sim *sim = sim_new(seed, keep, history);
+    report_sim(sim);
     sim_run(sim);
     sim->counts.seeds = 1;
     add_counts(&sums->counts, &sim->counts);
     int64_t changes = sim->counts.changes;
     sums->changes[changes < CHANGES_MAX ? changes : CHANGES_MAX - 1]++;
+    report_sim(NULL);
     sim_free(sim);
 }
 
@@ -77,7 +79,7 @@ _Noreturn static void job(struct shared *shared, struct job_page *page, const st
         page->index = atomic_fetch_add(&shared->next, 1);
         if (page->index >= atomic_load(&shared->limit))
             _exit(0);
-        jobs_seed(&page->report, &page->sums, jobs->seed + (uint64_t)page->index, jobs->without,
+        jobs_seed(&page->report, &page->sums, jobs->seed + (uint64_t)page->index, &jobs->keep,
                   false);
     }
 }

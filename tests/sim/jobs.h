@@ -16,7 +16,7 @@ struct jobs {
     uint64_t seed; /* the first */
     int64_t seeds;
     int count;
-    uint32_t without;
+    struct keep keep;
     /* what came of it */
     struct sums sums;
     int64_t took_us;
@@ -30,7 +30,7 @@ void jobs_run(struct jobs *jobs);
 /* A page that a child can write and its parent read. */
 void *jobs_share(size_t size);
 /* One seed, in this process. */
-void jobs_seed(struct report_page *page, struct sums *sums, uint64_t seed, uint32_t without,
+void jobs_seed(struct report_page *page, struct sums *sums, uint64_t seed, const struct keep *keep,
                bool history);
 /* What the seeds that were run came to, on stdout. */
 void table_print(const struct jobs *jobs);

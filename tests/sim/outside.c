@@ -35,8 +35,16 @@ struct sending { /* one event or command, with its repeats */
     size_t len;
 };
 
+/* Something that the seed planned to send or do once, with a stream of chance of its own. */
+struct planned {
+    struct sim *sim;
+    struct rng rng;
+    sim_fn *fn;
+};
+
 struct outside {
     struct bus *buses[2];
+    struct planned planned[KEEP_SENDINGS];
     struct sending items[SENDINGS_MAX];
     int count;
 };
@@ -106,11 +114,10 @@ static void encode_event(struct sending *s, const char *tick_of)
 static void send_event(void *arg)
 {
     struct sim *sim = arg;
-    struct sending *s = sending_new(sim);
+    const struct plan_pipeline *p = plan_some(sim);
+    struct sending *s = p ? sending_new(sim) : NULL;
     if (!s)
         return;
-    const struct plan_pipeline *p =
-        &sim->plan->pipelines[rng_in(&sim->rng, 0, sim->plan->pipeline_count - 1)];
     s->n = (int)rng_in(&sim->rng, 0, 9);
     s->sent_at = sim->now;
     s->cron = p->cron && rng_chance(&sim->rng, 0.4);
@@ -214,7 +221,8 @@ static void repeat(struct sim *sim, struct sending *s, struct command *command)
 static void send_command(void *arg)
 {
     struct sim *sim = arg;
-    struct sending *s = sending_new(sim);
+    const struct plan_pipeline *p = plan_some(sim);
+    struct sending *s = p ? sending_new(sim) : NULL;
     if (!s)
         return;
     char at[CLOCK_TEXT];
@@ -232,8 +240,7 @@ static void send_command(void *arg)
         repeat(sim, s, &command);
     } else {
         command.kind = COMMAND_KIND_RUN;
-        snprintf(s->pipeline, sizeof s->pipeline, "p%d",
-                 (int)rng_in(&sim->rng, 0, sim->plan->pipeline_count - 1));
+        snprintf(s->pipeline, sizeof s->pipeline, "%s", p->name);
         command.pipeline = s->pipeline;
     }
     command.run = s->run;
@@ -311,9 +318,8 @@ bool outside_answer(const struct sim *sim, const struct uuid *command, struct an
 static void pause_or_resume(void *arg)
 {
     struct sim *sim = arg;
-    struct plan_pipeline *p =
-        &sim->plan->pipelines[rng_in(&sim->rng, 0, sim->plan->pipeline_count - 1)];
-    if (p->pauses == PLAN_PAUSES)
+    struct plan_pipeline *p = plan_some(sim);
+    if (!p || p->pauses == PLAN_PAUSES)
         return;
     p->paused_at[p->pauses++] = sim->now;
     p->paused = !p->paused;
@@ -328,9 +334,8 @@ static void pause_or_resume(void *arg)
 static void apply(void *arg)
 {
     struct sim *sim = arg;
-    struct plan_pipeline *p =
-        &sim->plan->pipelines[rng_in(&sim->rng, 0, sim->plan->pipeline_count - 1)];
-    if (p->applied_count == PLAN_APPLIED)
+    struct plan_pipeline *p = plan_some(sim);
+    if (!p || p->applied_count == PLAN_APPLIED)
         return;
     p->current = (int)rng_in(&sim->rng, 0, p->version_count - 1);
     p->gen = ++sim->db->catalog_gen;
@@ -387,6 +392,8 @@ void outside_check_taken(struct sim *sim)
 
 static bool fits(const struct plan_pipeline *p, const struct sending *s)
 {
+    if (p->dropped)
+        return false;
     if (s->cron)
         return strcmp(p->name, s->pipeline) == 0;
     return strcmp(p->type, s->type) == 0 && s->n > p->over;
@@ -489,6 +496,43 @@ void outside_check(struct sim *sim)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+static void planned_comes(void *arg)
+{
+    struct planned *planned = arg;
+    struct sim *sim = planned->sim;
+    const struct rng world = sim->rng;
+    sim->rng = planned->rng;
+    planned->fn(sim);
+    sim->rng = world;
+}
+
+static void plan_one(struct sim *sim, int64_t least_us, int64_t most_us, sim_fn *fn)
+{
+    const int n = sim->planned.sendings++;
+    if (!keep_sending(&sim->keep, n))
+        return;
+    struct planned *planned = &sim->outside->planned[n];
+    *planned = (struct planned){sim, sim_stream(sim, STREAM_SENDINGS, n + 1), fn};
+    sim_at(sim, NULL, rng_in(&planned->rng, least_us, most_us), planned_comes, planned);
+}
+
+static void plan_all(struct sim *sim)
+{
+    struct rng rng = sim_stream(sim, STREAM_SENDINGS, 0);
+    for (int64_t n = rng_in(&rng, 3, 6); n; n--)
+        plan_one(sim, 0, 40 * SEC, send_event);
+    for (int64_t n = rng_in(&rng, 0, 12); n; n--)
+        plan_one(sim, 0, 65 * SEC, send_wake);
+    for (int64_t n = rng_in(&rng, 0, 16); n; n--)
+        plan_one(sim, 0, 65 * SEC, send_answer);
+    for (int64_t n = rng_in(&rng, 3, 6); n; n--)
+        plan_one(sim, 1 * SEC, 60 * SEC, send_command);
+    for (int64_t n = rng_in(&rng, 0, 2); n; n--)
+        plan_one(sim, 1 * SEC, 40 * SEC, apply);
+    if (rng_chance(&rng, 0.3))
+        plan_one(sim, 1 * SEC, 40 * SEC, pause_or_resume);
+}
+
 struct outside *outside_new(struct sim *sim)
 {
     struct outside *o = mem_alloc(sizeof *o);
@@ -501,18 +545,7 @@ struct outside *outside_new(struct sim *sim)
                                                    .outbox_in_transaction = sim->in_transaction,
                                                    .fate = sim_bus_fate,
                                                    .fate_ctx = proc});
-    for (int64_t n = rng_in(&sim->rng, 3, 6); n; n--)
-        sim_at(sim, NULL, rng_in(&sim->rng, 0, 40 * SEC), send_event, sim);
-    for (int64_t n = rng_in(&sim->rng, 0, 12); n; n--)
-        sim_at(sim, NULL, rng_in(&sim->rng, 0, 65 * SEC), send_wake, sim);
-    for (int64_t n = rng_in(&sim->rng, 0, 16); n; n--)
-        sim_at(sim, NULL, rng_in(&sim->rng, 0, 65 * SEC), send_answer, sim);
-    for (int64_t n = rng_in(&sim->rng, 3, 6); n; n--)
-        sim_at(sim, NULL, rng_in(&sim->rng, 1 * SEC, 60 * SEC), send_command, sim);
-    for (int64_t n = rng_in(&sim->rng, 0, 2); n; n--)
-        sim_at(sim, NULL, rng_in(&sim->rng, 1 * SEC, 40 * SEC), apply, sim);
-    if (rng_chance(&sim->rng, 0.3))
-        sim_at(sim, NULL, rng_in(&sim->rng, 1 * SEC, 40 * SEC), pause_or_resume, sim);
+    plan_all(sim);
     return o;
 }
 

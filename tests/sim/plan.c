@@ -153,21 +153,31 @@ static void version_new(struct sim *sim, struct plan_pipeline *p)
     enum shape shape = (enum shape)rng_in(&sim->rng, 0, SHAPE_COUNT - 1);
     if (rng_chance(&sim->rng, 0.5)) {
         plan_shapes(&sim->rng, v);
-        compile(sim, p, v);
-        return;
+    } else {
+        v->step_count = (int)rng_in(&sim->rng, 2, PLAN_FLAT);
+        for (int i = 0; i < v->step_count; i++)
+            step_new(&sim->rng, &v->steps[i], shape, i, v->step_count);
     }
-    v->step_count = (int)rng_in(&sim->rng, 2, PLAN_FLAT);
-    for (int i = 0; i < v->step_count; i++)
-        step_new(&sim->rng, &v->steps[i], shape, i, v->step_count);
+    const int index = (int)(p - sim->plan->pipelines), version = p->version_count - 1;
+    sim->planned.steps[index][version] = v->step_count;
+    plan_drop(v, keep_steps(&sim->keep, index, version));
+    if (!v->step_count)
+        sim_fail(sim, 0, "%s has no steps left", p->name);
     compile(sim, p, v);
 }
 
 struct plan *plan_new(struct sim *sim)
 {
     struct plan *plan = mem_alloc(sizeof *plan);
+    const struct rng world = sim->rng;
+    sim->plan = plan;
+    sim->rng = sim_stream(sim, STREAM_PLAN, 0);
     plan->pipeline_count = (int)rng_in(&sim->rng, 1, PLAN_PIPELINES);
+    sim->planned.pipelines = plan->pipeline_count;
     for (int i = 0; i < plan->pipeline_count; i++) {
         struct plan_pipeline *p = &plan->pipelines[i];
+        sim->rng = sim_stream(sim, STREAM_PLAN, i + 1);
+        p->dropped = !keep_pipeline(&sim->keep, i);
         snprintf(p->name, sizeof p->name, "p%d", i);
         snprintf(p->type, sizeof p->type, "dev.sim.%c", (char)('a' + rng_in(&sim->rng, 0, 1)));
         p->over = rng_chance(&sim->rng, 0.4) ? (int)rng_in(&sim->rng, 0, 4) : -1;
@@ -178,6 +188,7 @@ struct plan *plan_new(struct sim *sim)
         while (p->version_count < versions)
             version_new(sim, p);
     }
+    sim->rng = world;
     return plan;
 }
 
@@ -189,6 +200,13 @@ void plan_free(struct plan *plan)
         for (int v = 0; v < plan->pipelines[i].version_count; v++)
             json_decref(plan->pipelines[i].versions[v].ir);
     free(plan);
+}
+
+struct plan_pipeline *plan_some(struct sim *sim)
+{
+    const int64_t last = sim->plan->pipeline_count - 1;
+    struct plan_pipeline *p = &sim->plan->pipelines[rng_in(&sim->rng, 0, last)];
+    return p->dropped ? NULL : p;
 }
 
 struct plan_pipeline *plan_find(struct plan *plan, const char *pipeline)

@@ -77,7 +77,7 @@ struct plan_step {
     int over;         /* its filter: event.data.n > over */
     bool by_anna;     /* an approval: only she may answer */
     int silence;      /* what it comes to when nobody does: enum step_state */
-};
+}; /* a new field that holds a step's index: plan_drop.c too */
 
 struct plan_version {
     char hash[SHA256_HEX];
@@ -94,6 +94,7 @@ struct plan_version {
 
 struct plan_pipeline {
     char name[16];
+    bool dropped; /* was never applied, and nothing is sent for it (minimising) */
     struct plan_version versions[PLAN_VERSIONS];
     int version_count, current;
     struct {
@@ -122,6 +123,8 @@ void plan_step_program(struct rng *rng, struct plan_step *step);
 int plan_pick(struct rng *rng, uint32_t mask); /* a bit of it; -1 = it is empty */
 void plan_shapes(struct rng *rng, struct plan_version *v);
 void plan_write_steps(struct text *out, const struct plan_version *v);
+/* Without the steps that are not in `kept`, nor those that cannot stand without them. */
+void plan_drop(struct plan_version *v, uint32_t kept);
 /* Is its n a number, of a step that succeeded? A list, of a for_each that collects? */
 bool plan_is_number(const struct plan_version *v, int step);
 bool plan_is_list(const struct plan_version *v, int step);
@@ -144,6 +147,8 @@ void plan_write_wait(struct text *out, const struct plan_step *step);
 
 struct plan *plan_new(struct sim *sim);
 void plan_free(struct plan *plan);
+/* Any that the seed has; NULL when it is one that was dropped. */
+struct plan_pipeline *plan_some(struct sim *sim);
 struct plan_pipeline *plan_find(struct plan *plan, const char *pipeline);
 /* Was it paused, was it not, at any instant of [from, to]? */
 void plan_was_paused(const struct plan_pipeline *pipeline, int64_t from, int64_t to, bool *paused,

@@ -10,12 +10,12 @@
 
 #define PEACE_US (120 * SEC)
 
-struct sim *sim_new(uint64_t seed, uint32_t without, bool keep_history)
+struct sim *sim_new(uint64_t seed, const struct keep *keep, bool keep_history)
 {
     struct sim *sim = mem_alloc(sizeof *sim);
     sim->seed = seed;
     sim->rng.state = seed * 0x2545f4914f6cdd1du + 1;
-    sim->without = without;
+    sim->keep = *keep;
     sim->keep_history = keep_history;
     sim->in_transaction = rng_chance(&sim->rng, 0.5);
     sim->calm = rng_chance(&sim->rng, 0.25);

@@ -27,6 +27,15 @@ bool rng_chance(struct rng *rng, double p)
     return (double)(rng_next(rng) >> 11) * 0x1p-53 < p;
 }
 
+struct rng sim_stream(const struct sim *sim, enum sim_stream stream, int64_t n)
+{
+    struct rng rng = {sim->seed * 0x2545f4914f6cdd1du + 1};
+    rng.state = rng_next(&rng) ^ ((uint64_t)stream + 1) * 0x9fb21c651e98df25u;
+    rng.state = rng_next(&rng) ^ (uint64_t)n;
+    rng.state = rng_next(&rng);
+    return rng;
+}
+
 struct uuid rng_uuid(struct rng *rng)
 {
     struct uuid id;
@@ -268,6 +277,7 @@ void sim_changed(struct sim *sim)
 
 void sim_note(struct sim *sim, const char *fmt, ...)
 {
+    sim->history_count++;
     if (!sim->keep_history)
         return;
     char line[512];
@@ -276,7 +286,7 @@ void sim_note(struct sim *sim, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(line + at, sizeof line - (size_t)at, fmt, ap);
     va_end(ap);
-    char **slot = &sim->history[sim->history_count++ % HISTORY];
+    char **slot = &sim->history[(sim->history_count - 1) % HISTORY];
     free(*slot);
     *slot = mem_string(line);
 }

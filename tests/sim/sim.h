@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "common/base/uuid.h"
+#include "tests/sim/keep.h"
 #include "tests/support/bus_memory.h"
 
 #define MS          1000LL
@@ -32,6 +33,10 @@ uint64_t rng_next(struct rng *rng);
 int64_t rng_in(struct rng *rng, int64_t least, int64_t most); /* both included */
 bool rng_chance(struct rng *rng, double p);
 struct uuid rng_uuid(struct rng *rng);
+
+/* What a stream of chance is for: of its own, so that what happens elsewhere does not change it. */
+enum sim_stream { STREAM_PLAN, STREAM_SENDINGS, STREAM_FAULTS, STREAM_ATTEMPTS };
+struct rng sim_stream(const struct sim *sim, enum sim_stream stream, int64_t n);
 
 /* ---- processes ------------------------------------------------------------------------------- */
 /* Something that is killed or stopped as a whole. Events of a stopped process wait until it goes
@@ -133,10 +138,11 @@ struct sim {
     size_t heap_count, heap_cap;
     uint64_t order;
     struct proc *procs;
-    uint32_t without; /* bit n: fault n is left out (minimising) */
-    bool quiet;       /* at the end: nobody says anything new */
-    int gone;         /* machines that were lost for good */
-    bool calm;        /* few faults: slow things come to their end */
+    struct keep keep;           /* minimising */
+    struct keep_counts planned; /* so far */
+    bool quiet;                 /* at the end: nobody says anything new */
+    int gone;                   /* machines that were lost for good */
+    bool calm;                  /* few faults: slow things come to their end */
     bool healed, ending;
     int64_t healed_us;
     int64_t work_us; /* bound of the work that may still be done after the last fault */
@@ -156,11 +162,11 @@ struct sim {
 
     struct sim_counts counts;
     char *history[HISTORY];
-    size_t history_count;
+    size_t history_count; /* lines, those that are no longer kept too */
     bool keep_history;
 };
 
-struct sim *sim_new(uint64_t seed, uint32_t without, bool keep_history);
+struct sim *sim_new(uint64_t seed, const struct keep *keep, bool keep_history);
 void sim_free(struct sim *sim);
 /* Runs the seed to its end. A broken invariant ends the process by sim_fail. */
 void sim_run(struct sim *sim);

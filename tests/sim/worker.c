@@ -262,6 +262,7 @@ static void roll(struct local *a, const struct order *order, const struct row_ke
     if (step < 0)
         sim_fail(sim, 4, "an order names a run or step that is not in the database");
     const struct plan_step *s = &v->steps[step];
+    struct rng rng = chance_of(sim, run, s->name, key);
     a->key = *key;
     if (key->step != v->index_of[step])
         sim_fail(sim, 4, "an order names another step than its attempt");
@@ -269,11 +270,11 @@ static void roll(struct local *a, const struct order *order, const struct row_ke
     a->timeout_us = order->start->timeout_us;
     a->lost_after_us = order->start->lost_after_us;
     a->grace_us = order->grace_us;
-    a->takes_us = s->takes_us / 2 + rng_in(&sim->rng, 0, s->takes_us);
+    a->takes_us = s->takes_us / 2 + rng_in(&rng, 0, s->takes_us);
     a->at_most_once = order->start->at_most_once;
     if (a->at_most_once != s->at_most_once)
         sim_fail(sim, 3, "an order does not say what its step does of at_most_once");
-    a->will_fail = rng_chance(&sim->rng, s->fails);
+    a->will_fail = rng_chance(&rng, s->fails);
     a->heartbeat_us = order->start->heartbeat_us;
     if (a->heartbeat_us != s->heartbeat_us)
         sim_fail(sim, 3, "an order of step %s has another heartbeat", s->name);
@@ -281,8 +282,8 @@ static void roll(struct local *a, const struct order *order, const struct row_ke
         sim_fail(sim, 3, "an order of step %s asks for names of %zu outputs", s->name,
                  order->start->listed_count);
     reference_list(sim, v, key, order->start);
-    a->will_hang = (s->timeout_us || s->heartbeat_us) && rng_chance(&sim->rng, s->hangs);
-    a->n = (int)rng_in(&sim->rng, 0, 9);
+    a->will_hang = (s->timeout_us || s->heartbeat_us) && rng_chance(&rng, s->hangs);
+    a->n = (int)rng_in(&rng, 0, 9);
     if (order->start->argv_count != 4)
         sim_fail(sim, 3, "an order has %zu arguments", order->start->argv_count);
     snprintf(a->argument, sizeof a->argument, "%s", order->start->argv[2]);

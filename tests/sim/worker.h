@@ -71,6 +71,10 @@ struct worker {
     bool resending;
 };
 
+/* A stream of chance for the next execution of this step of this run. It goes by what the seed
+ * planned: a history with less in it lets the same steps fail. */
+struct rng chance_of(struct sim *sim, const struct row_run *run, const char *step,
+                     const struct row_key *key);
 struct worker *worker_new(struct sim *sim, int index);
 void worker_free(struct worker *w);
 void worker_start(void *w);
