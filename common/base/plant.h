@@ -29,7 +29,12 @@
     P(STARTED_BEFORE_LEAVE, "started-before-leave")                                                \
     P(TRIED_AGAIN_AFTER_LEAVE, "tried-again-after-leave")                                          \
     P(ADOPTED_THOUGH_CHANGED, "adopted-though-changed")                                            \
-    P(ITEMS_AGAIN_AFTER_TAKEOVER, "items-again-after-takeover")
+    P(ITEMS_AGAIN_AFTER_TAKEOVER, "items-again-after-takeover")                                    \
+    P(FINALLY_NOT_ON_CANCEL, "finally-not-on-cancel")                                              \
+    P(LOOP_A_ROUND_TOO_MANY, "loop-a-round-too-many")                                              \
+    P(RETRY_KEEPS_FORMER_TRY, "retry-keeps-former-try")                                            \
+    P(RULE_BEFORE_LAST_NEED, "rule-before-last-need")                                              \
+    P(SWITCH_RUNS_TWO_BRANCHES, "switch-runs-two-branches")
 
 enum plant {
 #define P(id, name) PLANT_##id,

@@ -87,6 +87,12 @@ static void note_failure(struct frame *f, const struct ir_step *def, const char 
                      reason ? reason : "");
 }
 
+/* How many needs are open when a step is looked at. */
+static int32_t needs_awaited(const struct ir_step *def)
+{
+    return plant_on(PLANT_RULE_BEFORE_LAST_NEED) && def->need_count > 1 ? 1 : 0;
+}
+
 static void count_down(struct core *core, struct step_ref at)
 {
     const struct ir *ir = ref_run(at)->version->ir;
@@ -94,7 +100,8 @@ static void count_down(struct core *core, struct step_ref at)
     for (size_t d = 0; d < def->dependent_count; d++) {
         struct step_ref next = {at.frame, ir->steps[def->dependents[d]].place};
         struct step *s = ref_step(next);
-        if (--s->needs_left == 0 && s->state == STEP_PENDING && frame_lets_begin(next))
+        if (--s->needs_left == needs_awaited(ref_ir(next)) && s->state == STEP_PENDING &&
+            frame_lets_begin(next))
             queue_push(&core->settle, next);
     }
 }
@@ -136,6 +143,11 @@ static void begin_finally(struct core *core, struct frame *f, const struct core_
                           struct batch *out)
 {
     f->in_finally = true;
+    if (plant_on(PLANT_FINALLY_NOT_ON_CANCEL) && f->stop == STOP_CANCELLED) {
+        f->stop_finally = true;
+        frame_sweep_again(core, f);
+        return;
+    }
     if (f->dag->finally_us > 0)
         arm_finally(core, f, now, out);
     push_first(core, f, work_count(f), f->count);

@@ -17,9 +17,12 @@
 #include "scheduler/core/steps.h"
 #include "scheduler/core/view.h"
 
-static const struct ir_dag *dag_of(const struct group *g)
+static const struct ir_dag *dag_of(const struct group *g, int32_t ordinal)
 {
-    return &g->def->group->branches[g->branch].dag;
+    const struct ir_group *def = g->def->group;
+    if (plant_on(PLANT_SWITCH_RUNS_TWO_BRANCHES) && def->mode == IR_GROUP_SWITCH)
+        return &def->branches[((size_t)g->branch + (size_t)ordinal) % def->branch_count].dag;
+    return &def->branches[g->branch].dag;
 }
 
 static bool is_loop(const struct group *g)
@@ -72,7 +75,9 @@ static void forget_try(struct core *core, struct group *g)
     g->items = NULL;
     free(TAKE(g->begun_before));
     free(TAKE(g->reason));
-    g->next = g->begun = g->open = g->done = g->failed = g->cancelled = 0;
+    if (!plant_on(PLANT_RETRY_KEEPS_FORMER_TRY))
+        g->next = g->begun = g->open = g->done = 0;
+    g->failed = g->cancelled = 0;
     g->stop = GOES_ON;
     g->ended = g->fatal = false;
 }
@@ -251,7 +256,7 @@ struct frame *group_frame_new(struct core *core, struct group *g, int32_t ordina
 {
     struct frame *f = mem_alloc(sizeof *f);
     core->bytes += (int64_t)sizeof *f;
-    frame_init(core, f, ref_run(g->at), dag_of(g));
+    frame_init(core, f, ref_run(g->at), dag_of(g, ordinal));
     f->id = g->first + ordinal;
     f->group = g;
     f->ordinal = ordinal;
@@ -277,7 +282,7 @@ static void begin_frame(struct core *core, struct group *g)
     struct run *run = ref_run(g->at);
     while (g->begun_before && g->begun_before[g->next])
         g->next++;
-    if (run->live + (int64_t)dag_of(g)->count > IR_LIVE_STEPS_MAX) {
+    if (run->live + (int64_t)dag_of(g, g->next)->count > IR_LIVE_STEPS_MAX) {
         cleanup_free char *reason =
             mem_printf("the run would have more than %d live steps%s", IR_LIVE_STEPS_MAX,
                        is_for_each(g) ? "; set a parallelism" : "");
@@ -341,7 +346,7 @@ static void judge_round(struct core *core, struct group *g, int32_t ordinal,
     if (collect_until(g, ordinal, &holds, &err) < 0) {
         cleanup_free char *reason = mem_printf("until: %s", err.text);
         fail(core, g, reason);
-    } else if (holds) {
+    } else if (holds && !(plant_on(PLANT_LOOP_A_ROUND_TOO_MANY) && ordinal == 0 && g->count > 1)) {
         g->ended = true;
     } else if (g->done >= g->count) {
         cleanup_free char *reason =

@@ -1,5 +1,6 @@
 #include "scheduler/core/items.h"
 
+#include "common/base/plant.h"
 #include "scheduler/core/listing.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/view.h"
@@ -14,7 +15,7 @@ static int find_branch(struct group *g, struct err *err)
         if (!holds)
             continue;
         g->branch = (int32_t)b;
-        g->count = 1;
+        g->count = plant_on(PLANT_SWITCH_RUNS_TWO_BRANCHES) ? 2 : 1;
         return 0;
     }
     return ITEMS_SKIPPED;
