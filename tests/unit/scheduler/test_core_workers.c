@@ -1,0 +1,278 @@
+/* What a worker can take, what ends of attempts are tried again, and silence. */
+#include "tests/unit/scheduler/core_harness.h"
+
+static int setup(void **state)
+{
+    *state = harness_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    harness_free(*state);
+    return 0;
+}
+
+static void hello_as(struct harness *h, int w, struct report_hello hello)
+{
+    static const char *const process = "process";
+    hello.boot = "boot";
+    hello.workspace = "/w";
+    if (!hello.executors) {
+        hello.executors = (const char **)&process;
+        hello.executors_count = 1;
+    }
+    h->lives[w] = id_of(0xe0 + w);
+    h->lives[w].b[13] = (uint8_t)++h->lives_made;
+    harness_report(h, w, (struct report){.kind = REPORT_KIND_HELLO, .hello = &hello});
+    harness_settle(h);
+}
+
+/* ---- capacity ----------------------------------------------------------------------------------
+ */
+
+static void a_step_is_placed_where_all_of_it_fits(void **state)
+{
+    static const struct {
+        const char *wants;
+        struct report_hello has;
+        bool fits;
+    } ROWS[] = {
+        {"{slots: 2}", {.slots = 1}, false},
+        {"{slots: 2}", {.slots = 2}, true},
+        {"{gpu: 1}", {.slots = 1}, false},
+        {"{gpu: 1}", {.slots = 1, .gpu = 1}, true},
+        {"{cpu: 2.5}", {.slots = 1, .cpu = 2}, false},
+        {"{cpu: 2.5}", {.slots = 1, .cpu = 2.5}, true},
+        {"{cpu: 2.5}", {.slots = 1}, true}, /* it did not say */
+        {"{memory: 2GiB}", {.slots = 1, .memory = 1 << 30}, false},
+        {"{memory: 2GiB}", {.slots = 1, .memory = 2LL << 30}, true},
+        {"{memory: 2GiB}", {.slots = 1}, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+        struct harness *h = harness_new();
+        char yaml[200];
+        snprintf(yaml, sizeof yaml, "name: p\nsteps: {a: {command: [a], resources: %s}}\n",
+                 ROWS[i].wants);
+        harness_apply(h, yaml);
+        hello_as(h, 0, ROWS[i].has);
+        struct uuid run = harness_run(h, "p", 1);
+        assert_string_equal(step_is(h, run, 0), ROWS[i].fits ? "placed" : "-");
+        for (int beat = 1; beat < 12; beat++) { /* and is not kept a worker that never could */
+            harness_heartbeat(h, 0, beat);
+            harness_pass(h, 2 * US_PER_S);
+        }
+        assert_string_equal(step_is(h, run, 0), ROWS[i].fits ? "placed" : "-");
+        harness_free(h);
+    }
+}
+
+static void steps_that_want_different_things_wait_apart(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nsteps:\n"
+                     "  a: {command: [a], resources: {cpu: 1}}\n"
+                     "  b: {command: [b], resources: {cpu: 2}}\n"
+                     "  c: {command: [c], resources: {memory: 1MiB}}\n"
+                     "  d: {command: [d], resources: {gpu: 1}}\n"
+                     "  e: {command: [e], resources: {slots: 3}}\n"
+                     "  f: {executor: noop}\n"
+                     "  g: {command: [g], resources: {cpu: 1}}\n");
+    hello_as(h, 0, (struct report_hello){.slots = 2, .cpu = 2.5, .memory = 1 << 20});
+    struct uuid run = harness_run(h, "p", 1);
+    assert_int_equal(orders_of(h, ORDER_KIND_START), 2); /* a, and one that fits beside it */
+    assert_string_equal(step_is(h, run, 3), "-");
+    assert_string_equal(step_is(h, run, 4), "-");
+    assert_string_equal(step_is(h, run, 5), "-");
+}
+
+/* ---- tried again or not ------------------------------------------------------------------------
+ */
+
+static struct uuid one_step(struct harness *h, const char *retry)
+{
+    char yaml[300];
+    snprintf(yaml, sizeof yaml, "name: p\nsteps: {a: {command: [a], retry: {%s}}}\n", retry);
+    harness_apply(h, yaml);
+    harness_hello(h, 0, 1, NULL, 0);
+    return harness_run(h, "p", 1);
+}
+
+static void a_policy_means_some_ends_only(void **state)
+{
+    static const struct {
+        const char *retry;
+        int outcome;
+        const char *then;
+    } ROWS[] = {
+        {"attempts: 3", FAILED, "waiting"},
+        {"attempts: 3, on: [timed_out]", FAILED, "failed"},
+        {"attempts: 3, on: [timed_out]", REPORT_RESULT_OUTCOME_TIMED_OUT, "waiting"},
+        {"attempts: 3, on: [failed]", REPORT_RESULT_OUTCOME_TIMED_OUT, "failed"},
+        {"attempts: 3, exit_codes: [3]", FAILED, "waiting"}, /* the harness's is 3 */
+        {"attempts: 3, exit_codes: [2, 3]", FAILED, "waiting"},
+        {"attempts: 3, exit_codes: [4]", FAILED, "failed"},
+        {"attempts: 3, not_exit_codes: [3]", FAILED, "failed"},
+        {"attempts: 3, not_exit_codes: [4]", FAILED, "waiting"},
+        {"attempts: 3, on: [failed]", REPORT_RESULT_OUTCOME_LOST, "failed"},
+        {"attempts: 3", REPORT_RESULT_OUTCOME_LOST, "placed"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+        struct harness *h = harness_new();
+        struct uuid run = one_step(h, ROWS[i].retry);
+        finish(h, 0, "a", ROWS[i].outcome, NULL);
+        if (strcmp(step_is(h, run, 0), ROWS[i].then) != 0)
+            fail_msg("%s: %s", ROWS[i].retry, step_is(h, run, 0));
+        harness_free(h);
+    }
+}
+
+/* ---- reports -----------------------------------------------------------------------------------
+ */
+
+static void report_result(struct harness *h, const struct report_result *result, const char *at)
+{
+    const struct order *o = order_of(h, ORDER_KIND_START, "a");
+    harness_report(
+        h, 0,
+        (struct report){.kind = REPORT_KIND_FINISHED,
+                        .attempt = o->attempt,
+                        .nonce = o->nonce,
+                        .at = at,
+                        .result = result ? (struct report_result *)(uintptr_t)result : NULL});
+    harness_settle(h);
+}
+
+static void an_end_that_says_nothing_changes_nothing(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = one_step(h, "attempts: 1");
+    report_result(h, NULL, NULL);
+    report_result(h, &(struct report_result){.outcome = REPORT_RESULT_OUTCOME_NONE}, NULL);
+    assert_string_equal(step_is(h, run, 0), "placed");
+    const struct order *o = order_of(h, ORDER_KIND_START, "a");
+    harness_report(
+        h, 0,
+        (struct report){.kind = REPORT_KIND_PROGRESS, .attempt = o->attempt, .nonce = o->nonce});
+    harness_settle(h);
+    assert_string_equal(step_is(h, run, 0), "placed");
+}
+
+static void an_end_keeps_its_reason_image_and_time(void **state)
+{
+    static const struct {
+        const char *at, *reason;
+    } ROWS[] = {{"2026-11-23T08:00:00Z", "no disk"}, {"soon", ""}, {NULL, NULL}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+        struct harness *h = harness_new();
+        struct uuid run = one_step(h, "attempts: 2");
+        report_result(h,
+                      &(struct report_result){.outcome = FAILED,
+                                              .exit_code = i ? 3 : -1,
+                                              .reason = ROWS[i].reason,
+                                              .image = i ? NULL : "sha256:1"},
+                      ROWS[i].at);
+        assert_string_equal(step_is(h, run, 0), "waiting");
+        harness_pass(h, 400 * US_PER_S);
+        harness_hello(h, 0, 1, NULL, 0);
+        report_result(h, &(struct report_result){.outcome = FAILED, .exit_code = 3, .image = "i"},
+                      NULL);
+        assert_string_equal(run_is(h, run), "failed");
+        assert_string_equal(row_of_result(h, run, 0)->reason, "exit code 3");
+        harness_free(h);
+    }
+}
+
+static void who_is_not_this_life_is_not_heard(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = one_step(h, "attempts: 1, lost: 0");
+    for (int i = 1; i < 12; i++) { /* heartbeats of another life */
+        struct uuid other = id_of(99);
+        struct uuid mine = h->lives[0];
+        h->lives[0] = other;
+        harness_heartbeat(h, 0, i);
+        h->lives[0] = mine;
+        harness_pass(h, 12 * US_PER_S);
+    }
+    core_drained(h->core, INT64_MAX, &h->now);
+    harness_settle(h);
+    assert_string_equal(run_is(h, run), "failed");
+}
+
+/* What it holds under another nonce is not what it was given. */
+static void a_held_attempt_needs_its_nonce(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = one_step(h, "attempts: 1, lost: 0");
+    const struct order *o = order_of(h, ORDER_KIND_START, "a");
+    struct held_attempt held = {.attempt = o->attempt, .nonce = o->nonce + 1};
+    harness_hello(h, 0, 1, &held, 1);
+    assert_string_equal(run_is(h, run), "failed");
+    assert_non_null(order_of(h, ORDER_KIND_CANCEL, NULL));
+}
+
+/* ---- silence -----------------------------------------------------------------------------------
+ */
+
+static void drain(struct harness *h)
+{
+    core_drained(h->core, INT64_MAX, &h->now);
+    harness_settle(h);
+}
+
+/* Each attempt is judged by its own patience, the machine by the leader's. */
+static void the_impatient_is_lost_first(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nsteps:\n"
+                     "  a: {command: [a], lost_after: 30s, retry: {lost: 0}}\n"
+                     "  b: {command: [b], lost_after: 60s, retry: {lost: 0}}\n");
+    harness_hello(h, 0, 2, NULL, 0);
+    struct uuid run = harness_run(h, "p", 1);
+    harness_pass(h, 10 * US_PER_S);
+    harness_pass(h, 30 * US_PER_S);
+    drain(h);
+    assert_string_equal(step_is(h, run, 0), "failed");
+    assert_string_equal(step_is(h, run, 1), "placed");
+    harness_pass(h, 30 * US_PER_S);
+    drain(h);
+    assert_string_equal(step_is(h, run, 1), "failed");
+    assert_int_equal(h->rows->workers[0].state, WORKER_UNREACHABLE); /* holds nothing, not gone */
+    harness_pass(h, 30 * US_PER_S);
+    drain(h);
+    assert_int_equal(h->rows->workers[0].state, WORKER_GONE);
+}
+
+/* Its row is gone; its attempts have their time like those of any that is silent. */
+static void a_worker_without_a_row_is_silent(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = one_step(h, "attempts: 1, lost: 0");
+    json_decref(h->rows->workers[0].info);
+    h->rows->workers_count = 0;
+    harness_restart(h, 0);
+    harness_settle(h);
+    assert_string_equal(step_is(h, run, 0), "placed");
+    harness_pass(h, 101 * US_PER_S);
+    drain(h);
+    assert_string_equal(run_is(h, run), "failed");
+    assert_int_equal(h->rows->workers_count, 1);
+    assert_int_equal(h->rows->workers[0].state, WORKER_GONE);
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(a_step_is_placed_where_all_of_it_fits),  T(steps_that_want_different_things_wait_apart),
+        T(a_policy_means_some_ends_only),          T(an_end_that_says_nothing_changes_nothing),
+        T(an_end_keeps_its_reason_image_and_time), T(who_is_not_this_life_is_not_heard),
+        T(a_held_attempt_needs_its_nonce),         T(the_impatient_is_lost_first),
+        T(a_worker_without_a_row_is_silent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
