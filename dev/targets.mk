@@ -60,6 +60,15 @@ install: all ## into DESTDIR and PREFIX
 compile_commands.json: ## for editors and clang-tidy
 	$(MAKE) --always-make --dry-run all | python3 dev/compile-commands > $@
 
+.PHONY: coverage
+COVERAGE_SEEDS ?= 400
+SCHEDULER_TESTS = $(filter $(B)/tests/unit/scheduler/%,$(UNIT_BINS))
+coverage: ## lines and branches of scheduler/core that its unit tests and the simulator reach; fails below the floor
+	$(MAKE) -j$(JOBS) V=cov sim-bin scheduler-tests
+	dev/coverage run $(COVERAGE_SEEDS)
+.PHONY: scheduler-tests
+scheduler-tests: $(SCHEDULER_TESTS)
+
 SEEDS ?= 20000
 SEED ?= 1
 .PHONY: sim sim-harness sim-plants
