@@ -9,6 +9,7 @@
 #include "scheduler/core/listing.h"
 #include "scheduler/core/learned.h"
 #include "scheduler/core/order.h"
+#include "scheduler/core/place.h"
 
 /* ---- versions ------------------------------------------------------------------------------ */
 
@@ -192,16 +193,25 @@ void catalog_learn(struct core *core, const struct snapshot *delta)
         core->catalog_gen = delta->catalog_gen;
 }
 
+/* Versions and finished runs that nobody looks at any more. */
+static void forget(struct core *core, bool lanes)
+{
+    struct version *v, *next;
+    HASH_ITER (hh, core->versions, v, next)
+        if (v->refs == 0) {
+            if (lanes)
+                place_forget(core, v);
+            version_free(core, v);
+        }
+    learned_forget(core);
+}
+
 void catalog_forget(struct core *core)
 {
     if (!core->sweep_catalog)
         return;
     core->sweep_catalog = false;
-    struct version *v, *next;
-    HASH_ITER (hh, core->versions, v, next)
-        if (v->refs == 0)
-            version_free(core, v);
-    learned_forget(core);
+    forget(core, true);
 }
 
 void catalog_free(struct core *core)
@@ -215,6 +225,5 @@ void catalog_free(struct core *core)
         free(p->name);
         free(p);
     }
-    core->sweep_catalog = true;
-    catalog_forget(core);
+    forget(core, false); /* lanes are freed with their pools, whoever waits in them */
 }

@@ -245,19 +245,31 @@ static void check_worker(const struct core *core, const struct worker *w, struct
          plant_on(PLANT_NO_LEASE_UNTIL_FIRST_HEARTBEAT));
 }
 
+static int64_t lanes_known(const struct core *core)
+{
+    int64_t known = 0;
+    for (const struct version *v = core->versions; v; v = v->hh.next)
+        for (size_t i = 0; v->ir && i < v->ir->step_count; i++)
+            known += v->lanes[i] != NULL;
+    return known;
+}
+
 static void check_lanes(const struct core *core, struct recount *n)
 {
-    int64_t ready = 0;
+    int64_t ready = 0, refs = 0;
     for (const struct pool *p = core->pools; p; p = p->hh.next) {
         const struct lane *l;
         DL_FOREACH (p->lanes, l) {
             count_timer(core, &l->blocked, n);
+            MUST(l->refs > 0);
+            refs += l->refs;
             for (size_t i = 0; i < l->count; i++)
                 MUST(ref_step(l->heap[i])->heap_place == i + 1);
             ready += (int64_t)l->count;
         }
     }
     MUST(ready == core->ready);
+    MUST(refs == lanes_known(core));
 }
 
 static void check_settle(const struct core *core, const struct recount *n)

@@ -56,8 +56,7 @@ static void move_to_pool(struct core *core, struct worker *w, struct pool *pool)
 {
     if (w->pool == pool)
         return;
-    if (w->pool)
-        DL_DELETE(w->pool->workers, w);
+    place_leave(core, w);
     w->pool = pool;
     DL_APPEND(pool->workers, w);
     place_pool_changed(core, pool);

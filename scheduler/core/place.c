@@ -1,5 +1,6 @@
 #include "scheduler/core/place.h"
 
+#include <assert.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -19,7 +20,7 @@
 
 struct pool *pool_get(struct core *core, const char *name)
 {
-    if (!name || !*name)
+    if (!name)
         name = "default";
     struct pool *p = NULL;
     HASH_FIND_STR(core->pools, name, p);
@@ -67,9 +68,50 @@ static struct lane *lane_get(struct core *core, const struct version *v, int32_t
 static struct lane *lane_of(struct core *core, struct step_ref at)
 {
     struct lane **known = &ref_run(at)->version->lanes[ref_index(at)];
-    if (!*known)
+    if (!*known) {
         *known = lane_get(core, ref_run(at)->version, ref_index(at));
+        (*known)->refs++;
+    }
     return *known;
+}
+
+/* Those who name a pool and a shape are versions and workers: when the last of them is gone so is
+ * it, or each name and shape that there ever was would stay. */
+static void pool_release(struct core *core, struct pool *pool)
+{
+    if (pool->lanes || pool->workers || pool->dirty)
+        return;
+    HASH_DEL(core->pools, pool);
+    free(pool->name);
+    free(pool);
+}
+
+static void lane_unref(struct core *core, struct lane *l)
+{
+    if (--l->refs > 0)
+        return;
+    assert(l->count == 0 && !l->keeper && !l->blocked.place); /* who waits in it has its version */
+    struct pool *pool = l->pool;
+    DL_DELETE(pool->lanes, l);
+    free(l->heap);
+    free(l);
+    pool_release(core, pool);
+}
+
+void place_forget(struct core *core, struct version *v)
+{
+    for (size_t i = 0; v->ir && i < v->ir->step_count; i++)
+        if (v->lanes[i])
+            lane_unref(core, v->lanes[i]);
+}
+
+void place_leave(struct core *core, struct worker *w)
+{
+    struct pool *pool = TAKE(w->pool);
+    if (!pool)
+        return;
+    DL_DELETE(pool->workers, w);
+    pool_release(core, pool);
 }
 
 /* ---- a lane's heap ------------------------------------------------------------------------- */
@@ -148,7 +190,7 @@ static void lane_remove(struct core *core, struct lane *l, size_t i)
         rise(l, i);
         sink(l, ref_step(last)->heap_place - 1);
     }
-    if (i == 0 || l->count == 0)
+    if (i == 0)
         lane_release(core, l); /* it was kept for this head */
     if (l->count == 0)
         DL_DELETE2(l->pool->busy, l, busy_prev, busy_next);
@@ -273,6 +315,7 @@ static void pool_settled(struct core *core, struct pool *pool)
 {
     pool->dirty = false;
     DL_DELETE2(core->dirty_pools, pool, dirty_prev, dirty_next);
+    pool_release(core, pool);
 }
 
 bool place_one(struct core *core, const struct core_now *now, struct batch *out)
@@ -301,7 +344,8 @@ bool place_one(struct core *core, const struct core_now *now, struct batch *out)
 void place_lane_due(struct core *core, struct lane *lane, const struct core_now *now)
 {
     struct worker *w, *best = NULL;
-    if (lane->count > 0 && oldest_lane(lane->pool, -1) == lane)
+    assert(lane->count > 0); /* its timer goes with its head */
+    if (oldest_lane(lane->pool, -1) == lane)
         DL_FOREACH (lane->pool->workers, w) {
             if (w->state == WORKER_ACTIVE && !w->kept_for && can_run(w, lane) &&
                 could_fit(w, &lane->wants) && (!best || slots_free(w) > slots_free(best)))

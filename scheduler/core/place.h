@@ -21,5 +21,10 @@ void place_lane_due(struct core *core, struct lane *lane, const struct core_now 
 /* The worker takes nothing in any more: nothing can be kept on it. */
 void place_release(struct core *core, struct worker *w, const struct core_now *now);
 
+/* The version goes: lanes and pools that nobody else waits or works in go with it. */
+void place_forget(struct core *core, struct version *v);
+/* The worker is in no pool any more. */
+void place_leave(struct core *core, struct worker *w);
+
 bool capacity_fits(const struct worker *w, const struct capacity *wants);
 void pools_free(struct core *core);

@@ -48,6 +48,7 @@ struct lane {
     int executor;       /* enum order_start_executor; NONE = the worker's default */
     uint32_t abilities; /* that the worker must have: a set of ABILITY_… */
     struct capacity wants;
+    int32_t refs; /* steps of versions that wait in it; without any it is freed */
     struct step_ref *heap;
     size_t count, cap;
     int64_t blocked_pass;               /* the pool's pass in which no worker fitted */

@@ -1,4 +1,5 @@
 /* What a worker can take, what ends of attempts are tried again, and silence. */
+#include "scheduler/core/state.h"
 #include "tests/unit/scheduler/core_harness.h"
 
 static int setup(void **state)
@@ -85,6 +86,32 @@ static void steps_that_want_different_things_wait_apart(void **state)
     assert_string_equal(step_is(h, run, 3), "-");
     assert_string_equal(step_is(h, run, 4), "-");
     assert_string_equal(step_is(h, run, 5), "-");
+}
+
+/* What was named once does not stay for ever: neither a shape of work nor a pool. */
+static void lanes_and_pools_go_with_who_named_them(void **state)
+{
+    struct harness *h = *state;
+    static const char *const process = "process";
+    for (int i = 1; i <= 20; i++) {
+        char yaml[200], pool[16];
+        snprintf(pool, sizeof pool, "pool%d", i);
+        snprintf(yaml, sizeof yaml,
+                 "name: p\nsteps: {a: {command: [a], pool: %s, resources: {cpu: %d}}}\n", pool, i);
+        harness_apply(h, yaml);
+        hello_as(h, 0,
+                 (struct report_hello){.slots = 1,
+                                       .pool = pool,
+                                       .executors = (const char **)&process,
+                                       .executors_count = 1});
+        struct uuid run = harness_run(h, "p", i);
+        finish(h, 0, "a", SUCCEEDED, NULL);
+        assert_string_equal(run_is(h, run), "succeeded");
+        assert_true(HASH_COUNT(h->core->pools) <= 2);
+    }
+    assert_int_equal(HASH_COUNT(h->core->versions), 1);
+    assert_int_equal(HASH_COUNT(h->core->pools), 1);
+    assert_null(h->core->pools->lanes->next);
 }
 
 /* ---- tried again or not ------------------------------------------------------------------------
@@ -268,10 +295,15 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(a_step_is_placed_where_all_of_it_fits),  T(steps_that_want_different_things_wait_apart),
-        T(a_policy_means_some_ends_only),          T(an_end_that_says_nothing_changes_nothing),
-        T(an_end_keeps_its_reason_image_and_time), T(who_is_not_this_life_is_not_heard),
-        T(a_held_attempt_needs_its_nonce),         T(the_impatient_is_lost_first),
+        T(a_step_is_placed_where_all_of_it_fits),
+        T(steps_that_want_different_things_wait_apart),
+        T(lanes_and_pools_go_with_who_named_them),
+        T(a_policy_means_some_ends_only),
+        T(an_end_that_says_nothing_changes_nothing),
+        T(an_end_keeps_its_reason_image_and_time),
+        T(who_is_not_this_life_is_not_heard),
+        T(a_held_attempt_needs_its_nonce),
+        T(the_impatient_is_lost_first),
         T(a_worker_without_a_row_is_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
