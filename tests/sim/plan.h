@@ -77,7 +77,7 @@ struct plan_step {
     int over;         /* its filter: event.data.n > over */
     bool by_anna;     /* an approval: only she may answer */
     int silence;      /* what it comes to when nobody does: enum step_state */
-}; /* a new field that holds a step's index: plan_drop.c too */
+};                    /* a new field that holds a step's index: plan_drop.c too */
 
 struct plan_version {
     char hash[SHA256_HEX];

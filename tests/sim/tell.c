@@ -42,8 +42,8 @@ static void tell_page(const struct sim *sim)
     told->lines = (int64_t)sim->history_count;
 }
 
-/* An assertion did not hold. The default action follows. */
-static void aborted(int signal)
+/* An assertion did not hold, or worse. The default action follows. */
+static void died(int signal)
 {
     (void)signal;
     if (told && running) {
@@ -60,9 +60,12 @@ void report_to(struct report_page *page)
 
 void report_sim(struct sim *sim)
 {
-    struct sigaction action = {.sa_handler = aborted};
+    struct sigaction action = {.sa_handler = died, .sa_flags = (int)SA_RESETHAND};
     running = sim;
     sigaction(SIGABRT, &action, NULL);
+#ifndef __SANITIZE_ADDRESS__ /* which says more of it */
+    sigaction(SIGSEGV, &action, NULL);
+#endif
 }
 
 _Noreturn void report_failure(struct sim *sim, int invariant, const char *text)
