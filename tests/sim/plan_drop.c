@@ -8,7 +8,8 @@ static const size_t STEP_INDEXES[] = {
     offsetof(struct plan_step, parent),     offsetof(struct plan_step, when_step),
     offsetof(struct plan_step, refers),     offsetof(struct plan_step, branch_step),
     offsetof(struct plan_step, items_from), offsetof(struct plan_step, gives[0]),
-    offsetof(struct plan_step, gives[1]),
+    offsetof(struct plan_step, gives[1]),   offsetof(struct plan_step, gives_folder),
+    offsetof(struct plan_step, takes),
 };
 
 static int *index_at(struct plan_step *s, size_t field)
@@ -46,6 +47,20 @@ static bool stands(const struct plan_version *v, int i, uint32_t kept)
     return true;
 }
 
+/* Folders and lists of them. */
+static void forget_folders(const struct plan_version *v, struct plan_step *s, uint32_t kept)
+{
+    if (!is_in(kept, s->gives_folder))
+        s->gives_folder = -1;
+    if (!is_in(kept, s->takes) || v->steps[s->takes].gives_folder < 0)
+        s->takes = -1;
+    if (!s->items_folder || is_in(kept, s->items_from))
+        return;
+    s->items_folder = false;
+    s->items_from = -1;
+    s->item_count = 2;
+}
+
 static void forget(struct plan_version *v, struct plan_step *s, uint32_t kept)
 {
     s->needs &= kept;
@@ -58,8 +73,10 @@ static void forget(struct plan_version *v, struct plan_step *s, uint32_t kept)
         s->when_step = -1;
     if (s->refers >= 0 && (!is_in(kept, s->refers) || !plan_is_number(v, s->refers)))
         s->refers = -1;
-    if (s->items_from >= 0 && (!is_in(kept, s->items_from) || (!plan_is_number(v, s->items_from) &&
-                                                               !plan_is_list(v, s->items_from)))) {
+    forget_folders(v, s, kept);
+    if (s->items_from >= 0 && !s->items_folder &&
+        (!is_in(kept, s->items_from) ||
+         (!plan_is_number(v, s->items_from) && !plan_is_list(v, s->items_from)))) {
         s->items_from = -1;
         s->item_count = s->item_count ? s->item_count : 2;
     }
