@@ -129,6 +129,24 @@ static void what_is_wrong_is_said(void **state)
     json_decref(lost);
 }
 
+/* It runs nothing, and what it takes has to be there all the same. */
+static void a_step_without_a_program_takes_lists(void **state)
+{
+    (void)state;
+    one_worker_start(o, NULL, NULL);
+    json_t *good = json_pack("[o]", artifact("zero", false)), *bad = json_pack("[i]", 7);
+    struct order_input in = {.name = "l", .list = good};
+    struct order_start start = {
+        .executor = ORDER_START_EXECUTOR_NOOP, .inputs = &in, .inputs_count = 1};
+    one_worker_order(o, 1, &start);
+    assert_succeeded(one_worker_finished(o, 1));
+    in.list = bad;
+    one_worker_order(o, 2, &start);
+    assert_int_equal(one_worker_finished(o, 2)->outcome, REPORT_RESULT_OUTCOME_FAILED);
+    json_decref(good);
+    json_decref(bad);
+}
+
 /* ---- a list that is at the API ---- */
 
 static char *served;
@@ -261,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_list_arrives_as_a_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_said, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_step_without_a_program_takes_lists, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_list_is_asked_of_the_api, setup, teardown),
         cmocka_unit_test_setup_teardown(names_of_folders_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(too_many_names, setup, teardown),
