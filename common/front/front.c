@@ -85,6 +85,20 @@ const char *front_hint(const struct front *f, const struct names *names, const c
     return out;
 }
 
+const char *front_key_hint(const struct front *f, const json_t *mapping, const char *word,
+                           char out[FRONT_HINT])
+{
+    const char *key;
+    json_t *value;
+    struct names *names = names_new();
+    int32_t index = 0;
+    json_object_foreach ((json_t *)(uintptr_t)mapping, key, value)
+        names_add(names, key, index++);
+    front_hint(f, names, word, out);
+    names_free(names);
+    return out;
+}
+
 const json_t *front_own(struct front *f, size_t step, const char *key)
 {
     front_at_step(f, step, key, NULL);

@@ -130,6 +130,9 @@ void front_use(struct front *f, struct front_unit *unit);
 
 /* "; did you mean X?" or "", in a buffer of the caller's. */
 #define FRONT_HINT 128
+/* The same among the keys of a mapping. */
+const char *front_key_hint(const struct front *f, const json_t *mapping, const char *word,
+                           char out[FRONT_HINT]);
 const char *front_hint(const struct front *f, const struct names *names, const char *word,
                        char out[FRONT_HINT]);
 

@@ -101,7 +101,8 @@ static json_t *collect_one(struct front *f, const struct front_dag *dag, const c
     else if (from->finally)
         front_problem(f, "'%s': %s is a finally step: outputs are of the work", text, label);
     else if (!json_object_get(json_object_get(from->out, "outputs"), output))
-        front_problem(f, "'%s': step %s declares no output %s", text, label, output);
+        front_problem(f, "'%s': step %s declares no output %s%s", text, label, output,
+                      front_key_hint(f, json_object_get(from->out, "outputs"), output, hint));
     else
         return json_pack("{s:s, s:s}", "step", from->name, "output", output);
     return NULL;

@@ -182,6 +182,8 @@ int32_t front_output(struct front *f, size_t step, const char *text, const char 
     *declared = json_object_get(json_object_get(f->step[index].out, "outputs"), *output);
     if (*declared)
         return index;
-    front_problem(f, "%s: step %s declares no output %s", shown, label, *output);
+    char near[FRONT_HINT];
+    front_problem(f, "%s: step %s declares no output %s%s", shown, label, *output,
+                  front_key_hint(f, json_object_get(f->step[index].out, "outputs"), *output, near));
     return -1;
 }

@@ -150,12 +150,14 @@ static void check_step(struct check *c, const struct cel_reference *ref, int32_t
                step->label, step->label);
         return;
     }
+    char near[FRONT_HINT];
     cleanup_free char *shown = mem_printf("steps.%s.outputs.%s", step->label, ref->names[3]);
     const json_t *output = json_object_get(outputs, ref->names[3]);
     if (output)
         check_value(c, ref, output, shown, 4);
     else
-        refuse(c, "%s: step %s declares no output of that name", shown, step->label);
+        refuse(c, "%s: step %s declares no output of that name%s", shown, step->label,
+               front_key_hint(c->f, outputs, ref->names[3], near));
 }
 
 static void check_steps(struct check *c, const struct cel_reference *ref)
