@@ -75,6 +75,10 @@ const struct verb VERB_RESUME = {.name = "resume",
 
 static int run_delete(const struct given *given, struct err *err)
 {
+    if (strchr(given_argument(given, 0), '/'))
+        return err_set(err, LEAT_EUSAGE,
+                       "%s: a trigger goes when a file without it is applied; until then pause it",
+                       given_argument(given, 0));
     cleanup_free char *path = client_path("/api/v1/pipelines/%s", given_argument(given, 0));
     return change(given, "DELETE", path, columns, err);
 }

@@ -58,6 +58,29 @@ static int draw_applied(const char *reference, struct err *err)
     return rc < 0 ? rc : draw(json_object_get(answer, "ir"), err);
 }
 
+/* The version that a run runs: an id, a unique prefix of one, latest, latest:PIPELINE. */
+static int draw_run(const char *run, struct err *err)
+{
+    cleanup_json json_t *answer = NULL;
+    cleanup_free char *path = client_path("/api/v1/runs/%s", run);
+    const int rc = client_call("GET", path, NULL, &answer, err);
+    if (rc < 0)
+        return rc;
+    cleanup_free char *reference = mem_printf("%s@%s", json_get_string(answer, "pipeline", ""),
+                                              json_get_string(answer, "version", ""));
+    return draw_applied(reference, err);
+}
+
+/* Names of pipelines come first: `latest` may be one. */
+static int draw_known(const char *argument, struct err *err)
+{
+    struct err other = {0};
+    const int rc = draw_applied(argument, err);
+    if (rc != LEAT_ENOTFOUND || strchr(argument, '@'))
+        return rc;
+    return draw_run(argument, &other) == 0 ? 0 : rc;
+}
+
 /* What has a slash, ends as a file does, or lies there. A pipeline's name has no slash. */
 static bool is_file(const char *argument)
 {
@@ -69,14 +92,15 @@ static bool is_file(const char *argument)
 static int run_graph(const struct given *given, struct err *err)
 {
     const char *argument = given_argument(given, 0);
-    return is_file(argument) ? draw_file(argument, err) : draw_applied(argument, err);
+    return is_file(argument) ? draw_file(argument, err) : draw_known(argument, err);
 }
-const struct verb VERB_GRAPH = {
-    .name = "graph",
-    .arguments = "FILE|PIPELINE[@VERSION]",
-    .summary = "Draws a pipeline as a Mermaid flowchart",
-    .details = "Of a file every pipeline in it, without Leat. A dotted arrow leads to what may be "
-               "skipped.",
-    .least = 1,
-    .most = 1,
-    .run = run_graph};
+const struct verb VERB_GRAPH = {.name = "graph",
+                                .arguments = "FILE|PIPELINE[@VERSION]|RUN",
+                                .summary = "Draws a pipeline as a Mermaid flowchart",
+                                .details =
+                                    "Of a file every pipeline in it, without Leat; of a run the "
+                                    "version that it runs. A dotted arrow leads to what may be "
+                                    "skipped.",
+                                .least = 1,
+                                .most = 1,
+                                .run = run_graph};

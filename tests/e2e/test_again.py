@@ -238,3 +238,49 @@ def test_a_rerun_says_what_can_no_longer_be_had(leat):
     leat.ok("delete", "eventful")
     said = leat.leat("rerun", run, "--anyway")
     assert said.returncode == 4 and "pipeline eventful was deleted" in said.stderr
+
+
+# ---- pause, resume, delete -----------------------------------------------------------------------
+
+def test_a_pipeline_that_is_deleted_comes_back(leat):
+    text = "name: fading\non: {object: {bucket: again, suffix: .fade}}\nsteps: {nap: {command: [sh, -c, 'sleep 3; false']}}\n"
+    leat.apply(text)
+    run, other = (leat.json("run", "fading")["id"] for _ in range(2))
+    version = leat.json("pipeline", "fading")["version"]
+    said = leat.leat("delete", "fading/object")
+    assert said.returncode == 2 and "pause it" in said.stderr
+    leat.ok("delete", "fading")
+    assert leat.leat("pipeline", "fading").returncode == 3 and leat.leat("delete", "fading").returncode == 3
+    assert leat.leat("run", "fading").returncode != 0
+    event = leat.put("again", "a.fade", b"x").json()["event"]
+    assert leat.event_runs(event) == [] and leat.json("event", event)["verdicts"] == []
+    leat.ok("cancel", other)
+    assert leat.wait_run(other)["state"] == "cancelled"
+    shown = leat.wait_run(run)
+    assert shown["state"] == "failed" and shown["version"] == version
+    said = leat.leat("retry", run)
+    assert said.returncode == 4 and "pipeline fading was deleted" in said.stderr
+    leat.apply(text)
+    assert leat.json("pipeline", "fading")["version"] == version
+    assert leat.json("retry", run)["id"]
+    assert len(leat.event_runs(leat.put("again", "b.fade", b"x").json()["event"])) == 1
+    assert leat.json("show", run) == shown
+
+
+def test_a_paused_trigger_and_a_paused_pipeline_keep_verdicts(leat):
+    leat.apply("name: still\non: {object: {bucket: again, suffix: .still}}\nsteps: {one: {command: ['true']}}\n")
+    for what in ("still", "still/object"):
+        leat.ok("pause", what)
+        event = leat.put("again", f"{len(what)}.still", b"x").json()["event"]
+        assert leat.event_runs(event) == []
+        assert [v["verdict"] for v in leat.json("event", event)["verdicts"]] == ["paused"]
+        leat.ok("resume", what)
+        assert len(leat.event_runs(leat.put("again", f"{len(what)}.still", b"y").json()["event"])) == 1
+
+
+def test_a_run_is_drawn(leat):
+    leat.apply("name: drawn\nsteps: {old: {command: ['true']}}\n")
+    run = leat.json("run", "drawn")["id"]
+    leat.apply("name: drawn\nsteps: {new: {command: ['true']}}\n")
+    assert "old" in leat.ok("graph", run) and "new" in leat.ok("graph", "drawn")
+    assert leat.leat("graph", "nothing").returncode == 3
