@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import hmac
 import http.client
+import time
 import urllib.parse
 import xml.etree.ElementTree
 
@@ -39,7 +40,12 @@ class S3:
         return answer, data
 
     def make(self, bucket, versions=False):
-        self.call("PUT", bucket)
+        for left in range(600, 0, -1):  # MinIO says that it is ready some time before it is
+            answer, _ = self.call("PUT", bucket, ok=left == 1)
+            if answer.status != 503:
+                break
+            time.sleep(0.1)
+        assert 200 <= answer.status < 300, f"bucket {bucket}: {answer.status}"
         if versions:
             self.call("PUT", bucket, query={"versioning": ""}, body=b'<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/'
                       b'2006-03-01/"><Status>Enabled</Status></VersioningConfiguration>')

@@ -68,6 +68,14 @@ def check(leat, run):
     assert "made" in leat.ok("logs", run, "make") and leat.ok("logs", run, "use") == "a\nb\n"
 
 
+def test_lists_and_names_of_folders(leat):
+    leat.ok("apply", str(ROOT / "examples" / "shapes" / "lists.yaml"))
+    started = leat.json("run", "shapes-lists")["id"]
+    shown = leat.wait_run(started)
+    assert shown["state"] == "succeeded", shown["reason"]
+    assert leat.ok("logs", started, "join").splitlines() == ["0: FROM NORTH", "1: FROM SOUTH EAST", "2: FROM WEST"]
+
+
 def test_a_run_with_its_artifacts_and_logs_in_s3(leat, s3):
     leat.apply(PIPELINE.format(name="stored"), "stored.yaml")
     run = leat.ok("run", "stored", "-o", "name").strip()
