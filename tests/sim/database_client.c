@@ -186,7 +186,8 @@ static void commit_fails(struct db_request *r, enum db_outcome outcome)
 }
 
 /* The statements are still in the network when the connection breaks: they come after the probe.
- * The shell is done with the batch, so its rows are taken out of it. */
+ * The rows are taken out of the batch; its messages stay too, for the shell sends them when a probe
+ * that was asked again finds that the commit is in after all. */
 static void hold_back(struct db_request *r)
 {
     struct database *db = r->db;
@@ -195,6 +196,12 @@ static void hold_back(struct db_request *r)
     *taken = was;
     from->epoch = was.epoch;
     from->tx_seq = was.tx_seq;
+    for (size_t i = 0; i < taken->messages_count; i++) {
+        const struct batch_message *m = &taken->messages[i];
+        *batch_add_messages(from) =
+            (struct batch_message){batch_text(from, m->topic), batch_text(from, m->key),
+                                   batch_bytes(from, m->value, m->len), m->len};
+    }
     batch_free(db->late);
     db->late = taken;
     db->late_gen = r->client->gen;
