@@ -47,6 +47,9 @@ static bool may_stop(const struct sim *sim, const struct batch *b, const struct 
     for (size_t i = 0; i < b->run_moves_count; i++)
         if (b->run_moves[i].state != RUN_RUNNING && uuid_compare(&b->run_moves[i].id, run) == 0)
             return true;
+    for (size_t i = 0; i < b->results_count; i++) /* fail_fast stops what is beside it */
+        if (b->results[i].state == STEP_FAILED && uuid_compare(&b->results[i].run, run) == 0)
+            return true;
     for (size_t i = 0; i < b->steps_count; i++)
         if (b->steps[i].state == STEP_CANCELLING && uuid_compare(&b->steps[i].run, run) == 0)
             return true;
