@@ -86,8 +86,3 @@ void api_sources(struct http_request *req, void *arg)
 {
     api_ask(arg, QUERY_API_SOURCES, NULL, api_answer_list, req);
 }
-
-void api_limits(struct http_request *req, void *arg)
-{
-    api_ask(arg, QUERY_API_LIMITS, NULL, api_answer_list, req);
-}

@@ -52,6 +52,9 @@
     R("GET", "/api/v1/workers", api_workers, USER, 0, "Workers")                                   \
     R("GET", "/api/v1/sources", api_sources, USER, 0, "Sources")                                   \
     R("GET", "/api/v1/limits", api_limits, USER, 0, "Named limits")                                \
+    R("GET", "/api/v1/limits/:limit", api_limit_show, USER, 0, "One, and who holds it")            \
+    R("DELETE", "/api/v1/limits/:limit", api_limit_remove, USER, 0,                                \
+      "Removes one that no pipeline names")                                                        \
     R("GET", "/api/v1/secrets", api_secrets, USER, 0, "Names of secrets")                          \
     R("PUT", "/api/v1/secrets/:secret", api_secret_put, USER, API_SECRET_MAX,                      \
       "Set a secret to the request's body")                                                        \

@@ -36,6 +36,8 @@
     V(WORKER_REMOVE)                                                                               \
     V(SOURCES)                                                                                     \
     V(LIMITS)                                                                                      \
+    V(LIMIT_SHOW)                                                                                  \
+    V(LIMIT_REMOVE)                                                                                \
     V(SECRET_SET)                                                                                  \
     V(SECRET_LIST)                                                                                 \
     V(SECRET_REMOVE)                                                                               \

@@ -80,6 +80,8 @@ static const struct column worker_columns[] = {
     {"POOL", "/pool", true},  {"RUNTIME", "/runtime", true}, COLUMN_END};
 static const struct column limit_columns[] = {{"NAME", "/name", false},
                                               {"LIMIT", "/limit", false},
+                                              {"USED", "/used", false},
+                                              {"WAITING", "/waiting", false},
                                               {"DESCRIPTION", "/description", false},
                                               {"UPDATED", "/updated", true},
                                               COLUMN_END};

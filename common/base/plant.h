@@ -23,6 +23,8 @@
     P(OFFSETS_FROM_A_SEQUENCE, "offsets-from-a-sequence")                                          \
     P(ITEM_COUNTED_TWICE, "item-counted-twice")                                                    \
     P(FINALLY_AGAIN_AFTER_TAKEOVER, "finally-again-after-takeover")                                \
+    P(LIMIT_GIVEN_BACK_AT_THE_CANCEL, "limit-given-back-at-the-cancel")                            \
+    P(LIMITS_FORGOTTEN_AT_TAKEOVER, "limits-forgotten-at-takeover")                                \
     P(GROUP_LEFT_AT_THE_CANCEL, "group-left-at-the-cancel")                                        \
     P(CONCURRENCY_KEY_FORGOTTEN_AT_TAKEOVER, "concurrency-key-forgotten-at-takeover")              \
     P(LEAVE_NOT_COMMITTED, "leave-not-committed")                                                  \

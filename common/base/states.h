@@ -23,7 +23,8 @@
       TO(READY) | TO(WAITING) | TO(RUNNING) /* a group */ | TO(SKIPPED) | TO(CANCELLED) |          \
           TO(UPSTREAM_FAILED) | TO(FAILED) | TO(SUCCEEDED))                                        \
     S(WAITING, "waiting",                                                                          \
-      TO(READY) | TO(RUNNING) | TO(CANCELLED) | TO(FAILED) | TO(SKIPPED) | TO(SUCCEEDED))          \
+      TO(READY) | TO(PLACED) /* it has its limits */ | TO(RUNNING) | TO(CANCELLED) | TO(FAILED) |  \
+          TO(SKIPPED) | TO(SUCCEEDED))                                                             \
     S(READY, "ready", TO(PLACED) | TO(WAITING) | TO(CANCELLED) | TO(FAILED))                       \
     S(PLACED, "placed",                                                                            \
       TO(RUNNING) | TO(READY) | TO(WAITING) | TO(CANCELLING) | TO(SUCCEEDED) | TO(FAILED) |        \

@@ -7,9 +7,7 @@ static const char *missing_of_step(const struct ir_step *step)
         const char *what;
     } WANTED[] = {
         {step->kind == IR_STEP_START, "start"},
-        {step->queue_timeout_us > 0, "queue_timeout"},
         {step->cache, "cache"},
-        {step->limit_count > 0, "limits"},
     };
     for (size_t i = 0; i < sizeof WANTED / sizeof *WANTED; i++)
         if (WANTED[i].wanted)

@@ -11,6 +11,7 @@
 #include "scheduler/core/backoff.h"
 #include "scheduler/core/frames.h"
 #include "scheduler/core/leave.h"
+#include "scheduler/core/limits.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/place.h"
 #include "scheduler/core/steps.h"
@@ -66,6 +67,7 @@ static void attempt_unlink(struct core *core, struct attempt *a)
     struct worker *w = a->worker;
     HASH_DEL(core->attempts, a);
     DL_DELETE(w->attempts, a);
+    limits_give_back(core, a);
     w->used.slots -= a->takes.slots;
     w->used.gpu -= a->takes.gpu;
     w->used.memory -= a->takes.memory;
@@ -98,6 +100,7 @@ void attempt_drop(struct core *core, struct attempt *a)
         core->waiting--;
     attempt_step(a)->live = NULL;
     core->bytes -= (int64_t)sizeof *a;
+    free(a->holds);
     free(a->reason);
     free(a);
 }
@@ -443,6 +446,8 @@ void attempt_ask_cancel(struct core *core, struct attempt *a, const struct core_
     order_cancel(core, a->worker, &a->id, a->nonce, step_grace(core, def),
                  reason ? reason : "cancelled", out);
     step_mark(core, a->at);
+    if (plant_on(PLANT_LIMIT_GIVEN_BACK_AT_THE_CANCEL))
+        limits_give_back(core, a);
 #ifdef LEAT_PLANTS
     a->given_back = true; /* before the worker has let go */
     a->worker->slots_apart -= a->takes.slots;

@@ -73,7 +73,8 @@ struct batch_step {
     int64_t due_us;     /* length of the wait or timeout; 0 = none */
     int32_t lost;       /* attempts of this step that ended lost, refused or revoked */
     const char *reason;
-    bool leave; /* at_most_once: it was let start, so that it may have run */
+    bool leave;         /* at_most_once: it was let start, so that it may have run */
+    const char *limits; /* JSON {NAME: n}: what its attempt holds, or what it waits for; NULL */
 };
 
 struct batch_result { /* insert into step_result, and the step_live row goes */

@@ -6,6 +6,7 @@
 
 #include "common/base/mem.h"
 #include "scheduler/core/concurrency.h"
+#include "scheduler/core/limits.h"
 #include "scheduler/core/listing.h"
 #include "scheduler/core/learned.h"
 #include "scheduler/core/order.h"
@@ -188,6 +189,7 @@ void catalog_learn(struct core *core, const struct snapshot *delta)
         version_learn(core, &delta->versions[i]);
     for (size_t i = 0; i < delta->pipelines_count; i++)
         pipeline_learn(core, &delta->pipelines[i]);
+    limits_learn(core, delta);
     learned_take(core, delta);
     if (delta->catalog_gen > core->catalog_gen)
         core->catalog_gen = delta->catalog_gen;

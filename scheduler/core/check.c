@@ -129,17 +129,36 @@ static void check_await_keys(const struct core *core, const struct recount *n)
     MUST(listed == n->listed);
 }
 
+/* In a lane. */
+static void check_queued(const struct core *core, struct step_ref at, struct recount *n)
+{
+    const struct step *s = ref_step(at);
+    const struct ir_step *def = ref_ir(at);
+    MUST(s->state == (def->limit_count ? STEP_WAITING : STEP_READY));
+    if (def->limit_count)
+        n->waiting++;
+    else
+        n->ready++;
+    MUST(s->queued || def->queue_timeout_us == 0 || s->flags & STEP_DIRTY);
+    if (!s->queued)
+        return;
+    MUST(s->queued->at.frame == at.frame && s->queued->at.place == at.place);
+    MUST(s->queued->timer.place);
+    count_timer(core, &s->queued->timer, n);
+}
+
 static void check_step(const struct core *core, struct step_ref at, struct recount *n)
 {
     const struct step *s = ref_step(at);
     const struct run *run = ref_run(at);
     if (run->version->ir)
         check_needs(at);
-    MUST(has_attempt(s->state) == (s->live != NULL) || run->broken);
-    MUST((s->state == STEP_READY) == (s->heap_place != 0) || run->broken);
-    n->ready += s->heap_place != 0;
+    MUST(s->heap_place || has_attempt(s->state) == (s->live != NULL) || run->broken);
+    MUST(s->heap_place || s->state != STEP_READY || run->broken);
     n->to_settle += s->state == STEP_PENDING && s->needs_left == 0 && frame_lets_begin(at);
-    if (ref_is_group(at) && s->group)
+    if (s->heap_place)
+        check_queued(core, at, n);
+    else if (ref_is_group(at) && s->group)
         check_group(core, at, n);
     else if (ref_is_await(at) && s->await)
         check_await(core, at, n);
@@ -254,6 +273,15 @@ static int64_t lanes_known(const struct core *core)
     return known;
 }
 
+static void check_want(const struct limit_want *want, bool busy)
+{
+    bool listed = false;
+    const struct limit_want *other;
+    DL_FOREACH (want->limit->wants, other)
+        listed |= other == want;
+    MUST(listed == busy);
+}
+
 static void check_lanes(const struct core *core, struct recount *n)
 {
     int64_t ready = 0, refs = 0;
@@ -265,11 +293,26 @@ static void check_lanes(const struct core *core, struct recount *n)
             refs += l->refs;
             for (size_t i = 0; i < l->count; i++)
                 MUST(ref_step(l->heap[i])->heap_place == i + 1);
-            ready += (int64_t)l->count;
+            ready += l->want_count ? 0 : (int64_t)l->count;
+            for (size_t i = 0; i < l->want_count; i++)
+                check_want(&l->wants_of[i], l->count > 0);
         }
     }
     MUST(ready == core->ready);
     MUST(refs == lanes_known(core));
+}
+
+/* What is in use is the sum of what attempts hold. That it is no more than the limit is no
+ * invariant here: it may have been lowered. */
+static void check_limits(const struct core *core)
+{
+    for (const struct limit *limit = core->limits; limit; limit = limit->hh.next) {
+        int64_t used = 0;
+        for (const struct attempt *a = core->attempts; a; a = a->hh.next)
+            for (size_t i = 0; i < a->hold_count; i++)
+                used += a->holds[i].limit == limit ? a->holds[i].n : 0;
+        MUST(used == limit->used);
+    }
 }
 
 static void check_settle(const struct core *core, const struct recount *n)
@@ -321,6 +364,7 @@ void core_check(const struct core *core)
     for (const struct worker *w = core->workers; w; w = w->hh.next)
         check_worker(core, w, &n);
     check_lanes(core, &n);
+    check_limits(core);
     check_settle(core, &n);
     check_await_keys(core, &n);
     check_versions(core);

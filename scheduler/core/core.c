@@ -15,7 +15,9 @@
 #include "scheduler/core/events.h"
 #include "scheduler/core/frames.h"
 #include "scheduler/core/groups.h"
+#include "scheduler/core/limits.h"
 #include "scheduler/core/place.h"
+#include "scheduler/core/queued.h"
 #include "scheduler/core/restore.h"
 #include "scheduler/core/retire.h"
 #include "scheduler/core/runs.h"
@@ -116,6 +118,7 @@ void core_free(struct core *core)
     catalog_free(core);
     workers_free(core);
     pools_free(core);
+    limits_free(core);
     timers_free(&core->timers);
     free(core->settle.items);
     free(core->dirty.items);
@@ -197,6 +200,9 @@ static void fire(struct core *core, struct timer *t, const struct core_now *now,
         return;
     case TIMER_QUEUED:
         concurrency_wait_due(core, OWNER(t, struct run, timeout), now, out);
+        return;
+    case TIMER_STEP_QUEUED:
+        queued_due(core, OWNER(t, struct queued, timer), now, out);
         return;
     case TIMER_FINALLY:
         frame_finally_due(core, OWNER(t, struct frame, finally), now, out);

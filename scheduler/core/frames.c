@@ -9,6 +9,7 @@
 #include "scheduler/core/awaits.h"
 #include "scheduler/core/groups.h"
 #include "scheduler/core/place.h"
+#include "scheduler/core/queued.h"
 #include "scheduler/core/runs.h"
 #include "scheduler/core/steps.h"
 
@@ -314,6 +315,8 @@ void frame_clear(struct core *core, struct frame *f)
         } else if (ref_is_await(at)) {
             if (s->await)
                 await_drop(core, s->await);
+        } else if (s->heap_place) {
+            queued_drop(core, at);
         } else if (s->live) {
             attempt_drop(core, s->live);
         }

@@ -9,7 +9,9 @@
 #include "common/base/plant.h"
 #include "scheduler/core/abilities.h"
 #include "scheduler/core/attempts.h"
+#include "scheduler/core/limits.h"
 #include "scheduler/core/order.h"
+#include "scheduler/core/queued.h"
 #include "scheduler/core/steps.h"
 
 /* A step that wants much could wait for ever while small ones slip in before it; after this long
@@ -54,13 +56,15 @@ static struct lane *lane_get(struct core *core, const struct version *v, int32_t
     int executor = executor_of(def);
     struct lane *l;
     DL_FOREACH (pool->lanes, l)
-        if (l->executor == executor && l->abilities == abilities && same_wants(&l->wants, &wants))
+        if (l->executor == executor && l->abilities == abilities && same_wants(&l->wants, &wants) &&
+            limits_same(l, def))
             return l;
     l = mem_alloc(sizeof *l);
     l->pool = pool;
     l->executor = executor;
     l->abilities = abilities;
     l->wants = wants;
+    limits_of_lane(core, l, def);
     DL_APPEND(pool->lanes, l);
     return l;
 }
@@ -94,6 +98,7 @@ static void lane_unref(struct core *core, struct lane *l)
     struct pool *pool = l->pool;
     DL_DELETE(pool->lanes, l);
     free(l->heap);
+    free(l->wants_of);
     free(l);
     pool_release(core, pool);
 }
@@ -135,6 +140,11 @@ static bool before(const struct step_ref *a, const struct step_ref *b)
     return ra == rb ? a->frame->id < b->frame->id : uuid_compare(&ra->id, &rb->id) < 0;
 }
 
+bool place_is_before(const struct lane *a, const struct lane *b)
+{
+    return before(&a->heap[0], &b->heap[0]);
+}
+
 static void put(struct lane *l, size_t i, struct step_ref ref)
 {
     l->heap[i] = ref;
@@ -174,11 +184,14 @@ static void lane_release(struct core *core, struct lane *l)
 
 static void lane_add(struct lane *l, struct step_ref at)
 {
-    if (l->count == 0)
-        DL_APPEND2(l->pool->busy, l, busy_prev, busy_next);
+    const bool was_idle = l->count == 0;
     MEM_ROOM(l->heap, l->count, l->cap);
     put(l, l->count, at);
     rise(l, l->count++);
+    if (!was_idle)
+        return;
+    DL_APPEND2(l->pool->busy, l, busy_prev, busy_next);
+    limits_lane_busy(l);
 }
 
 static void lane_remove(struct core *core, struct lane *l, size_t i)
@@ -192,40 +205,81 @@ static void lane_remove(struct core *core, struct lane *l, size_t i)
     }
     if (i == 0)
         lane_release(core, l); /* it was kept for this head */
-    if (l->count == 0)
-        DL_DELETE2(l->pool->busy, l, busy_prev, busy_next);
+    if (l->count > 0)
+        return;
+    DL_DELETE2(l->pool->busy, l, busy_prev, busy_next);
+    limits_lane_idle(core, l);
 }
 
 /* ---- ready --------------------------------------------------------------------------------- */
 
-void place_pool_changed(struct core *core, struct pool *pool)
+static void pool_dirty(struct core *core, struct pool *pool)
 {
-    if (!pool)
-        return;
-    pool->pass++; /* lanes found blocked are looked at again */
     if (pool->dirty)
         return;
     pool->dirty = true;
     DL_APPEND2(core->dirty_pools, pool, dirty_prev, dirty_next);
 }
 
-void place_ready(struct core *core, struct step_ref at)
+void place_pool_changed(struct core *core, struct pool *pool)
+{
+    if (!pool)
+        return;
+    pool->pass++; /* lanes found blocked are looked at again */
+    pool_dirty(core, pool);
+}
+
+void place_lane_again(struct core *core, struct lane *l)
+{
+    l->blocked_pass = -1;
+    pool_dirty(core, l->pool);
+}
+
+/* Of its lane, in memory. */
+static void count_waiting(struct core *core, const struct lane *l, int64_t n)
+{
+    if (l->want_count)
+        core->waiting += n;
+    else
+        core->ready += n;
+}
+
+void place_recall(struct core *core, struct step_ref at)
 {
     struct step *s = ref_step(at);
-    machine_move(&MACHINE_STEP, &s->state, STEP_READY);
     struct lane *l = lane_of(core, at);
+    const int state = l->want_count ? STEP_WAITING : STEP_READY;
+    if (s->state != state) /* it waits after its backoff too */
+        machine_move(&MACHINE_STEP, &s->state, state);
     lane_add(l, at);
-    core->ready++;
+    count_waiting(core, l, 1);
     place_pool_changed(core, l->pool);
-    if (s->attempt > 0) /* its counts must survive a takeover */
+}
+
+void place_ready(struct core *core, struct step_ref at)
+{
+    const struct ir_step *def = ref_ir(at);
+    place_recall(core, at);
+    /* What must survive a takeover: its counts, since when it waits; and people want to see why. */
+    if (ref_step(at)->attempt > 0 || def->queue_timeout_us > 0 || def->limit_count > 0)
         step_mark(core, at);
+}
+
+static void leave_lane(struct core *core, struct step_ref at)
+{
+    struct lane *l = lane_of(core, at);
+    queued_drop(core, at);
+    lane_remove(core, l, ref_step(at)->heap_place - 1);
+    count_waiting(core, l, -1);
 }
 
 void place_withdraw(struct core *core, struct step_ref at)
 {
     struct lane *l = lane_of(core, at);
-    lane_remove(core, l, ref_step(at)->heap_place - 1);
-    core->ready--;
+    const bool was_head = ref_step(at)->heap_place == 1;
+    leave_lane(core, at);
+    if (was_head && l->count > 0)
+        limits_head_left(core, l);
 }
 
 /* ---- which worker -------------------------------------------------------------------------- */
@@ -268,12 +322,16 @@ static int32_t slots_free(const struct worker *w)
     return w->has.slots - slots_used(w);
 }
 
-static struct worker *worker_for(const struct lane *l)
+/* `ever`: an active one could take it if nothing else ran there. */
+static struct worker *worker_for(const struct lane *l, bool *ever)
 {
     struct worker *w, *best = NULL;
+    *ever = false;
     DL_FOREACH (l->pool->workers, w) {
-        if (w->state != WORKER_ACTIVE || !can_run(w, l) || (w->kept_for && w->kept_for != l) ||
-            !capacity_fits(w, &l->wants))
+        if (w->state != WORKER_ACTIVE || !can_run(w, l))
+            continue;
+        *ever |= could_fit(w, &l->wants);
+        if ((w->kept_for && w->kept_for != l) || !capacity_fits(w, &l->wants))
             continue;
         if (!best || slots_free(w) > slots_free(best))
             best = w;
@@ -298,8 +356,10 @@ static void place_head(struct core *core, struct lane *l, struct worker *w,
 {
     struct step_ref at = l->heap[0];
     struct step *s = ref_step(at);
-    place_withdraw(core, at);
+    leave_lane(core, at);
     struct attempt *a = attempt_new(core, at, w, now);
+    limits_take(a, l);
+    l->claims = true; /* of the next head, until it was looked at */
     struct err err = {0};
     if (order_start(core, a, out, &err) == 0)
         return;
@@ -318,6 +378,43 @@ static void pool_settled(struct core *core, struct pool *pool)
     pool_release(core, pool);
 }
 
+static void fail_head(struct core *core, struct lane *l, const char *missing,
+                      const struct core_now *now, struct batch *out)
+{
+    struct step_ref at = l->heap[0];
+    cleanup_free char *reason = mem_printf("there is no limit %s any more", missing);
+    step_end(core, at,
+             &(struct step_end){
+                 .state = STEP_FAILED, .attempt = ref_step(at)->attempt, .reason = reason},
+             now, out);
+}
+
+/* The lane's head goes to a worker, or the lane is blocked until something changes: false. A worker
+ * is kept free only for who waits for nothing else. */
+static bool place_from(struct core *core, struct lane *l, const struct core_now *now,
+                       struct batch *out)
+{
+    bool ever;
+    const char *missing = limits_missing(l);
+    struct worker *w = worker_for(l, &ever);
+    const bool allowed = limits_allow(l);
+    if (missing) {
+        fail_head(core, l, missing, now, out);
+        return true;
+    }
+    if (w && allowed) {
+        place_head(core, l, w, now, out);
+        return true;
+    }
+    l->blocked_pass = l->pool->pass;
+    limits_blocked(core, l, ever);
+    if (!allowed)
+        lane_release(core, l);
+    else if (!l->keeper && !l->blocked.place)
+        timers_set(&core->timers, &l->blocked, TIMER_BLOCKED, now->mono_us + BLOCKED_US);
+    return false;
+}
+
 bool place_one(struct core *core, const struct core_now *now, struct batch *out)
 {
     while (core->dirty_pools) {
@@ -327,14 +424,8 @@ bool place_one(struct core *core, const struct core_now *now, struct batch *out)
             pool_settled(core, pool);
             continue;
         }
-        struct worker *w = worker_for(l);
-        if (w) {
-            place_head(core, l, w, now, out);
+        if (place_from(core, l, now, out))
             return true;
-        }
-        l->blocked_pass = pool->pass;
-        if (!l->keeper && !l->blocked.place)
-            timers_set(&core->timers, &l->blocked, TIMER_BLOCKED, now->mono_us + BLOCKED_US);
     }
     return false;
 }
@@ -345,7 +436,7 @@ void place_lane_due(struct core *core, struct lane *lane, const struct core_now 
 {
     struct worker *w, *best = NULL;
     assert(lane->count > 0); /* its timer goes with its head */
-    if (oldest_lane(lane->pool, -1) == lane)
+    if (limits_allow(lane) && oldest_lane(lane->pool, -2) == lane)
         DL_FOREACH (lane->pool->workers, w) {
             if (w->state == WORKER_ACTIVE && !w->kept_for && can_run(w, lane) &&
                 could_fit(w, &lane->wants) && (!best || slots_free(w) > slots_free(best)))
@@ -377,6 +468,7 @@ void pools_free(struct core *core)
         DL_FOREACH_SAFE(p->lanes, l, after)
         {
             free(l->heap);
+            free(l->wants_of);
             free(l);
         }
         HASH_DEL(core->pools, p);

@@ -12,8 +12,10 @@
 #include "scheduler/core/concurrency.h"
 #include "scheduler/core/frames.h"
 #include "scheduler/core/learned.h"
+#include "scheduler/core/limits.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/place.h"
+#include "scheduler/core/queued.h"
 #include "scheduler/core/recall.h"
 #include "scheduler/core/runs.h"
 #include "scheduler/core/steps.h"
@@ -184,6 +186,7 @@ static void try_recall(struct core *core, struct step_ref at, const struct snaps
         const struct ir_step *def = ref_ir(at);
         a->takes = (struct capacity){def->slots, def->gpu, def->cpu, def->memory};
     }
+    limits_recall(core, a, from->limits);
     attempt_link(core, a);
     if (a->worker->used.slots > a->worker->has.slots)
         a->worker->overfull = true; /* it said hello with fewer while these ran */
@@ -192,6 +195,21 @@ static void try_recall(struct core *core, struct step_ref at, const struct snaps
         length = rest_of(length, a->since_us, now);
     if (a->due_us > 0)
         timers_set(&core->timers, &a->timer, TIMER_ATTEMPT, now->mono_us + length);
+}
+
+/* To be placed; `waiting` when it wants limits: a backoff wants none. */
+static bool waits_in_lane(const struct snapshot_step *from)
+{
+    return from->state == STEP_READY || (from->state == STEP_WAITING && from->limits);
+}
+
+static void lane_recall(struct core *core, struct step_ref at, const struct snapshot_step *from,
+                        const struct core_now *now)
+{
+    if (ref_run(at)->broken)
+        return;
+    place_recall(core, at);
+    queued_recall(core, at, from->since_us, now);
 }
 
 static void live_recall(struct recall *r, const struct snapshot_step *from,
@@ -215,9 +233,8 @@ static void live_recall(struct recall *r, const struct snapshot_step *from,
     }
     s->attempt = (uint16_t)from->attempt;
     s->lost = (uint16_t)from->lost;
-    if (from->state == STEP_READY) {
-        if (!run->broken)
-            place_ready(core, at);
+    if (waits_in_lane(from)) {
+        lane_recall(core, at, from, now);
         return;
     }
     s->state = from->state;

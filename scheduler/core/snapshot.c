@@ -25,6 +25,8 @@ static void drop_json(struct snapshot *s)
         json_decref(s->runs[i].params);
         json_decref(s->runs[i].vars);
     }
+    for (size_t i = 0; i < s->steps_count; i++)
+        json_decref(s->steps[i].limits);
     for (size_t i = 0; i < s->results_count; i++) {
         json_decref(s->results[i].outputs);
         json_decref(s->results[i].metrics);

@@ -64,6 +64,7 @@ struct snapshot_step {
     int32_t lost;
     const char *reason;
     bool leave;
+    json_t *limits; /* {NAME: n}, NULL = none */
 };
 
 struct snapshot_result {
@@ -107,6 +108,11 @@ struct snapshot_worker {
     int64_t heard_us;
 };
 
+struct snapshot_limit {
+    const char *name;
+    int64_t n;
+};
+
 #define SNAPSHOT_ARRAYS(A)                                                                         \
     A(versions, struct snapshot_version)                                                           \
     A(pipelines, struct snapshot_pipeline)                                                         \
@@ -115,6 +121,7 @@ struct snapshot_worker {
     A(results, struct snapshot_result)                                                             \
     A(groups, struct snapshot_group)                                                               \
     A(finallys, struct snapshot_finally)                                                           \
+    A(limits, struct snapshot_limit)                                                               \
     A(workers, struct snapshot_worker)                                                             \
     A(offsets, struct bus_position)
 
@@ -123,6 +130,7 @@ struct snapshot {
     int64_t tx_seq;
     int64_t catalog_gen;
     int64_t wall_us; /* the database's clock when it was read */
+    bool has_limits; /* `limits` is all that there are */
 #define A(field, type)                                                                             \
     type *field;                                                                                   \
     size_t field##_count;                                                                          \

@@ -41,6 +41,38 @@ struct step_ref {
     int32_t place;
 };
 
+/* How much of something the steps of all runs may use at once. */
+struct limit {
+    char *name;
+    int64_t n;
+    int64_t used; /* sum over the attempts that hold it; changes only where they take and give */
+    bool known;   /* it is in the catalog */
+    bool listed;
+    struct limit_want *wants; /* of the lanes that are not empty; utlist DL */
+    UT_hash_handle hh;
+};
+
+/* What each step of a lane wants of a limit. */
+struct limit_want {
+    struct limit *limit;
+    int64_t n;
+    struct lane *lane;
+    struct limit_want *prev, *next;
+};
+
+/* What an attempt holds of it. */
+struct limit_hold {
+    struct limit *limit;
+    int64_t n;
+};
+
+/* A step that may wait in its lane only so long. */
+struct queued {
+    struct step_ref at;
+    int64_t since_us; /* wall */
+    struct timer timer;
+};
+
 /* Steps of one pool that want the same thing wait in one lane, oldest run first: when its head
  * finds no worker, nobody behind it does, so nothing is looked at twice. */
 struct lane {
@@ -48,7 +80,10 @@ struct lane {
     int executor;       /* enum order_start_executor; NONE = the worker's default */
     uint32_t abilities; /* that the worker must have: a set of ABILITY_… */
     struct capacity wants;
-    int32_t refs; /* steps of versions that wait in it; without any it is freed */
+    int32_t refs;                /* steps of versions that wait in it; without any it is freed */
+    struct limit_want *wants_of; /* named limits, by name */
+    size_t want_count;
+    bool claims; /* what its head wants of limits is set aside from younger ones */
     struct step_ref *heap;
     size_t count, cap;
     int64_t blocked_pass;               /* the pool's pass in which no worker fitted */
@@ -135,11 +170,12 @@ struct step {
     uint8_t flags;
     uint16_t attempt;    /* attempts made */
     uint16_t lost;       /* of these: lost, refused or revoked */
-    uint32_t heap_place; /* ready: index in its lane + 1 */
+    uint32_t heap_place; /* index in its lane + 1; 0 = not in one */
     union {
-        struct attempt *live; /* placed, running, cancelling; waiting: the wait */
-        struct group *group;  /* of a step that is one, while running, cancelling, waiting */
-        struct await *await;  /* of one that waits for what comes from outside, while it does */
+        struct queued *queued; /* in a lane; NULL = it may wait there for ever */
+        struct attempt *live;  /* placed, running, cancelling; waiting: the wait */
+        struct group *group;   /* of a step that is one, while running, cancelling, waiting */
+        struct await *await;   /* of one that waits for what comes from outside, while it does */
     };
     json_t *outputs; /* of a succeeded step that somebody looks at */
 };
@@ -273,6 +309,8 @@ struct attempt {
     int32_t number;
     struct worker *worker;
     struct capacity takes;
+    struct limit_hold *holds; /* of named limits, while it has a worker */
+    size_t hold_count;
     int64_t since_us, started_us; /* wall */
     int64_t due_us;               /* length of what the timer runs, for the row */
     char *reason;                 /* why it waits */
@@ -374,6 +412,7 @@ struct core {
     struct learned *learned;
     struct worker *workers;
     struct pool *pools;
+    struct limit *limits;
     struct attempt *attempts; /* by id; waits are not in it */
     struct timers timers;
     struct step_queue settle; /* all needs are terminal: skip it, or let it be ready */
@@ -437,10 +476,11 @@ static inline bool ref_is_await(struct step_ref at)
     const struct ir_step *def = ref_ir_known(at);
     return def && def->kind > IR_STEP_GROUP;
 }
-/* Of steps that are no group and no wait. */
+/* NULL of groups and waits, and of a step that waits in its lane. */
 static inline struct attempt *ref_attempt(struct step_ref at)
 {
-    return ref_is_group(at) || ref_is_await(at) ? NULL : ref_step(at)->live;
+    return ref_is_group(at) || ref_is_await(at) || ref_step(at)->heap_place ? NULL
+                                                                            : ref_step(at)->live;
 }
 bool step_is_over(const struct step *s);
 size_t batch_row_count(const struct batch *b);

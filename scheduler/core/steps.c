@@ -6,9 +6,11 @@
 #include "scheduler/core/awaits.h"
 #include "scheduler/core/frames.h"
 #include "scheduler/core/groups.h"
+#include "scheduler/core/limits.h"
 #include "scheduler/core/only.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/place.h"
+#include "scheduler/core/queued.h"
 
 bool step_is_over(const struct step *s)
 {
@@ -42,7 +44,29 @@ static void write_live_await(const struct await *a, struct batch_step *row, stru
     row->reason = batch_text(out, a->reason);
 }
 
-static void write_live(struct step_ref at, const struct core_now *now, struct batch *out)
+/* Why, in detail, says who looks: how much of it is in use changes without this row. */
+static const char *why_it_waits(const struct ir_step *def, struct batch *out)
+{
+    const char *why = def->limit_count ? "waits for limit" : "";
+    for (size_t i = 0; i < def->limit_count; i++)
+        why = batch_printf(out, "%s%s %s", why, i ? "," : "", def->limits[i].name);
+    return why;
+}
+
+static void write_live_queued(struct core *core, struct step_ref at, const struct core_now *now,
+                              struct batch_step *row, struct batch *out)
+{
+    const struct ir_step *def = ref_ir(at);
+    queued_arm(core, at, now);
+    const struct queued *q = ref_step(at)->queued;
+    row->limits = limits_wanted_text(def, out);
+    row->reason = why_it_waits(def, out);
+    row->since_us = q ? q->since_us : now->wall_us;
+    row->due_us = q ? def->queue_timeout_us : 0;
+}
+
+static void write_live(struct core *core, struct step_ref at, const struct core_now *now,
+                       struct batch *out)
 {
     const struct step *s = ref_step(at);
     const struct attempt *a = ref_attempt(at);
@@ -61,11 +85,14 @@ static void write_live(struct step_ref at, const struct core_now *now, struct ba
         write_live_group(s->group, row, out);
     if (ref_is_await(at) && s->await)
         write_live_await(s->await, row, out);
+    if (s->heap_place)
+        write_live_queued(core, at, now, row, out);
     if (!a)
         return;
     row->due_us = a->due_us;
     if (!a->worker)
         return;
+    row->limits = limits_held_text(a, out);
     row->attempt_id = a->id;
     row->nonce = a->nonce;
     row->worker = batch_text(out, a->worker->id);
@@ -81,7 +108,7 @@ void steps_flush(struct core *core, const struct core_now *now, struct batch *ou
         struct step *s = ref_step(ref);
         s->flags &= (uint8_t)~STEP_DIRTY;
         if (!step_is_over(s)) /* else its result says it all */
-            write_live(ref, now, out);
+            write_live(core, ref, now, out);
     }
 }
 
@@ -135,7 +162,7 @@ void step_end(struct core *core, struct step_ref at, const struct step_end *end,
 {
     const struct run *run = ref_run(at);
     struct step *s = ref_step(at);
-    if (s->state == STEP_READY)
+    if (s->heap_place)
         place_withdraw(core, at);
     machine_move(&MACHINE_STEP, &s->state, end->state);
     write_result(at, end, now, out);

@@ -9,6 +9,7 @@ enum timer_kind {
     TIMER_ATTEMPT, /* in an attempt: its timeout or its cancel, should the worker never answer */
     TIMER_RUN_TIMEOUT, /* in a run */
     TIMER_QUEUED,      /* the same one, while it is queued */
+    TIMER_STEP_QUEUED, /* in a queued: a step waits in its lane */
     TIMER_FINALLY,     /* in a frame: how long its finally steps may take */
     TIMER_GROUP,       /* in a group: the timeout of this try */
     TIMER_GROUP_WAIT,  /* in a group: before the next try or round */

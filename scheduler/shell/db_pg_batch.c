@@ -92,6 +92,7 @@ static void put_steps(const struct batch *b, struct pg_params *p)
     INTS(steps, lost);
     TEXTS(steps, reason);
     BOOLS(steps, leave);
+    TEXTS_OR_NULL(steps, limits);
 }
 
 static void put_results(const struct batch *b, struct pg_params *p)

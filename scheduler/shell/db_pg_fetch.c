@@ -52,6 +52,7 @@ READ(pipelines, db_pg_take_pipeline)
 READ(versions, db_pg_take_version)
 READ(runs, db_pg_take_run)
 READ(groups, db_pg_take_group)
+READ(limits, db_pg_take_limit)
 #undef READ
 
 /* The last of the group. */
@@ -90,6 +91,8 @@ static void fetch_delta(struct fetching *f)
     pg_exec(pg, QUERY_FETCH_CATALOG_GEN, NULL, delta_gen, f); /* first: it may move meanwhile */
     pg_add_int8(&p, f->wanted.catalog_gen);
     pg_exec(pg, QUERY_LOAD_PIPELINES, &p, delta_pipelines, f);
+    f->delta->has_limits = true;
+    pg_exec(pg, QUERY_LOAD_LIMITS, NULL, delta_limits, f);
     pg_add_int8(&p, f->wanted.catalog_gen);
     put_runs(f, &p);
     put_versions(f, &p);

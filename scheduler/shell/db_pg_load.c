@@ -34,6 +34,7 @@ READ(results, db_pg_take_result)
 READ(groups, db_pg_take_group)
 READ(finallys, db_pg_take_finally)
 READ(workers, db_pg_take_worker)
+READ(limits, db_pg_take_limit)
 #undef READ
 
 /* The last of the group. */
@@ -67,6 +68,8 @@ void db_pg_load(struct db *base, const struct uuid *bus_id, db_loaded *done, voi
     pg_exec(pg, QUERY_LOAD_ADOPTED_RUNS, NULL, runs_read, l);
     pg_exec(pg, QUERY_LOAD_ADOPTED_RESULTS, NULL, results_read, l);
     pg_exec(pg, QUERY_LOAD_ADOPTED_GROUPS, NULL, groups_read, l);
+    l->snapshot->has_limits = true;
+    pg_exec(pg, QUERY_LOAD_LIMITS, NULL, limits_read, l);
     pg_exec(pg, QUERY_LOAD_WORKERS, NULL, workers_read, l);
     pg_add_uuid(&p, bus_id);
     pg_call(pg, QUERY_LOAD_OFFSETS, &p, offsets_read, l);

@@ -97,6 +97,7 @@ void db_pg_take_step(struct snapshot *s, const struct pg_rows *rows, size_t row)
     t->lost = (int32_t)pg_int(rows, row, 12);
     t->reason = text(s, rows, row, 13);
     t->leave = pg_bool(rows, row, 14);
+    t->limits = json(rows, row, 15);
 }
 
 void db_pg_take_result(struct snapshot *s, const struct pg_rows *rows, size_t row)
@@ -134,6 +135,13 @@ void db_pg_take_finally(struct snapshot *s, const struct pg_rows *rows, size_t r
     f->run = pg_uuid(rows, row, 0);
     f->iteration = (int32_t)pg_int(rows, row, 1);
     f->started_us = pg_time(rows, row, 2);
+}
+
+void db_pg_take_limit(struct snapshot *s, const struct pg_rows *rows, size_t row)
+{
+    struct snapshot_limit *l = snapshot_add_limits(s);
+    l->name = text(s, rows, row, 0);
+    l->n = pg_int(rows, row, 1);
 }
 
 void db_pg_take_worker(struct snapshot *s, const struct pg_rows *rows, size_t row)

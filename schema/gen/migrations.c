@@ -716,6 +716,40 @@ const struct migration MIGRATIONS[] = {
     "    PRIMARY KEY (run, iteration)\n"
     ");\n",
     "61618328bcebd9ad84a512d79312cf843aaead9b00772511bf21518ed9ef40c6"},
+    {16, "limit_use",
+    "-- What a live step has of named limits, {NAME: n}: while it is placed, running or cancelling what its\n"
+    "-- attempt holds, while it is waiting what it waits for. Given back with the row, or with its attempt.\n"
+    "ALTER TABLE step_live ADD COLUMN limits jsonb;\n"
+    "CREATE INDEX step_live_limits ON step_live (run) WHERE limits IS NOT NULL;\n"
+    "\n"
+    "-- Who holds a limit now.\n"
+    "CREATE VIEW limit_use AS\n"
+    "    SELECT u.key AS name, u.value::bigint AS n, l.run, l.step, l.iteration, l.state, l.since\n"
+    "    FROM step_live l CROSS JOIN LATERAL jsonb_each_text(l.limits) AS u\n"
+    "    WHERE l.limits IS NOT NULL AND l.state IN ('placed', 'running', 'cancelling');\n"
+    "\n"
+    "-- Why a step that wants these waits, as of now.\n"
+    "CREATE FUNCTION leat_limit_wait(wants jsonb) RETURNS text LANGUAGE sql STABLE AS $$\n"
+    "    SELECT CASE\n"
+    "        WHEN x.size IS NULL THEN format('there is no limit %s', x.name)\n"
+    "        WHEN x.n > x.size THEN format('wants %s of limit %s, which is %s', x.n, x.name, x.size)\n"
+    "        WHEN x.used + x.n > x.size THEN format('waits for limit %s: %s of %s in use by %s', x.name, x.used, x.size, x.who)\n"
+    "        ELSE 'waits for a worker, or for older steps that want the same limit' END\n"
+    "    FROM (\n"
+    "        SELECT w.key AS name, w.value::bigint AS n, k.n AS size, coalesce(h.used, 0) AS used, h.who\n"
+    "        FROM jsonb_each_text(wants) AS w LEFT JOIN named_limit k ON k.name = w.key\n"
+    "        LEFT JOIN LATERAL (\n"
+    "            SELECT sum(u.n) AS used, string_agg(u.label, ', ' ORDER BY u.since, u.run, u.step, u.iteration)\n"
+    "                FILTER (WHERE u.place <= 3) || CASE WHEN count(*) > 3 THEN format(' and %s more', count(*) - 3) ELSE '' END AS who\n"
+    "            FROM (SELECT y.*, CASE WHEN y.place <= 3 THEN format('%s/%s', r.name, v.ir->'steps'->y.step->>'name') END AS label\n"
+    "                FROM (SELECT z.*, row_number() OVER (ORDER BY z.since, z.run, z.step, z.iteration) AS place\n"
+    "                      FROM limit_use z WHERE z.name = w.key) AS y\n"
+    "                JOIN run_live r ON r.id = y.run\n"
+    "                LEFT JOIN pipeline_version v ON y.place <= 3 AND v.pipeline = r.pipeline AND v.hash = r.version) AS u\n"
+    "        ) AS h ON true) AS x\n"
+    "    ORDER BY (x.size IS NULL) DESC, (x.n > x.size) DESC, (x.used + x.n > x.size) DESC, x.name LIMIT 1\n"
+    "$$;\n",
+    "0ac67d839e3728605d7604d17d28020bc157f07607988a7728e1d85adc1afb1b"},
 };
 
-const int MIGRATION_COUNT = 15;
+const int MIGRATION_COUNT = 16;

@@ -79,9 +79,39 @@ const struct query QUERIES[] = {
     "SELECT name FROM named_limit",
     0},
     {"api_limits",
-    "SELECT coalesce(jsonb_agg(jsonb_build_object('name', name, 'limit', n, 'description', description, 'updated', updated)\n"
-    "    ORDER BY name), '[]')::text FROM named_limit",
+    "SELECT coalesce(jsonb_agg(jsonb_build_object('name', k.name, 'limit', k.n, 'used', coalesce(u.used, 0), 'waiting', coalesce(w.waiting, 0),\n"
+    "    'description', k.description, 'updated', k.updated) ORDER BY k.name), '[]')::text\n"
+    "FROM named_limit k\n"
+    "LEFT JOIN (SELECT name, sum(n) AS used FROM limit_use GROUP BY name) AS u ON u.name = k.name\n"
+    "LEFT JOIN (SELECT x.key AS name, count(*) AS waiting FROM step_live l CROSS JOIN LATERAL jsonb_object_keys(l.limits) AS x (key)\n"
+    "    WHERE l.limits IS NOT NULL AND l.state = 'waiting' GROUP BY x.key) AS w ON w.name = k.name;\n"
+    "\n"
+    "-- The same of one, with the first 100 that hold it, oldest first.",
     0},
+    {"api_limit",
+    "SELECT jsonb_build_object('name', k.name, 'limit', k.n, 'description', k.description, 'updated', k.updated,\n"
+    "    'used', (SELECT coalesce(sum(u.n), 0) FROM limit_use u WHERE u.name = k.name),\n"
+    "    'waiting', (SELECT count(*) FROM step_live l WHERE l.limits ? k.name AND l.state = 'waiting'),\n"
+    "    'holders', (SELECT coalesce(jsonb_agg(jsonb_build_object('run', h.run, 'name', r.name, 'pipeline', r.pipeline,\n"
+    "            'step', v.ir->'steps'->h.step->>'name', 'iteration', h.iteration, 'n', h.n, 'state', h.state, 'since', h.since)\n"
+    "            ORDER BY h.since, h.run, h.step, h.iteration), '[]')\n"
+    "        FROM (SELECT * FROM limit_use u WHERE u.name = k.name ORDER BY u.since, u.run, u.step, u.iteration LIMIT 100) AS h\n"
+    "        JOIN run_live r ON r.id = h.run LEFT JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version))::text\n"
+    "FROM named_limit k WHERE k.name = $1::text;\n"
+    "\n"
+    "-- Not while a current version or a live run names it. Was it removed; else who names it.",
+    1},
+    {"api_limit_remove",
+    "WITH k AS (SELECT name FROM named_limit WHERE name = $1::text),\n"
+    "named AS (\n"
+    "    SELECT v.pipeline FROM pipeline_version v\n"
+    "    WHERE (v.pipeline, v.hash) IN (SELECT p.name, p.version FROM pipeline p WHERE NOT p.deleted UNION SELECT r.pipeline, r.version FROM run_live r)\n"
+    "      AND EXISTS (SELECT FROM jsonb_array_elements(v.ir->'steps') AS s WHERE s->'limits' ? $1::text)\n"
+    "    ORDER BY v.pipeline LIMIT 1),\n"
+    "raised AS (UPDATE catalog SET gen = gen + 1 WHERE EXISTS (SELECT FROM k) AND NOT EXISTS (SELECT FROM named)),\n"
+    "gone AS (DELETE FROM named_limit l USING k WHERE l.name = k.name AND NOT EXISTS (SELECT FROM named))\n"
+    "SELECT NOT EXISTS (SELECT FROM named), coalesce((SELECT pipeline FROM named), '') FROM k",
+    1},
     {"api_pipeline_compare",
     "SELECT (SELECT version FROM pipeline WHERE name = $1::text AND NOT deleted),\n"
     "       (SELECT number FROM pipeline_version WHERE pipeline = $1::text AND hash = $2::text)",
@@ -210,7 +240,7 @@ const struct query QUERIES[] = {
     "        'name', e.name || CASE WHEN e.iteration > 0 THEN '[' || e.iteration || ']' ELSE '' END, 'step', e.name, 'index', e.n, 'kind', e.step->>'kind', 'iteration', e.iteration, 'ordinal', f.ordinal,\n"
     "        'item', f.item,\n"
     "        'state', coalesce(s.state, l.state, CASE WHEN r.state = 'running' AND u.n IS NULL THEN 'ready' ELSE 'pending' END),\n"
-    "        'reason', coalesce(s.reason, l.reason, CASE WHEN r.state <> 'running' THEN 'the run is ' || r.state\n"
+    "        'reason', coalesce(s.reason, CASE WHEN l.state = 'waiting' AND l.limits IS NOT NULL THEN leat_limit_wait(l.limits) END, l.reason, CASE WHEN r.state <> 'running' THEN 'the run is ' || r.state\n"
     "            WHEN u.n IS NULL THEN 'waiting for capacity' ELSE '' END),\n"
     "        'attempt', coalesce(s.attempt, l.attempt, 0), 'attempt_id', coalesce(s.attempt_id, l.attempt_id),\n"
     "        'worker', coalesce(s.worker, l.worker), 'exit_code', s.exit_code, 'image', s.image, 'needs', e.step->'needs',\n"
@@ -654,16 +684,20 @@ const struct query QUERIES[] = {
     6},
     {"batch_steps",
     "INSERT INTO step_live AS s (run, step, iteration, state, attempt, attempt_id, nonce, worker,\n"
-    "                            incarnation, since, started, due, lost, reason, leave)\n"
-    "SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::uuid[],\n"
-    "                     $7::bigint[], $8::text[], $9::uuid[], $10::timestamptz[], $11::timestamptz[],\n"
-    "                     $12::bigint[], $13::int[], $14::text[], $15::bool[])\n"
+    "                            incarnation, since, started, due, lost, reason, leave, limits)\n"
+    "SELECT u.run, u.step, u.iteration, u.state, u.attempt, u.attempt_id, u.nonce, u.worker, u.incarnation,\n"
+    "       u.since, u.started, u.due, u.lost, u.reason, u.leave, u.limits::jsonb\n"
+    "FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::uuid[],\n"
+    "            $7::bigint[], $8::text[], $9::uuid[], $10::timestamptz[], $11::timestamptz[],\n"
+    "            $12::bigint[], $13::int[], $14::text[], $15::bool[], $16::text[])\n"
+    "    AS u (run, step, iteration, state, attempt, attempt_id, nonce, worker, incarnation, since,\n"
+    "          started, due, lost, reason, leave, limits)\n"
     "ON CONFLICT (run, step, iteration) DO UPDATE\n"
     "SET state = excluded.state, attempt = excluded.attempt, attempt_id = excluded.attempt_id,\n"
     "    nonce = excluded.nonce, worker = excluded.worker, incarnation = excluded.incarnation,\n"
     "    since = excluded.since, started = excluded.started, due = excluded.due, lost = excluded.lost,\n"
-    "    reason = excluded.reason, leave = excluded.leave",
-    15},
+    "    reason = excluded.reason, leave = excluded.leave, limits = excluded.limits",
+    16},
     {"batch_results",
     "WITH gone AS (\n"
     "    DELETE FROM step_live s\n"
@@ -785,13 +819,16 @@ const struct query QUERIES[] = {
     0},
     {"load_steps",
     "SELECT run, step, iteration, state, attempt, attempt_id, nonce, worker, incarnation, since, started,\n"
-    "       due, lost, reason, leave\n"
+    "       due, lost, reason, leave, limits::text\n"
     "FROM step_live",
     0},
     {"load_results",
     "SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text, NULL::text,\n"
     "       NULL::text, s.reason, NULL::text\n"
     "FROM run_live r JOIN step_result s ON s.run = r.id",
+    0},
+    {"load_limits",
+    "SELECT name, n FROM named_limit",
     0},
     {"load_groups",
     "SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.items::text\n"

@@ -14,6 +14,8 @@ enum query_id {
     QUERY_API_LIMIT_COMPARE, /* api.sql */
     QUERY_API_LIMIT_NAMES, /* api.sql */
     QUERY_API_LIMITS, /* api.sql */
+    QUERY_API_LIMIT, /* api.sql */
+    QUERY_API_LIMIT_REMOVE, /* api.sql */
     QUERY_API_PIPELINE_COMPARE, /* api.sql */
     QUERY_API_SOURCE_COMPARE, /* api.sql */
     QUERY_API_PIPELINES, /* api.sql */
@@ -107,6 +109,7 @@ enum query_id {
     QUERY_LOAD_ADOPTED_GROUPS, /* scheduler.sql */
     QUERY_LOAD_STEPS, /* scheduler.sql */
     QUERY_LOAD_RESULTS, /* scheduler.sql */
+    QUERY_LOAD_LIMITS, /* scheduler.sql */
     QUERY_LOAD_GROUPS, /* scheduler.sql */
     QUERY_LOAD_FINALLYS, /* scheduler.sql */
     QUERY_LOAD_WORKERS, /* scheduler.sql */

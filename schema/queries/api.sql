@@ -76,8 +76,36 @@ SELECT n = $2::bigint AND description IS NOT DISTINCT FROM $3::text FROM named_l
 SELECT name FROM named_limit;
 
 -- name: api_limits
-SELECT coalesce(jsonb_agg(jsonb_build_object('name', name, 'limit', n, 'description', description, 'updated', updated)
-    ORDER BY name), '[]')::text FROM named_limit;
+SELECT coalesce(jsonb_agg(jsonb_build_object('name', k.name, 'limit', k.n, 'used', coalesce(u.used, 0), 'waiting', coalesce(w.waiting, 0),
+    'description', k.description, 'updated', k.updated) ORDER BY k.name), '[]')::text
+FROM named_limit k
+LEFT JOIN (SELECT name, sum(n) AS used FROM limit_use GROUP BY name) AS u ON u.name = k.name
+LEFT JOIN (SELECT x.key AS name, count(*) AS waiting FROM step_live l CROSS JOIN LATERAL jsonb_object_keys(l.limits) AS x (key)
+    WHERE l.limits IS NOT NULL AND l.state = 'waiting' GROUP BY x.key) AS w ON w.name = k.name;
+
+-- The same of one, with the first 100 that hold it, oldest first.
+-- name: api_limit
+SELECT jsonb_build_object('name', k.name, 'limit', k.n, 'description', k.description, 'updated', k.updated,
+    'used', (SELECT coalesce(sum(u.n), 0) FROM limit_use u WHERE u.name = k.name),
+    'waiting', (SELECT count(*) FROM step_live l WHERE l.limits ? k.name AND l.state = 'waiting'),
+    'holders', (SELECT coalesce(jsonb_agg(jsonb_build_object('run', h.run, 'name', r.name, 'pipeline', r.pipeline,
+            'step', v.ir->'steps'->h.step->>'name', 'iteration', h.iteration, 'n', h.n, 'state', h.state, 'since', h.since)
+            ORDER BY h.since, h.run, h.step, h.iteration), '[]')
+        FROM (SELECT * FROM limit_use u WHERE u.name = k.name ORDER BY u.since, u.run, u.step, u.iteration LIMIT 100) AS h
+        JOIN run_live r ON r.id = h.run LEFT JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version))::text
+FROM named_limit k WHERE k.name = $1::text;
+
+-- Not while a current version or a live run names it. Was it removed; else who names it.
+-- name: api_limit_remove
+WITH k AS (SELECT name FROM named_limit WHERE name = $1::text),
+named AS (
+    SELECT v.pipeline FROM pipeline_version v
+    WHERE (v.pipeline, v.hash) IN (SELECT p.name, p.version FROM pipeline p WHERE NOT p.deleted UNION SELECT r.pipeline, r.version FROM run_live r)
+      AND EXISTS (SELECT FROM jsonb_array_elements(v.ir->'steps') AS s WHERE s->'limits' ? $1::text)
+    ORDER BY v.pipeline LIMIT 1),
+raised AS (UPDATE catalog SET gen = gen + 1 WHERE EXISTS (SELECT FROM k) AND NOT EXISTS (SELECT FROM named)),
+gone AS (DELETE FROM named_limit l USING k WHERE l.name = k.name AND NOT EXISTS (SELECT FROM named))
+SELECT NOT EXISTS (SELECT FROM named), coalesce((SELECT pipeline FROM named), '') FROM k;
 
 -- name: api_pipeline_compare
 SELECT (SELECT version FROM pipeline WHERE name = $1::text AND NOT deleted),
@@ -201,7 +229,7 @@ SELECT (to_jsonb(r) || coalesce((SELECT jsonb_build_object('reason', q.reason) F
         'name', e.name || CASE WHEN e.iteration > 0 THEN '[' || e.iteration || ']' ELSE '' END, 'step', e.name, 'index', e.n, 'kind', e.step->>'kind', 'iteration', e.iteration, 'ordinal', f.ordinal,
         'item', f.item,
         'state', coalesce(s.state, l.state, CASE WHEN r.state = 'running' AND u.n IS NULL THEN 'ready' ELSE 'pending' END),
-        'reason', coalesce(s.reason, l.reason, CASE WHEN r.state <> 'running' THEN 'the run is ' || r.state
+        'reason', coalesce(s.reason, CASE WHEN l.state = 'waiting' AND l.limits IS NOT NULL THEN leat_limit_wait(l.limits) END, l.reason, CASE WHEN r.state <> 'running' THEN 'the run is ' || r.state
             WHEN u.n IS NULL THEN 'waiting for capacity' ELSE '' END),
         'attempt', coalesce(s.attempt, l.attempt, 0), 'attempt_id', coalesce(s.attempt_id, l.attempt_id),
         'worker', coalesce(s.worker, l.worker), 'exit_code', s.exit_code, 'image', s.image, 'needs', e.step->'needs',

@@ -93,15 +93,19 @@ SELECT * FROM gone;
 
 -- name: batch_steps
 INSERT INTO step_live AS s (run, step, iteration, state, attempt, attempt_id, nonce, worker,
-                            incarnation, since, started, due, lost, reason, leave)
-SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::uuid[],
-                     $7::bigint[], $8::text[], $9::uuid[], $10::timestamptz[], $11::timestamptz[],
-                     $12::bigint[], $13::int[], $14::text[], $15::bool[])
+                            incarnation, since, started, due, lost, reason, leave, limits)
+SELECT u.run, u.step, u.iteration, u.state, u.attempt, u.attempt_id, u.nonce, u.worker, u.incarnation,
+       u.since, u.started, u.due, u.lost, u.reason, u.leave, u.limits::jsonb
+FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::uuid[],
+            $7::bigint[], $8::text[], $9::uuid[], $10::timestamptz[], $11::timestamptz[],
+            $12::bigint[], $13::int[], $14::text[], $15::bool[], $16::text[])
+    AS u (run, step, iteration, state, attempt, attempt_id, nonce, worker, incarnation, since,
+          started, due, lost, reason, leave, limits)
 ON CONFLICT (run, step, iteration) DO UPDATE
 SET state = excluded.state, attempt = excluded.attempt, attempt_id = excluded.attempt_id,
     nonce = excluded.nonce, worker = excluded.worker, incarnation = excluded.incarnation,
     since = excluded.since, started = excluded.started, due = excluded.due, lost = excluded.lost,
-    reason = excluded.reason, leave = excluded.leave;
+    reason = excluded.reason, leave = excluded.leave, limits = excluded.limits;
 
 -- name: batch_results
 WITH gone AS (
@@ -222,13 +226,16 @@ WHERE g.run = ANY (ARRAY(SELECT retry_of FROM run_live WHERE retry_of IS NOT NUL
 
 -- name: load_steps
 SELECT run, step, iteration, state, attempt, attempt_id, nonce, worker, incarnation, since, started,
-       due, lost, reason, leave
+       due, lost, reason, leave, limits::text
 FROM step_live;
 
 -- name: load_results
 SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text, NULL::text,
        NULL::text, s.reason, NULL::text
 FROM run_live r JOIN step_result s ON s.run = r.id;
+
+-- name: load_limits
+SELECT name, n FROM named_limit;
 
 -- name: load_groups
 SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.items::text

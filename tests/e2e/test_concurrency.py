@@ -137,3 +137,90 @@ def test_a_run_is_not_queued_for_longer_than_it_may(leat):
     assert held.states([first]) == ["running"]
     held.open()
     assert leat.wait_run(first)["state"] == "succeeded"
+
+
+LIMITED = """
+name: NAME
+steps:
+  hold: {command: [sh, -c, 'while ! [ -e "$1" ]; do sleep 0.1; done', sh, "GATE"], limits: LIMITS}
+"""
+
+
+class Limited(Held):
+    """The same with a named limit."""
+
+    def apply(self, limits, more=""):
+        self.leat.apply(LIMITED.replace("NAME", self.name).replace("GATE", str(self.gate)).replace("LIMITS", limits) + more,
+                        f"{self.name}.yaml")
+
+    def run(self, city=None):
+        return self.leat.json("run", self.name)["id"]
+
+    def step(self, run):
+        return self.leat.json("show", run)["steps"][0]
+
+    def step_is(self, run, state):
+        def shown():
+            done = self.leat.leat("show", run, "-o", "json")
+            return done.returncode == 0 and json.loads(done.stdout)["steps"][0]["state"] == state
+        return until(shown, what=f"step of {run} {state}")
+
+
+def limit(leat, name, size):
+    leat.apply(f"kind: limit\nname: {name}\nlimit: {size}\n", f"{name}.yaml")
+
+
+def shown_limit(leat, name):
+    row, = [row for row in leat.json("limits") if row["name"] == name]
+    return row["limit"], row["used"], row["waiting"]
+
+
+def test_a_named_limit_is_kept_across_runs_and_leaders(leat):
+    limit(leat, "gpu-licence", 2)
+    held = Limited(leat, "licensed", "[gpu-licence]")
+    runs = [held.run() for _ in range(3)]
+    held.step_is(runs[1], "running"), held.step_is(runs[2], "waiting")
+    assert held.step(runs[2])["reason"] == \
+        "waits for limit gpu-licence: 2 of 2 in use by licensed-1/hold, licensed-2/hold"
+    assert shown_limit(leat, "gpu-licence") == (2, 2, 1)
+    leat.apply("name: unlimited\nsteps: {s: {command: [echo]}}\n")
+    leat.kill("leat-scheduler")
+    free = leat.json("run", "unlimited")["id"]  # wants no limit
+    assert leat.wait_run(free)["state"] == "succeeded"
+    assert [held.step(run)["state"] for run in runs] == ["running", "running", "waiting"]
+    holders = leat.json("limit", "show", "gpu-licence")["holders"]
+    assert [(h["run"], h["step"], h["n"]) for h in holders] == [(runs[0], "hold", 1), (runs[1], "hold", 1)]
+    leat.ok("cancel", runs[0])
+    held.step_is(runs[2], "running")
+    assert leat.json("show", runs[0])["state"] == "cancelled"
+    held.open()
+    assert [leat.wait_run(run)["state"] for run in runs[1:]] == ["succeeded"] * 2
+    assert shown_limit(leat, "gpu-licence") == (2, 0, 0)
+
+
+def test_a_limit_is_resized_and_zero_holds_back(leat):
+    limit(leat, "tape", 0)
+    held = Limited(leat, "taped", "{tape: 1}")
+    runs = [held.run() for _ in range(3)]
+    held.step_is(runs[2], "waiting")
+    assert held.step(runs[0])["reason"] == "wants 1 of limit tape, which is 0"
+    limit(leat, "tape", 2)  # nothing else comes that could wake the leader
+    held.step_is(runs[1], "running")
+    limit(leat, "tape", 1)
+    time.sleep(1.5)
+    assert shown_limit(leat, "tape") == (1, 2, 1)  # nobody was ended
+    refused = leat.leat("limit", "remove", "tape")
+    assert refused.returncode == 4 and "pipeline taped names it" in refused.stderr
+    held.open()
+    assert [leat.wait_run(run)["state"] for run in runs] == ["succeeded"] * 3
+    leat.ok("delete", "taped")
+    leat.ok("limit", "remove", "tape")
+    assert leat.leat("limit", "show", "tape").returncode == 3
+
+
+def test_a_step_waits_only_so_long_to_be_placed(leat):
+    leat.apply("name: nowhere\nsteps: {s: {command: [echo], pool: moon, queue_timeout: 3s}}\n")
+    run = leat.json("run", "nowhere")["id"]
+    leat.kill("leat-scheduler")
+    shown = leat.wait_run(run)
+    assert shown["state"] == "failed" and shown["steps"][0]["reason"] == "waited longer than 3 s for a worker"

@@ -243,7 +243,7 @@ void check_step(struct sim *sim, const struct batch_step *step, const struct row
                   !database_worker(sim->db, step->worker)))
         sim_fail(sim, 14, "step %d of run %s is %s without an owner", step->step, SHORT(step->run),
                  machine_state_name(&MACHINE_STEP, step->state));
-    if (step->state == STEP_WAITING && step->due_us <= 0)
+    if (step->state == STEP_WAITING && step->due_us <= 0 && !step->limits)
         sim_fail(sim, 14, "step %d of run %s waits without a deadline", step->step,
                  SHORT(step->run));
     if (owned)
@@ -369,6 +369,7 @@ void check_after_commit(struct sim *sim, const struct batch *batch)
     check_concurrency(sim, batch);
     if (batch->steps_count)
         check_slots(sim);
+    check_limits(sim, batch);
     if (batch->steps_count)
         reference_parallelism(sim, check_version_of);
     for (size_t i = 0; i < batch->run_moves_count; i++) {

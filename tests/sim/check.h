@@ -72,6 +72,8 @@ void check_skipped(struct sim *sim, const struct row_run *run, const struct plan
 void check_queued_too_long(struct sim *sim, const struct row_run *run,
                            const struct plan_version *v);
 void check_concurrency(struct sim *sim, const struct batch *batch);
+/* check_limits.c */
+void check_limits(struct sim *sim, const struct batch *batch);
 void check_after_commit(struct sim *sim, const struct batch *batch);
 
 /* ---- at rest --------------------------------------------------------------------------------- */

@@ -234,6 +234,7 @@ static void step_drop(struct database *db, struct row_step *row)
     HASH_DEL(db->steps, row);
     free(row->worker);
     free(row->reason);
+    free(row->limits);
     free(row);
 }
 
@@ -251,6 +252,8 @@ static void write_steps(struct database *db, const struct batch *b)
         }
         row->state = from->state;
         row->attempt = from->attempt;
+        if (uuid_compare(&row->attempt_id, &from->attempt_id) != 0)
+            row->placed_in = db->sim->counts.commits;
         row->attempt_id = from->attempt_id;
         row->nonce = from->nonce;
         free(TAKE(row->worker));
@@ -262,6 +265,8 @@ static void write_steps(struct database *db, const struct batch *b)
         row->lost = from->lost;
         row->leave = from->leave;
         put_text(&row->reason, from->reason ? from->reason : "");
+        free(TAKE(row->limits));
+        put_text(&row->limits, from->limits);
         sim_changed(db->sim);
     }
     for (size_t i = 0; i < b->results_count; i++) {
@@ -432,7 +437,7 @@ void database_free(struct database *db)
     FREE_TABLE(db->runs, struct row_run, row->pipeline, row->version, row->name, row->experiment,
                row->reason, row->trigger, row->params, row->vars, row->retry_from, row->key,
                row->again);
-    FREE_TABLE(db->steps, struct row_step, row->worker, row->reason);
+    FREE_TABLE(db->steps, struct row_step, row->worker, row->reason, row->limits);
     FREE_TABLE(db->results, struct row_result, row->worker, row->reason, row->outputs, row->metrics,
                row->log);
     FREE_TABLE(db->attempts, struct row_attempt, NULL);

@@ -36,6 +36,12 @@ static void add_catalog(const struct database *db, struct snapshot *s, int64_t n
 {
     const struct plan *plan = db->sim->plan;
     s->catalog_gen = db->catalog_gen;
+    s->has_limits = true;
+    for (int i = 0; i < PLAN_LIMITS; i++) {
+        struct snapshot_limit *row = snapshot_add_limits(s);
+        row->name = snapshot_text(s, plan_limit_name(i));
+        row->n = plan->limits[i].sizes[plan->limits[i].count - 1].n;
+    }
     for (int i = 0; i < plan->pipeline_count; i++) {
         const struct plan_pipeline *p = &plan->pipelines[i];
         if (p->gen <= newer_than || p->dropped)
@@ -113,6 +119,7 @@ static void add_step(struct snapshot *s, const struct row_step *from)
     row->lost = from->lost;
     row->leave = from->leave;
     row->reason = snapshot_text(s, from->reason);
+    row->limits = parsed(from->limits);
 }
 
 static void add_group(struct snapshot *s, const struct row_group *from)

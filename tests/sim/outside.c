@@ -345,6 +345,33 @@ static void apply(void *arg)
     sim_note(sim, "apply: %s is now %.8s", p->name, p->versions[p->current].hash);
 }
 
+static void size_limit(struct sim *sim, struct plan_limit *limit, int n)
+{
+    if (limit->count == PLAN_SIZES)
+        return;
+    limit->sizes[limit->count].gen = ++sim->db->catalog_gen;
+    limit->sizes[limit->count++].n = n;
+    sim_changed(sim);
+    sim_note(sim, "limit %s is now %d", plan_limit_name((int)(limit - sim->plan->limits)), n);
+}
+
+/* Up and down, and to nothing for a while. */
+static void resize(void *arg)
+{
+    struct sim *sim = arg;
+    struct plan_limit *limit = &sim->plan->limits[rng_in(&sim->rng, 0, PLAN_LIMITS - 1)];
+    if (limit->count < PLAN_SIZES - 1)
+        size_limit(sim, limit, (int)rng_in(&sim->rng, 0, PLAN_SIZE_MOST));
+}
+
+/* In the end there is enough for every step. */
+static void resize_last(void *arg)
+{
+    struct sim *sim = arg;
+    for (int i = 0; i < PLAN_LIMITS; i++)
+        size_limit(sim, &sim->plan->limits[i], PLAN_SIZE_MOST - (int)rng_in(&sim->rng, 0, 1));
+}
+
 void outside_bad_records(struct sim *sim)
 {
     static const char *const texts[] = {
@@ -546,6 +573,9 @@ struct outside *outside_new(struct sim *sim)
                                                    .fate = sim_bus_fate,
                                                    .fate_ctx = proc});
     plan_all(sim);
+    for (int64_t n = rng_in(&sim->rng, 0, 4); n; n--)
+        sim_at(sim, NULL, rng_in(&sim->rng, 1 * SEC, 50 * SEC), resize, sim);
+    sim_at(sim, NULL, 60 * SEC, resize_last, sim);
     return o;
 }
 

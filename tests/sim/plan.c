@@ -90,6 +90,35 @@ void plan_step_program(struct rng *rng, struct plan_step *step)
         step->at_most_once = true;
         step->attempts = 1;
     }
+    for (int i = 0; i < PLAN_LIMITS; i++)
+        if (rng_chance(rng, 0.12))
+            step->uses[i] = (int)rng_in(rng, 1, 2);
+}
+
+const char *plan_limit_name(int limit)
+{
+    static const char *const NAMES[PLAN_LIMITS] = {"gpu", "licence"};
+    return NAMES[limit];
+}
+
+int plan_limit_size_since(const struct plan_limit *limit, int64_t gen)
+{
+    int most = 0;
+    for (int i = 0; i < limit->count; i++) {
+        const bool over = i + 1 < limit->count && limit->sizes[i + 1].gen <= gen;
+        most = !over && limit->sizes[i].n > most ? limit->sizes[i].n : most;
+    }
+    return most;
+}
+
+/* Pipelines name limits; here all of them are there. */
+static int limit_is_there(void *arg, enum ir_reference kind, const char *reference,
+                          const char *from, struct ir_found *out, struct err *err)
+{
+    (void)arg, (void)from, (void)out;
+    if (kind == IR_REFERENCE_LIMIT)
+        return 0;
+    return err_set(err, LEAT_ENOTFOUND, "there is no %s here", reference);
 }
 
 static const char *const POLICIES[] = {"queue", "skip", "cancel_running", "latest_only"};
@@ -131,7 +160,8 @@ static void compile(struct sim *sim, const struct plan_pipeline *p, struct plan_
     struct err err = {0};
     write_pipeline(&yaml, p, v);
     if (yaml_read("plan", yaml.data, yaml.len, &docs, &err) == 0)
-        v->ir = ir_compile(&docs.items[0], "plan", NULL, NULL, &err);
+        v->ir = ir_compile(&docs.items[0], "plan", &(struct ir_resolver){.find = limit_is_there},
+                           NULL, &err);
     if (!v->ir)
         sim_fail(sim, 0, "the generator made a pipeline that does not compile: %s\n%s", err.text,
                  yaml.data);
@@ -172,6 +202,10 @@ struct plan *plan_new(struct sim *sim)
     const struct rng world = sim->rng;
     sim->plan = plan;
     sim->rng = sim_stream(sim, STREAM_PLAN, 0);
+    for (int i = 0; i < PLAN_LIMITS; i++) {
+        plan->limits[i].count = 1;
+        plan->limits[i].sizes[0].n = (int)rng_in(&sim->rng, 1, PLAN_SIZE_MOST);
+    }
     plan->pipeline_count = (int)rng_in(&sim->rng, 1, PLAN_PIPELINES);
     sim->planned.pipelines = plan->pipeline_count;
     for (int i = 0; i < plan->pipeline_count; i++) {

@@ -14,6 +14,9 @@
 #define PLAN_VERSIONS  3
 #define PLAN_PAUSES    6
 #define PLAN_APPLIED   8
+#define PLAN_LIMITS    2
+#define PLAN_SIZES     8
+#define PLAN_SIZE_MOST 3
 
 enum plan_kind {
     PLAN_RUN,
@@ -53,8 +56,9 @@ struct plan_step {
     int64_t takes_us;     /* a usual attempt */
     bool at_most_once;
     int slots;
-    double fails; /* chance of an attempt */
-    double hangs; /* chance of running into the timeout, or falling silent */
+    int uses[PLAN_LIMITS]; /* of each named limit; 0 = not */
+    double fails;          /* chance of an attempt */
+    double hangs;          /* chance of running into the timeout, or falling silent */
     /* groups */
     int gives[PLAN_BRANCHES]; /* whose n is the group's; -1 = none */
     int branches;             /* 1 but of a switch */
@@ -111,7 +115,17 @@ struct plan_pipeline {
     int pauses;
 };
 
+/* A named limit: how much it was from which catalog on. */
+struct plan_limit {
+    struct {
+        int64_t gen;
+        int n;
+    } sizes[PLAN_SIZES];
+    int count;
+};
+
 struct plan {
+    struct plan_limit limits[PLAN_LIMITS];
     struct plan_pipeline pipelines[PLAN_PIPELINES];
     int pipeline_count;
 };
@@ -145,6 +159,9 @@ void plan_step_waits(struct rng *rng, struct plan_step *step);
 bool plan_wait_fits(const struct plan_step *step, const char *type, int n);
 void plan_write_wait(struct text *out, const struct plan_step *step);
 
+const char *plan_limit_name(int limit);
+/* The most that it was since catalog `gen`. */
+int plan_limit_size_since(const struct plan_limit *limit, int64_t gen);
 struct plan *plan_new(struct sim *sim);
 void plan_free(struct plan *plan);
 /* Any that the seed has; NULL when it is one that was dropped. */

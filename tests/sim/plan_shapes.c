@@ -201,6 +201,18 @@ static int nearest(const struct plan_version *v, int i, enum plan_kind kind)
     return -1;
 }
 
+static void write_limits(struct text *out, const struct plan_step *s)
+{
+    const char *before = ", limits: {";
+    for (int k = 0; k < PLAN_LIMITS; k++)
+        if (s->uses[k]) {
+            text_printf(out, "%s%s: %d", before, plan_limit_name(k), s->uses[k]);
+            before = ", ";
+        }
+    if (strcmp(before, ", ") == 0)
+        text_puts(out, "}");
+}
+
 static void write_program(struct text *out, const struct plan_version *v, int i)
 {
     const struct plan_step *s = &v->steps[i];
@@ -226,6 +238,7 @@ static void write_program(struct text *out, const struct plan_version *v, int i)
     if (s->heartbeat_us)
         text_printf(out, ", heartbeat: %llds", (long long)(s->heartbeat_us / SEC));
     text_printf(out, ", resources: {slots: %d}", s->slots);
+    write_limits(out, s);
 }
 
 static void write_items(struct text *out, const struct plan_version *v, const struct plan_step *s)

@@ -152,6 +152,14 @@ static inline const char *harness_apply_ir(struct harness *h, json_t *ir)
     return v->hash;
 }
 
+/* Every limit that a pipeline names is there. */
+static inline int harness_finds(void *arg, enum ir_reference kind, const char *reference,
+                                const char *from, struct ir_found *out, struct err *err)
+{
+    (void)arg, (void)from, (void)out;
+    return kind == IR_REFERENCE_LIMIT ? 0 : err_set(err, LEAT_ENOTFOUND, "no %s", reference);
+}
+
 /* The same from a pipeline file. */
 static inline const char *harness_apply(struct harness *h, const char *yaml)
 {
@@ -159,7 +167,8 @@ static inline const char *harness_apply(struct harness *h, const char *yaml)
     struct yaml_docs docs cleanup_yaml = {0};
     if (yaml_read("test.yaml", yaml, strlen(yaml), &docs, &err) < 0)
         fail_msg("%s", err.text);
-    json_t *ir = ir_compile(&docs.items[0], "test.yaml", NULL, NULL, &err);
+    json_t *ir = ir_compile(&docs.items[0], "test.yaml",
+                            &(struct ir_resolver){.find = harness_finds}, NULL, &err);
     if (!ir)
         fail_msg("%s", err.text);
     return harness_apply_ir(h, ir);
@@ -208,8 +217,13 @@ static inline void harness_restart(struct harness *h, int64_t gone_us)
         *snapshot_add_results(live) = h->rows->results[i];
         json_incref(h->rows->results[i].outputs);
     }
-    for (size_t i = 0; i < h->rows->steps_count; i++)
+    for (size_t i = 0; i < h->rows->steps_count; i++) {
         *snapshot_add_steps(live) = h->rows->steps[i];
+        json_incref(h->rows->steps[i].limits);
+    }
+    live->has_limits = true;
+    for (size_t i = 0; i < h->rows->limits_count; i++)
+        *snapshot_add_limits(live) = h->rows->limits[i];
     for (size_t i = 0; i < h->rows->groups_count; i++) {
         *snapshot_add_groups(live) = h->rows->groups[i];
         json_incref(h->rows->groups[i].items);

@@ -152,6 +152,7 @@ static inline void mirror_steps(struct harness *h)
         struct snapshot_step *to = row_of_instance(h, s->run, s->step, s->iteration);
         if (!to)
             to = snapshot_add_steps(h->rows);
+        json_decref(to->limits);
         *to = (struct snapshot_step){
             .run = s->run,
             .step = s->step,
@@ -168,6 +169,7 @@ static inline void mirror_steps(struct harness *h)
             .lost = s->lost,
             .reason = snapshot_text(h->rows, s->reason),
             .leave = s->leave,
+            .limits = json_of(s->limits),
         };
     }
 }
@@ -189,8 +191,10 @@ static inline void mirror_results(struct harness *h)
             .reason = snapshot_text(h->rows, r->reason),
         };
         struct snapshot_step *live = row_of_instance(h, r->run, r->step, r->iteration);
-        if (live)
+        if (live) {
+            json_decref(live->limits);
             *live = h->rows->steps[--h->rows->steps_count];
+        }
     }
 }
 

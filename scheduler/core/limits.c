@@ -1,0 +1,228 @@
+#include "scheduler/core/limits.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "common/base/mem.h"
+#include "common/base/plant.h"
+#include "scheduler/core/place.h"
+
+struct limit *limit_find(struct core *core, const char *name)
+{
+    struct limit *limit = NULL;
+    HASH_FIND_STR(core->limits, name, limit);
+    return limit;
+}
+
+static struct limit *limit_get(struct core *core, const char *name)
+{
+    struct limit *limit = limit_find(core, name);
+    if (limit)
+        return limit;
+    limit = mem_alloc(sizeof *limit);
+    limit->name = mem_string(name);
+    HASH_ADD_KEYPTR(hh, core->limits, limit->name, strlen(limit->name), limit);
+    return limit;
+}
+
+/* Lanes whose heads want it are looked at again; no other. O(lanes), not steps. */
+static void wake(struct core *core, struct limit *limit)
+{
+    struct limit_want *want;
+    DL_FOREACH (limit->wants, want)
+        place_lane_again(core, want->lane);
+}
+
+/* ---- the catalog --------------------------------------------------------------------------- */
+
+void limits_learn(struct core *core, const struct snapshot *from)
+{
+    struct limit *limit, *next;
+    if (!from->has_limits)
+        return;
+    for (limit = core->limits; limit; limit = limit->hh.next)
+        limit->listed = false;
+    for (size_t i = 0; i < from->limits_count; i++) {
+        limit = limit_get(core, from->limits[i].name);
+        const bool changed = !limit->known || limit->n != from->limits[i].n;
+        limit->n = from->limits[i].n;
+        limit->known = limit->listed = true;
+        if (changed)
+            wake(core, limit);
+    }
+    HASH_ITER (hh, core->limits, limit, next)
+        if (!limit->listed && limit->known) {
+            limit->known = false;
+            wake(core, limit); /* who wants it fails, and says so */
+        }
+}
+
+/* ---- lanes --------------------------------------------------------------------------------- */
+
+bool limits_same(const struct lane *l, const struct ir_step *def)
+{
+    if (l->want_count != def->limit_count)
+        return false;
+    for (size_t i = 0; i < def->limit_count; i++)
+        if (l->wants_of[i].n != def->limits[i].n ||
+            strcmp(l->wants_of[i].limit->name, def->limits[i].name) != 0)
+            return false;
+    return true;
+}
+
+void limits_of_lane(struct core *core, struct lane *l, const struct ir_step *def)
+{
+    l->want_count = def->limit_count;
+    l->wants_of = mem_array(def->limit_count + 1, sizeof *l->wants_of);
+    for (size_t i = 0; i < def->limit_count; i++) {
+        l->wants_of[i].limit = limit_get(core, def->limits[i].name);
+        l->wants_of[i].n = def->limits[i].n;
+        l->wants_of[i].lane = l;
+    }
+}
+
+void limits_lane_busy(struct lane *l)
+{
+    l->claims = true;
+    for (size_t i = 0; i < l->want_count; i++)
+        DL_APPEND(l->wants_of[i].limit->wants, &l->wants_of[i]);
+}
+
+void limits_lane_idle(struct core *core, struct lane *l)
+{
+    limits_head_left(core, l);
+    for (size_t i = 0; i < l->want_count; i++)
+        DL_DELETE(l->wants_of[i].limit->wants, &l->wants_of[i]);
+}
+
+void limits_head_left(struct core *core, struct lane *l)
+{
+    for (size_t i = 0; i < l->want_count; i++)
+        wake(core, l->wants_of[i].limit);
+    l->claims = true; /* of the next head, until it was looked at */
+}
+
+/* ---- may it? ------------------------------------------------------------------------------- */
+
+/* What is left of it for the head of `l`, older ones served. */
+static int64_t left_for(const struct limit_want *mine)
+{
+    const struct limit_want *other;
+    int64_t left = mine->limit->n - mine->limit->used;
+    DL_FOREACH (mine->limit->wants, other)
+        if (other != mine && other->lane->claims && place_is_before(other->lane, mine->lane))
+            left -= other->n;
+    return left;
+}
+
+bool limits_allow(const struct lane *l)
+{
+    for (size_t i = 0; i < l->want_count; i++)
+        if (left_for(&l->wants_of[i]) < l->wants_of[i].n)
+            return false;
+    return true;
+}
+
+const char *limits_missing(const struct lane *l)
+{
+    for (size_t i = 0; i < l->want_count; i++)
+        if (!l->wants_of[i].limit->known)
+            return l->wants_of[i].limit->name;
+    return NULL;
+}
+
+/* One that wants more than there will be, or that no worker could take, holds nobody up. */
+void limits_blocked(struct core *core, struct lane *l, bool ever)
+{
+    for (size_t i = 0; i < l->want_count; i++)
+        ever &= l->wants_of[i].n <= l->wants_of[i].limit->n;
+    if (l->claims == ever)
+        return;
+    l->claims = ever;
+    for (size_t i = 0; i < l->want_count && !ever; i++) {
+        struct limit_want *other;
+        DL_FOREACH (l->wants_of[i].limit->wants, other)
+            if (other->lane != l)
+                place_lane_again(core, other->lane);
+    }
+}
+
+/* ---- taking and giving back ---------------------------------------------------------------- */
+
+static void hold(struct attempt *a, struct limit *limit, int64_t n)
+{
+    a->holds[a->hold_count++] = (struct limit_hold){limit, n};
+    limit->used += n;
+}
+
+void limits_take(struct attempt *a, const struct lane *l)
+{
+    if (l->want_count == 0)
+        return;
+    a->holds = mem_array(l->want_count, sizeof *a->holds);
+    for (size_t i = 0; i < l->want_count; i++)
+        hold(a, l->wants_of[i].limit, l->wants_of[i].n);
+}
+
+void limits_recall(struct core *core, struct attempt *a, const json_t *row)
+{
+    const char *name;
+    json_t *n;
+    if (json_object_size(row) == 0 || plant_on(PLANT_LIMITS_FORGOTTEN_AT_TAKEOVER))
+        return;
+    a->holds = mem_array(json_object_size(row), sizeof *a->holds);
+    json_object_foreach ((json_t *)(uintptr_t)row, name, n)
+        hold(a, limit_get(core, name), json_integer_value(n));
+}
+
+void limits_give_back(struct core *core, struct attempt *a)
+{
+    for (size_t i = 0; i < a->hold_count; i++) {
+        a->holds[i].limit->used -= a->holds[i].n;
+        wake(core, a->holds[i].limit);
+    }
+    a->hold_count = 0;
+    free(TAKE(a->holds));
+}
+
+/* ---- rows ---------------------------------------------------------------------------------- */
+
+static const char *text_of(json_t *all, struct batch *out)
+{
+    const char *text = json_object_size(all) ? batch_json(out, all) : NULL;
+    json_decref(all);
+    return text;
+}
+
+const char *limits_held_text(const struct attempt *a, struct batch *out)
+{
+    if (a->hold_count == 0)
+        return NULL;
+    json_t *all = json_object();
+    for (size_t i = 0; i < a->hold_count; i++)
+        json_object_set_new(all, a->holds[i].limit->name, json_integer(a->holds[i].n));
+    return text_of(all, out);
+}
+
+const char *limits_wanted_text(const struct ir_step *def, struct batch *out)
+{
+    if (def->limit_count == 0)
+        return NULL;
+    json_t *all = json_object();
+    for (size_t i = 0; i < def->limit_count; i++)
+        json_object_set_new(all, def->limits[i].name, json_integer(def->limits[i].n));
+    return text_of(all, out);
+}
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+void limits_free(struct core *core)
+{
+    struct limit *limit, *next;
+    HASH_ITER (hh, core->limits, limit, next) {
+        HASH_DEL(core->limits, limit);
+        free(limit->name);
+        free(limit);
+    }
+}

@@ -1,0 +1,59 @@
+#include "scheduler/core/queued.h"
+
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+#include "scheduler/core/runs.h"
+#include "scheduler/core/steps.h"
+
+static void arm(struct core *core, struct step_ref at, int64_t since_us, int64_t gone_us,
+                const struct core_now *now)
+{
+    const int64_t length = ref_ir(at)->queue_timeout_us;
+    if (length <= 0 || ref_step(at)->queued)
+        return;
+    struct queued *q = mem_alloc(sizeof *q);
+    core->bytes += (int64_t)sizeof *q;
+    q->at = at;
+    q->since_us = since_us;
+    ref_step(at)->queued = q;
+    timers_set(&core->timers, &q->timer, TIMER_STEP_QUEUED,
+               now->mono_us + (gone_us > length ? 0 : length - gone_us));
+}
+
+void queued_arm(struct core *core, struct step_ref at, const struct core_now *now)
+{
+    arm(core, at, now->wall_us, 0, now);
+}
+
+void queued_recall(struct core *core, struct step_ref at, int64_t since_us,
+                   const struct core_now *now)
+{
+    const int64_t gone = now->wall_us > since_us ? now->wall_us - since_us : 0;
+    arm(core, at, since_us, gone, now);
+}
+
+void queued_drop(struct core *core, struct step_ref at)
+{
+    struct queued *q = ref_step(at)->queued;
+    if (!q)
+        return;
+    timers_clear(&core->timers, &q->timer);
+    ref_step(at)->queued = NULL;
+    core->bytes -= (int64_t)sizeof *q;
+    free(q);
+}
+
+void queued_due(struct core *core, struct queued *q, const struct core_now *now, struct batch *out)
+{
+    const struct step_ref at = q->at;
+    const struct ir_step *def = ref_ir(at);
+    cleanup_free char *length = run_duration_text(def->queue_timeout_us);
+    cleanup_free char *reason =
+        mem_printf("waited longer than %s for %s", length,
+                   def->limit_count ? "its limits and a worker" : "a worker");
+    step_end(core, at,
+             &(struct step_end){
+                 .state = STEP_FAILED, .attempt = ref_step(at)->attempt, .reason = reason},
+             now, out);
+}
