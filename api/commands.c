@@ -222,6 +222,7 @@ static void publish_run(struct start *s, struct http_request *req)
         .name = json_get_string(s->body, "name", NULL),
         .experiment = json_get_string(s->body, "experiment", NULL),
         .params = json_get_object(s->body, "params"),
+        .no_cache = json_get_bool(s->body, "no_cache", false),
         .by = uuid_is_nil(&s->attempt) ? NULL : by,
     };
     submit(s->api, req, &c, &s->run, QUERY_API_RUN_BRIEF);

@@ -23,6 +23,8 @@ static const struct option run_options[] = {
     {"idempotency-key", 0, "KEY", false, "the same key starts one run, however often it is sent"},
     {"only", 0, "STEP,…", true, "run only these steps, with what they need of --inputs-from"},
     {"inputs-from", 0, "RUN", false, "the finished run whose results --only takes"},
+    {"no-cache", 0, NULL, false,
+     "no step takes an earlier result; what it gives may be taken later"},
     {"wait", 0, NULL, false, "until it ends; exit 1 unless it succeeded"},
     {"follow", 0, NULL, false, "print its logs, then as --wait"},
     OPTION_OUTPUT,
@@ -116,6 +118,8 @@ static int run_run(const struct given *given, struct err *err)
     set_given(given, body, "name", "name");
     set_given(given, body, "experiment", "experiment");
     set_given(given, body, "idempotency-key", "idempotency_key");
+    if (given_flag(given, "no-cache"))
+        json_object_set_new(body, "no_cache", json_true());
     int rc = output_check(given, err);
     if (rc == 0)
         rc = read_params(given, params, err);

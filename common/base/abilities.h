@@ -7,7 +7,8 @@
 #define ABILITIES(A)                                                                               \
     A(HEARTBEAT, "heartbeat", "start.heartbeat_us")                                                \
     A(NAMES, "names", "start.listed")                                                              \
-    A(LISTS, "lists", "start.inputs[].list and .of")
+    A(LISTS, "lists", "start.inputs[].list and .of")                                               \
+    A(LEAVE, "leave", "start.at_most_once, and grants that name an attempt")
 
 enum ability_number {
 #define A(id, name, text) ABILITY_NUMBER_##id,

@@ -36,7 +36,9 @@
     P(LOOP_A_ROUND_TOO_MANY, "loop-a-round-too-many")                                              \
     P(RETRY_KEEPS_FORMER_TRY, "retry-keeps-former-try")                                            \
     P(RULE_BEFORE_LAST_NEED, "rule-before-last-need")                                              \
-    P(SWITCH_RUNS_TWO_BRANCHES, "switch-runs-two-branches")
+    P(SWITCH_RUNS_TWO_BRANCHES, "switch-runs-two-branches")                                        \
+    P(CACHE_WITHOUT_ARGUMENTS, "cache-without-arguments")                                          \
+    P(CACHE_OF_ANY_AGE, "cache-of-any-age")
 
 enum plant {
 #define P(id, name) PLANT_##id,

@@ -222,6 +222,23 @@ static bool has_pinned_input(const json_t *source)
     return false;
 }
 
+/* A tag may be another image tomorrow, and the scheduler asks no registry. What an expression gives
+ * is seen when the step begins. */
+static void check_cached_image(struct front *f, size_t step)
+{
+    const json_t *out = f->step[step].out;
+    const char *image = json_get_string(out, "image", "");
+    const char *executor = json_get_string(out, "executor", "docker");
+    front_at_step(f, step, "cache", NULL);
+    if (*image && strcmp(executor, "docker") == 0 && !strstr(image, "${{") &&
+        !strstr(image, "@sha256:"))
+        front_problem(
+            f,
+            "cache: image %s is named by a tag, which may be another image tomorrow: name "
+            "it by its digest, NAME@sha256:…",
+            image);
+}
+
 static void read_cache(struct front *f, size_t step)
 {
     static const char *const TEXTS[] = {"command", "args", "env", "workdir"};
@@ -238,6 +255,7 @@ static void read_cache(struct front *f, size_t step)
                       TEXTS[i]);
         break;
     }
+    check_cached_image(f, step);
     front_at_step(f, step, "cache", "ttl", NULL);
     const int64_t ttl = front_duration(f, json_object_get(cache, "ttl"), US_PER_S, TIMEOUT_MAX, 0);
     front_put(f, f->step[step].out, "cache", json_pack("{s:I}", "ttl_us", (json_int_t)ttl));

@@ -7,7 +7,6 @@ static const char *missing_of_step(const struct ir_step *step)
         const char *what;
     } WANTED[] = {
         {step->kind == IR_STEP_START, "start"},
-        {step->cache, "cache"},
     };
     for (size_t i = 0; i < sizeof WANTED / sizeof *WANTED; i++)
         if (WANTED[i].wanted)

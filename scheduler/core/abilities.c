@@ -23,6 +23,7 @@ uint32_t abilities_wanted(const struct version *v, int32_t step)
     size_t listed;
     (void)listing_of(v, step, &listed);
     return (def->heartbeat_us > 0 ? (uint32_t)ABILITY_HEARTBEAT : 0) |
+           (def->at_most_once ? (uint32_t)ABILITY_LEAVE : 0) |
            (listed > 0 ? (uint32_t)ABILITY_NAMES : 0) |
            (lists_taken(v->ir, def) ? (uint32_t)ABILITY_LISTS : 0);
 }

@@ -157,6 +157,7 @@ static void take_over(struct core *core, struct step_ref at, const struct learne
              &(struct step_end){.state = result->state,
                                 .attempt = result->attempt,
                                 .attempt_id = result->attempt_id,
+                                .cached_from = result->cached_from,
                                 .reason = reason,
                                 .image = result->image,
                                 .outputs = result->outputs,

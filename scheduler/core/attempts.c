@@ -9,6 +9,7 @@
 #include "common/base/mem.h"
 #include "common/base/plant.h"
 #include "scheduler/core/backoff.h"
+#include "scheduler/core/cache.h"
 #include "scheduler/core/frames.h"
 #include "scheduler/core/leave.h"
 #include "scheduler/core/limits.h"
@@ -199,6 +200,8 @@ static void finish_step(struct core *core, struct attempt *a, int state, const s
                         const struct core_now *now, struct batch *out)
 {
     const struct report_result *result = end->result;
+    if (state == STEP_SUCCEEDED)
+        cache_keep(core, a, now, out);
     struct step_end step = {.state = state,
                             .attempt = a->number,
                             .by = a,

@@ -41,6 +41,7 @@ struct batch_run { /* a new row of run_live */
     const char *retry_from; /* "" = none; with `again` only: steps, with commas between */
     const char *again;      /* how it repeats retry_of: AGAIN_LIST; "" = a retry, or none */
     const char *concurrency_key;
+    bool no_cache;
     int64_t created_us;
     int64_t started_us; /* 0 = not yet */
 };
@@ -92,7 +93,8 @@ struct batch_result { /* insert into step_result, and the step_live row goes */
     const char *log;
     int64_t started_us; /* 0 = never */
     int64_t finished_us;
-    const char *image; /* what ran in a container; NULL = nothing */
+    const char *image;       /* what ran in a container; NULL = nothing */
+    struct uuid cached_from; /* run whose result it is; nil = its own */
 };
 
 struct batch_attempt { /* insert into attempt_done */
@@ -130,6 +132,14 @@ struct batch_finally {
     struct uuid run;
     int32_t iteration; /* of the frame */
     int64_t started_us;
+};
+
+struct batch_cached { /* upsert of cached_result: the newest of a key is found */
+    const char *key;
+    struct uuid run;
+    int32_t step;
+    int32_t iteration;
+    int64_t finished_us;
 };
 
 struct batch_worker { /* upsert of worker */
@@ -178,6 +188,7 @@ struct batch_tombstone {
     A(attempts, struct batch_attempt)                                                              \
     A(groups, struct batch_group)                                                                  \
     A(finallys, struct batch_finally)                                                              \
+    A(cached, struct batch_cached)                                                                 \
     A(workers, struct batch_worker)                                                                \
     A(commands, struct batch_command)                                                              \
     A(numbers, struct batch_number)                                                                \

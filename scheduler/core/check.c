@@ -7,6 +7,7 @@
 #include "common/base/plant.h"
 #include "scheduler/core/awaits.h"
 #include "scheduler/core/concurrency.h"
+#include "scheduler/core/cache.h"
 #include "scheduler/core/core.h"
 #include "scheduler/core/frames.h"
 #include "scheduler/core/state.h"
@@ -25,6 +26,7 @@ struct recount {
     int64_t left;      /* steps that are not terminal */
     int64_t to_settle; /* steps that belong on the settle queue */
     int64_t listed;    /* waits for an event */
+    int64_t looking;   /* steps that wait for an earlier result */
 };
 
 static void count_timer(const struct core *core, const struct timer *t, struct recount *n)
@@ -155,7 +157,9 @@ static void check_step(const struct core *core, struct step_ref at, struct recou
         check_needs(at);
     MUST(s->heap_place || has_attempt(s->state) == (s->live != NULL) || run->broken);
     MUST(s->heap_place || s->state != STEP_READY || run->broken);
-    n->to_settle += s->state == STEP_PENDING && s->needs_left == 0 && frame_lets_begin(at);
+    n->looking += (s->flags & STEP_LOOKING) != 0;
+    n->to_settle += s->state == STEP_PENDING && s->needs_left == 0 && frame_lets_begin(at) &&
+                    !(s->flags & STEP_LOOKING);
     if (s->heap_place)
         check_queued(core, at, n);
     else if (ref_is_group(at) && s->group)
@@ -324,7 +328,8 @@ static void check_settle(const struct core *core, const struct recount *n)
         if (ref.frame->over)
             continue;
         const struct step *s = ref_step(ref);
-        found += s->state == STEP_PENDING && s->needs_left == 0 && frame_lets_begin(ref);
+        found += s->state == STEP_PENDING && s->needs_left == 0 && frame_lets_begin(ref) &&
+                 !(s->flags & STEP_LOOKING);
     }
     MUST(found == n->to_settle); /* none is forgotten, none is there twice */
 }
@@ -374,5 +379,6 @@ void core_check(const struct core *core)
     MUST(n.armed == (int64_t)core->timers.count); /* no timer without an owner */
     MUST(n.placed == (int64_t)HASH_COUNT(core->attempts));
     MUST(n.ready == core->ready && n.waiting == core->waiting);
+    MUST(n.looking == (int64_t)cache_open_looks(core));
     MUST(n.queued == core->queued_runs && n.live_steps == core->live_steps);
 }

@@ -93,6 +93,7 @@ static void take_run(const struct asked *a)
                             .experiment = c->experiment,
                             .params = params,
                             .vars = none,
+                            .no_cache = c->no_cache,
                             .cancelled = a->tombstoned};
     run_make(a->core, &plan, a->now, a->out);
     command_accept(a);

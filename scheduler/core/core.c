@@ -8,6 +8,7 @@
 #include "scheduler/core/adopt.h"
 #include "scheduler/core/attempts.h"
 #include "scheduler/core/awaits.h"
+#include "scheduler/core/cache.h"
 #include "scheduler/core/catalog.h"
 #include "scheduler/core/change.h"
 #include "scheduler/core/commands.h"
@@ -114,6 +115,7 @@ void core_free(struct core *core)
 {
     if (!core)
         return;
+    cache_free(core);
     runs_free_all(core);
     catalog_free(core);
     workers_free(core);
@@ -254,9 +256,9 @@ static bool work_once(struct core *core, const struct core_now *now, struct batc
         return true;
     }
     return frames_close_one(core, now, out) || concurrency_one(core, now, out) ||
-           adopt_one(core, now, out) || groups_begin_one(core, now, out) ||
-           steps_settle_one(core, now, out) || restore_resend_one(core, out) ||
-           place_one(core, now, out);
+           adopt_one(core, now, out) || cache_one(core, now, out) ||
+           groups_begin_one(core, now, out) || steps_settle_one(core, now, out) ||
+           restore_resend_one(core, out) || place_one(core, now, out);
 }
 
 static void end_batch(struct core *core, const struct core_now *now, struct batch *out)
@@ -289,7 +291,8 @@ int64_t core_deadline(const struct core *core)
 {
     bool busy = core->settle.count || core->dirty.count || core->sweeping || core->closing ||
                 core->starting || core->due_groups || core->adopting || core->dirty_pools ||
-                core->dirty_workers || core->dirty_numbers || core->judge || core->restored ||
+                core->dirty_workers || core->dirty_numbers || core->looking || core->looked ||
+                core->judge || core->restored ||
                 (core->resend_count && core->drained >= core->resend_ticket);
     return busy ? 0 : timers_next(&core->timers);
 }

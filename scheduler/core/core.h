@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "common/base/err.h"
+#include "common/base/hash.h"
 #include "schema/gen/messages.h"
 #include "scheduler/core/snapshot.h"
 #include "scheduler/core/batch.h"
@@ -77,6 +78,17 @@ int64_t core_deadline(const struct core *core);
  * higher one and stay. The next core_turn judges. 0 = nothing wanted. */
 int64_t core_wants_drain(const struct core *core);
 void core_drained(struct core *core, int64_t ticket, const struct core_now *now);
+
+/* Earlier results that steps wait for (cache), at most `most` of them: the shell asks the database,
+ * in this order, and tells what it found with core_cached before the next core_turn: rows in
+ * this order, none for a key without a result (the same key may be asked for with two ages); NULL
+ * when there are none at all. A fetch that fails is never told: the core is thrown away. */
+struct core_cached_wanted {
+    char key[SHA256_HEX];
+    int64_t since_us; /* wall; older ones do not count */
+};
+size_t core_wants_cached(struct core *core, struct core_cached_wanted *wanted, size_t most);
+void core_cached(struct core *core, const struct snapshot *delta);
 
 /* Highest epoch that any worker has told of; the shell raises its own above it. */
 int64_t core_highest_epoch(const struct core *core);

@@ -79,6 +79,7 @@ static void result_learn(struct core *core, const struct snapshot_result *from)
         .state = from->state,
         .attempt = from->attempt,
         .attempt_id = from->attempt_id,
+        .cached_from = from->cached_from,
         .outputs = json_incref(from->outputs),
         .metrics = json_incref(from->metrics),
         .log = json_incref(from->log),

@@ -401,20 +401,33 @@ static int send_start(struct core *core, const struct attempt *a, struct order_s
     return rc;
 }
 
+int order_fill(struct core *core, struct step_ref at, const struct cel_vars *vars,
+               struct order_start *start, struct order_made *made, struct err *err)
+{
+    const struct ir_step *def = ref_ir(at);
+    struct build b = {at, def, vars, core->scratch, start};
+    made->count = def->input_count;
+    made->values = arena_alloc(core->scratch, (def->input_count + 1) * sizeof(json_t *));
+    return fill_start(&b, made->values, err);
+}
+
+void order_made_free(struct core *core, struct order_made *made)
+{
+    for (size_t i = 0; i < made->count; i++)
+        json_decref(made->values[i]);
+    arena_reset(core->scratch);
+}
+
 int order_start(struct core *core, const struct attempt *a, struct batch *out, struct err *err)
 {
-    const struct ir_step *def = ref_ir(a->at);
     struct order_start start = start_of(core, a);
+    struct order_made made = {0};
     struct view view;
     view_open(&view, a->at, ref_run(a->at)->version->sees[ref_index(a->at)], a);
-    struct build b = {a->at, def, &view.vars, core->scratch, &start};
-    json_t **made = arena_alloc(core->scratch, (def->input_count + 1) * sizeof(json_t *));
-    int rc = fill_start(&b, made, err);
+    int rc = order_fill(core, a->at, &view.vars, &start, &made, err);
     if (rc == 0)
         rc = send_start(core, a, &start, out, err);
-    for (size_t i = 0; i < def->input_count; i++)
-        json_decref(made[i]);
     view_close(&view);
-    arena_reset(core->scratch);
+    order_made_free(core, &made);
     return rc;
 }

@@ -17,6 +17,17 @@ int order_when(struct step_ref at, const struct cel *when, bool *holds, struct e
 uint8_t order_sees_template(const struct template *t);
 uint8_t order_sees_cel(const struct cel *cel);
 
+/* What filling in a start has made beside its texts. */
+struct order_made {
+    json_t **values;
+    size_t count;
+};
+/* All of a start that comes from the step's texts, inputs and outputs; what is about the attempt
+ * and its worker stays as it is. Good until order_made_free, also after an error. */
+int order_fill(struct core *core, struct step_ref at, const struct cel_vars *vars,
+               struct order_start *start, struct order_made *made, struct err *err);
+void order_made_free(struct core *core, struct order_made *made);
+
 /* Evaluates everything and appends the start order; negative when an expression cannot be resolved
  * or the order is over ORDER_MAX. */
 int order_start(struct core *core, const struct attempt *a, struct batch *out, struct err *err);

@@ -59,6 +59,7 @@ static struct run *run_recall(struct core *core, const struct snapshot_run *from
         from->concurrency_key && !plant_on(PLANT_CONCURRENCY_KEY_FORGOTTEN_AT_TAKEOVER);
     run->key = mem_string(keyed ? from->concurrency_key : "");
     run->number = from->number;
+    run->no_cache = from->no_cache;
     run->created_us = from->created_us;
     run->started_us = from->started_us;
     run->cancelled_us = from->cancelled_us;

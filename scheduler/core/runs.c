@@ -99,6 +99,7 @@ static void write_birth(const struct run *run, struct batch *out)
         .retry_from = batch_text(out, run->retry_from ? run->retry_from : ""),
         .concurrency_key = batch_text(out, run->key),
         .again = again_name(run->again),
+        .no_cache = run->no_cache,
         .created_us = run->created_us,
         .started_us = run->started_us,
     };
@@ -199,6 +200,7 @@ static struct run *run_new(struct core *core, const struct run_plan *plan, char 
     if (!experiment || !*experiment)
         experiment = ir && ir->experiment ? ir->experiment : plan->pipeline->name;
     run->experiment = mem_string(experiment);
+    run->no_cache = plan->no_cache;
     run->trigger = mem_string(plan->trigger ? plan->trigger : "");
     run->params = json_incref(plan->params);
     run->vars = json_incref(plan->vars);

@@ -16,6 +16,7 @@ struct run_plan {
     const char *retry_from; /* with adopts: a step that runs anew with all after it; or NULL */
     uint8_t again;          /* with adopts: enum again */
     const char *failure;    /* not NULL: it is born failed, with this reason */
+    bool no_cache;          /* --no-cache */
     bool cancelled;         /* a cancel came before it: it is born cancelled */
 };
 

@@ -32,6 +32,10 @@ static void drop_json(struct snapshot *s)
         json_decref(s->results[i].metrics);
         json_decref(s->results[i].log);
     }
+    for (size_t i = 0; i < s->cached_count; i++) {
+        json_decref(s->cached[i].outputs);
+        json_decref(s->cached[i].metrics);
+    }
     for (size_t i = 0; i < s->groups_count; i++)
         json_decref(s->groups[i].items);
     for (size_t i = 0; i < s->workers_count; i++)

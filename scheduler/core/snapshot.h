@@ -43,6 +43,7 @@ struct snapshot_run {
     const char *retry_from;      /* of live runs; "" or NULL = none */
     const char *concurrency_key; /* of live runs; NULL = "" */
     const char *again;           /* as batch_run's */
+    bool no_cache;               /* of live runs */
     int64_t created_us;
     int64_t started_us;
     int64_t cancelled_us;
@@ -79,6 +80,15 @@ struct snapshot_result {
     json_t *log;     /* as metrics */
     const char *reason;
     const char *image; /* as metrics */
+    struct uuid cached_from;
+};
+
+struct snapshot_cached { /* an earlier result that was asked for */
+    size_t place;        /* of what was asked for; the rows are in this order */
+    struct uuid run;
+    json_t *outputs;
+    json_t *metrics;
+    const char *image;
 };
 
 struct snapshot_group { /* of live runs */
@@ -122,6 +132,7 @@ struct snapshot_limit {
     A(groups, struct snapshot_group)                                                               \
     A(finallys, struct snapshot_finally)                                                           \
     A(limits, struct snapshot_limit)                                                               \
+    A(cached, struct snapshot_cached)                                                              \
     A(workers, struct snapshot_worker)                                                             \
     A(offsets, struct bus_position)
 

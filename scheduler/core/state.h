@@ -26,6 +26,7 @@ struct group;
 struct await;
 struct await_key;
 struct adoption;
+struct lookup;
 
 /* What a step takes of a worker and what a worker has. */
 struct capacity {
@@ -161,7 +162,8 @@ struct concurrency {
 
 enum {
     STEP_DIRTY = 1,
-    STEP_REPEATS = 2 /* a group: what it was in the run that is repeated may be taken over */
+    STEP_REPEATS = 2, /* a group: what it was in the run that is repeated may be taken over */
+    STEP_LOOKING = 4  /* an earlier result is looked up */
 };
 
 struct step {
@@ -279,9 +281,10 @@ struct run {
     int64_t number;
     int64_t created_us, started_us, cancelled_us; /* wall */
     uint8_t state;
-    bool doomed; /* cancelling, but will end failed: its own timeout, or a broken version */
-    bool over;   /* terminal, waits to be freed */
-    bool broken; /* restored without its IR: it ends in the next turn */
+    bool doomed;   /* cancelling, but will end failed: its own timeout, or a broken version */
+    bool over;     /* terminal, waits to be freed */
+    bool no_cache; /* nothing of it is looked up */
+    bool broken;   /* restored without its IR: it ends in the next turn */
     struct learned *adopts; /* what it takes over from, held while there may be more; or NULL */
     uint8_t *marks;         /* one a step: what retry_from says of it; NULL = nothing */
     const char **images;    /* with AGAIN_RERUN and `adopts`, one a step: what ran then, or NULL */
@@ -376,6 +379,7 @@ struct learned {
         struct uuid attempt_id;
         json_t *outputs, *metrics, *log;
         char *reason, *image; /* NULL = none */
+        struct uuid cached_from;
     } * results;
     size_t result_count, result_cap;
     struct learned_group { /* tries of groups, ordered by iteration, step, attempt */
@@ -410,6 +414,9 @@ struct core {
     struct concurrency *due_groups;
     struct adoption *adopting; /* frames that take over results */
     struct learned *learned;
+    struct lookup *looking; /* steps whose earlier result is to be asked for, in order */
+    struct lookup *looked;  /* answered */
+    size_t cache_asked;     /* of looking: the first so many are being asked for */
     struct worker *workers;
     struct pool *pools;
     struct limit *limits;

@@ -4,6 +4,7 @@
 
 #include "common/base/mem.h"
 #include "scheduler/core/awaits.h"
+#include "scheduler/core/cache.h"
 #include "scheduler/core/frames.h"
 #include "scheduler/core/groups.h"
 #include "scheduler/core/limits.h"
@@ -133,6 +134,7 @@ static void write_result(struct step_ref at, const struct step_end *end, const s
         .started_us = by ? by->started_us : end->started_us,
         .finished_us = end->finished_us ? end->finished_us : now->wall_us,
         .image = end->image ? batch_text(out, end->image) : NULL,
+        .cached_from = end->cached_from,
     };
 }
 
@@ -284,7 +286,7 @@ static void settle(struct core *core, struct step_ref at, const struct core_now 
         group_begin(core, at, now, out);
     else if (ref_is_await(at))
         await_begin(core, at, now, out);
-    else
+    else if (!cache_look(core, at, now))
         place_ready(core, at);
 }
 

@@ -9,6 +9,7 @@ struct step_end {
     int state;                /* a terminal one */
     int attempt;              /* attempts made */
     const struct attempt *by; /* whose result it is; NULL = nobody tried */
+    struct uuid cached_from;  /* run whose result it takes; nil = none */
     struct uuid attempt_id;   /* without `by`: an adopted result's */
     bool exited;
     int32_t exit_code;

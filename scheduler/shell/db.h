@@ -3,6 +3,7 @@
  * loop, exactly once, also when the connection breaks. */
 #pragma once
 #include "scheduler/core/batch.h"
+#include "scheduler/core/core.h"
 #include "scheduler/core/snapshot.h"
 
 struct db;
@@ -40,6 +41,9 @@ struct db_wanted {
     size_t run_count;
     const struct db_wanted_version *versions; /* that a run command names */
     size_t version_count;
+    const struct core_cached_wanted *cached; /* earlier results, by key: they come back in this
+                                                order, if they are there */
+    size_t cached_count;
     int64_t catalog_gen; /* what the core has; newer entries come back */
 };
 struct db_found {

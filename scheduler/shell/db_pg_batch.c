@@ -73,6 +73,7 @@ static void put_runs(const struct batch *b, struct pg_params *p)
     TIMES(runs, created_us);
     TIMES_OR_NULL(runs, started_us);
     TEXTS(runs, concurrency_key);
+    BOOLS(runs, no_cache);
 }
 
 static void put_steps(const struct batch *b, struct pg_params *p)
@@ -112,6 +113,7 @@ static void put_results(const struct batch *b, struct pg_params *p)
     TIMES_OR_NULL(results, started_us);
     TIMES(results, finished_us);
     TEXTS_OR_NULL(results, image);
+    UUIDS_OR_NULL(results, cached_from);
 }
 
 static void put_attempts(const struct batch *b, struct pg_params *p)
@@ -148,6 +150,15 @@ static void put_groups(const struct batch *b, struct pg_params *p)
     INTS(groups, count);
     INTS(groups, branch);
     TEXTS_OR_NULL(groups, items);
+}
+
+static void put_cached(const struct batch *b, struct pg_params *p)
+{
+    TEXTS(cached, key);
+    UUIDS(cached, run);
+    INTS(cached, step);
+    INTS(cached, iteration);
+    TIMES(cached, finished_us);
 }
 
 static void put_workers(const struct batch *b, struct pg_params *p)
@@ -268,6 +279,7 @@ static void put_offsets(struct pg *pg, const struct uuid *bus_id, const struct b
     S(attempts, QUERY_BATCH_ATTEMPTS)                                                              \
     S(groups, QUERY_BATCH_GROUPS)                                                                  \
     S(finallys, QUERY_BATCH_FINALLYS)                                                              \
+    S(cached, QUERY_BATCH_CACHED)                                                                  \
     S(workers, QUERY_BATCH_WORKERS)                                                                \
     S(commands, QUERY_BATCH_COMMANDS)                                                              \
     S(numbers, QUERY_BATCH_NUMBERS)                                                                \

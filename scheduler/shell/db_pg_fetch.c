@@ -10,6 +10,7 @@ struct fetching {
     struct db_wanted wanted; /* copies */
     struct db_wanted_version *versions;
     struct uuid *runs;
+    struct core_cached_wanted *cached;
     bool *seen, *tombstoned;
     size_t id_count;
     int64_t gen; /* of the catalog, now */
@@ -27,6 +28,7 @@ static void finish(struct fetching *f, const struct err *err)
         free((char *)(uintptr_t)f->versions[i].pipeline);
         free((char *)(uintptr_t)f->versions[i].hash);
     }
+    free(f->cached);
     free(f->versions);
     free(f->runs);
     free(f->seen);
@@ -53,6 +55,7 @@ READ(versions, db_pg_take_version)
 READ(runs, db_pg_take_run)
 READ(groups, db_pg_take_group)
 READ(limits, db_pg_take_limit)
+READ(cached, db_pg_take_cached)
 #undef READ
 
 /* The last of the group. */
@@ -83,6 +86,18 @@ static void put_versions(const struct fetching *f, struct pg_params *p)
     pg_array_end(p);
 }
 
+static void put_cached(const struct fetching *f, struct pg_params *p)
+{
+    pg_array_begin(p, PG_TEXT);
+    for (size_t i = 0; i < f->wanted.cached_count; i++)
+        pg_add_text(p, f->cached[i].key);
+    pg_array_end(p);
+    pg_array_begin(p, PG_TIMESTAMPTZ);
+    for (size_t i = 0; i < f->wanted.cached_count; i++)
+        pg_add_time(p, f->cached[i].since_us);
+    pg_array_end(p);
+}
+
 static void fetch_delta(struct fetching *f)
 {
     struct pg *pg = f->db->batch;
@@ -99,6 +114,10 @@ static void fetch_delta(struct fetching *f)
     pg_exec(pg, QUERY_FETCH_VERSIONS, &p, delta_versions, f);
     put_runs(f, &p);
     pg_exec(pg, QUERY_FETCH_RUNS, &p, delta_runs, f);
+    if (f->wanted.cached_count) {
+        put_cached(f, &p);
+        pg_exec(pg, QUERY_FETCH_CACHED, &p, delta_cached, f);
+    }
     put_runs(f, &p);
     pg_exec(pg, QUERY_FETCH_GROUPS, &p, delta_groups, f);
     put_runs(f, &p);
@@ -125,7 +144,8 @@ static void seen_read(void *arg, const struct pg_answer *answer)
         f->seen[i] = pg_bool(answer->rows, i, 0);
         f->tombstoned[i] = pg_bool(answer->rows, i, 1);
     }
-    if (f->gen > f->wanted.catalog_gen || f->wanted.run_count || f->wanted.version_count)
+    if (f->gen > f->wanted.catalog_gen || f->wanted.run_count || f->wanted.version_count ||
+        f->wanted.cached_count)
         fetch_delta(f);
     else
         finish(f, NULL);
@@ -145,6 +165,9 @@ static struct fetching *copy_wanted(const struct db_wanted *wanted)
     for (size_t i = 0; i < wanted->version_count; i++)
         f->versions[i] = (struct db_wanted_version){mem_string(wanted->versions[i].pipeline),
                                                     mem_string(wanted->versions[i].hash)};
+    f->cached = mem_array(wanted->cached_count, sizeof *f->cached);
+    for (size_t i = 0; i < wanted->cached_count; i++)
+        f->cached[i] = wanted->cached[i];
     return f;
 }
 

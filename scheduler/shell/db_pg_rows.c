@@ -77,6 +77,7 @@ void db_pg_take_run(struct snapshot *s, const struct pg_rows *rows, size_t row)
     r->retry_from = text(s, rows, row, 17);
     r->again = text(s, rows, row, 18);
     r->concurrency_key = text(s, rows, row, 19);
+    r->no_cache = pg_bool(rows, row, 20);
 }
 
 void db_pg_take_step(struct snapshot *s, const struct pg_rows *rows, size_t row)
@@ -114,6 +115,17 @@ void db_pg_take_result(struct snapshot *s, const struct pg_rows *rows, size_t ro
     r->log = json(rows, row, 8);
     r->reason = text(s, rows, row, 9);
     r->image = text(s, rows, row, 10);
+    r->cached_from = pg_uuid(rows, row, 11);
+}
+
+void db_pg_take_cached(struct snapshot *s, const struct pg_rows *rows, size_t row)
+{
+    struct snapshot_cached *c = snapshot_add_cached(s);
+    c->place = (size_t)pg_int(rows, row, 0);
+    c->run = pg_uuid(rows, row, 1);
+    c->outputs = json(rows, row, 2);
+    c->metrics = json(rows, row, 3);
+    c->image = text(s, rows, row, 4);
 }
 
 void db_pg_take_group(struct snapshot *s, const struct pg_rows *rows, size_t row)

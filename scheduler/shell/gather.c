@@ -103,14 +103,17 @@ bool gather_wanted(struct shell *shell, struct db_wanted *wanted)
             input->command.kind == COMMAND_KIND_APPROVE)
             want_run(turn, &input->command.run); /* it may have finished long ago */
     }
+    turn->cached_count = core_wants_cached(shell->core, turn->cached, ARRAY_LEN(turn->cached));
     *wanted = (struct db_wanted){.ids = turn->ids,
                                  .id_count = turn->id_count,
                                  .runs = turn->runs,
                                  .run_count = turn->run_count,
                                  .versions = turn->versions,
                                  .version_count = turn->version_count,
+                                 .cached = turn->cached,
+                                 .cached_count = turn->cached_count,
                                  .catalog_gen = core_catalog_gen(shell->core)};
-    return turn->id_count > 0 || shell->catalog_gen > wanted->catalog_gen;
+    return turn->id_count > 0 || turn->cached_count > 0 || shell->catalog_gen > wanted->catalog_gen;
 }
 
 /* In the order in which gather_wanted asked. */

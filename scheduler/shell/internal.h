@@ -17,6 +17,7 @@
 #define BACKOFF_MAX_US 2000000
 #define BATCH_RECORDS  1000
 #define BATCH_BYTES    (8 * 1024 * 1024)
+#define BATCH_LOOKS    500 /* keys of earlier results */
 
 enum batch_phase { BATCH_IDLE, BATCH_TOPICS, BATCH_FETCH, BATCH_COMMIT };
 
@@ -62,6 +63,8 @@ struct turn { /* the open batch */
     struct uuid *ids;  /* asked of the inbox */
     struct uuid *runs; /* asked for with their results */
     struct db_wanted_version *versions;
+    struct core_cached_wanted cached[BATCH_LOOKS]; /* earlier results that steps wait for */
+    size_t cached_count;
     size_t id_count, id_cap, run_count, run_cap, version_count, version_cap;
     struct idset done; /* ids that this batch itself has taken in or made */
     int64_t began_us, sent_us;

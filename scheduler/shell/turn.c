@@ -219,6 +219,8 @@ static void fetched(void *arg, const struct err *err, const struct db_found *fou
     struct core_now now = shell_now(shell);
     if (found->delta)
         core_learn(shell->core, found->delta, &now);
+    if (shell->turn.cached_count)
+        core_cached(shell->core, found->delta);
     snapshot_free(found->delta);
     if (shell->turn.spoiled) {
         turn_rewind(shell);

@@ -83,6 +83,7 @@ static const struct field command_fields[] = {
     {.name = "params", .kind = FIELD_JSON, .offset = offsetof(struct command, params), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "name", .kind = FIELD_STRING, .offset = offsetof(struct command, name), .least = INT64_MIN, .most = INT64_MAX, .longest = 256},
     {.name = "experiment", .kind = FIELD_STRING, .offset = offsetof(struct command, experiment), .least = INT64_MIN, .most = INT64_MAX, .longest = 256},
+    {.name = "no_cache", .kind = FIELD_BOOLEAN, .offset = offsetof(struct command, no_cache), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "of", .kind = FIELD_UUID, .offset = offsetof(struct command, of), .least = INT64_MIN, .most = INT64_MAX},
     {.name = "from", .kind = FIELD_STRING, .offset = offsetof(struct command, from), .least = INT64_MIN, .most = INT64_MAX, .longest = 1100},
     {.name = "step", .kind = FIELD_STRING, .offset = offsetof(struct command, step), .least = INT64_MIN, .most = INT64_MAX, .longest = 1100},
@@ -95,7 +96,7 @@ static const struct field command_fields[] = {
     {.name = "by", .kind = FIELD_STRING, .offset = offsetof(struct command, by), .least = INT64_MIN, .most = INT64_MAX, .longest = 256},
 };
 
-const struct shape shape_command = {"command", sizeof(struct command), command_fields, 20};
+const struct shape shape_command = {"command", sizeof(struct command), command_fields, 21};
 
 int command_decode(const char *data, size_t len, struct command *out, struct err *err)
 {

@@ -750,6 +750,21 @@ const struct migration MIGRATIONS[] = {
     "    ORDER BY (x.size IS NULL) DESC, (x.n > x.size) DESC, (x.used + x.n > x.size) DESC, x.name LIMIT 1\n"
     "$$;\n",
     "0ac67d839e3728605d7604d17d28020bc157f07607988a7728e1d85adc1afb1b"},
+    {17, "cache",
+    "-- Results that steps with `cache` may take: the newest of each key. A row says where to look; whether the\n"
+    "-- result is still there its own table says, whose weeks go by themselves.\n"
+    "CREATE TABLE cached_result (\n"
+    "    key       text        PRIMARY KEY,      -- sha256 of what the step's order says\n"
+    "    run       uuid        NOT NULL,\n"
+    "    step      integer     NOT NULL,\n"
+    "    iteration integer     NOT NULL,\n"
+    "    finished  timestamptz NOT NULL          -- the leader's clock, when it was committed\n"
+    ");\n"
+    "CREATE INDEX cached_result_finished ON cached_result (finished);\n"
+    "\n"
+    "ALTER TABLE step_result ADD COLUMN cached_from uuid;     -- whose result it is; NULL = its own\n"
+    "ALTER TABLE run_live ADD COLUMN no_cache boolean NOT NULL DEFAULT false;\n",
+    "f9197398b7e36a0de3ca3d59996e1246f41a44bf3aba5fbe92ddfb82db194996"},
 };
 
-const int MIGRATION_COUNT = 16;
+const int MIGRATION_COUNT = 17;

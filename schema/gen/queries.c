@@ -243,7 +243,7 @@ const struct query QUERIES[] = {
     "        'reason', coalesce(s.reason, CASE WHEN l.state = 'waiting' AND l.limits IS NOT NULL THEN leat_limit_wait(l.limits) END, l.reason, CASE WHEN r.state <> 'running' THEN 'the run is ' || r.state\n"
     "            WHEN u.n IS NULL THEN 'waiting for capacity' ELSE '' END),\n"
     "        'attempt', coalesce(s.attempt, l.attempt, 0), 'attempt_id', coalesce(s.attempt_id, l.attempt_id),\n"
-    "        'worker', coalesce(s.worker, l.worker), 'exit_code', s.exit_code, 'image', s.image, 'needs', e.step->'needs',\n"
+    "        'worker', coalesce(s.worker, l.worker), 'exit_code', s.exit_code, 'image', s.image, 'cached_from', s.cached_from, 'needs', e.step->'needs',\n"
     "        'outputs', coalesce(s.outputs, '{}'), 'metrics', coalesce(s.metrics, '{}'), 'log', s.log,\n"
     "        'started', coalesce(s.started, l.started), 'finished', s.finished, 'attempts', coalesce(t.attempts, '[]')) ORDER BY e.n, e.iteration), '[]')\n"
     "    FROM instances e\n"
@@ -648,16 +648,17 @@ const struct query QUERIES[] = {
     {"batch_runs",
     "INSERT INTO run_live (id, pipeline, version, name, number, experiment, state, reason, trigger,\n"
     "                      event, params, vars, retry_of, retry_from, again, created, started,\n"
-    "                      concurrency_key)\n"
+    "                      concurrency_key, no_cache)\n"
     "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
     "       r.event, r.params::jsonb, r.vars::jsonb, r.retry_of, r.retry_from, r.again, r.created,\n"
-    "       r.started, r.concurrency_key\n"
+    "       r.started, r.concurrency_key, r.no_cache\n"
     "FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],\n"
     "            $8::text[], $9::text[], $10::uuid[], $11::text[], $12::text[], $13::uuid[],\n"
-    "            $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::text[])\n"
+    "            $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::text[], $19::bool[])\n"
     "    AS r (id, pipeline, version, name, number, experiment, state, reason, trigger, event, params,\n"
-    "          vars, retry_of, retry_from, again, created, started, concurrency_key)",
-    18},
+    "          vars, retry_of, retry_from, again, created, started, concurrency_key,\n"
+    "          no_cache)",
+    19},
     {"batch_run_moves",
     "UPDATE run_live r\n"
     "SET state = m.state, reason = m.reason, started = coalesce(m.started, r.started),\n"
@@ -705,15 +706,16 @@ const struct query QUERIES[] = {
     "    WHERE s.run = r.run AND s.step = r.step AND s.iteration = r.iteration\n"
     ")\n"
     "INSERT INTO step_result (run, step, iteration, state, attempt, attempt_id, worker, exit_code,\n"
-    "                         reason, outputs, metrics, log, started, finished, image)\n"
+    "                         reason, outputs, metrics, log, started, finished, image, cached_from)\n"
     "SELECT r.run, r.step, r.iteration, r.state, r.attempt, r.attempt_id, r.worker, r.exit_code,\n"
-    "       r.reason, r.outputs::jsonb, r.metrics::jsonb, r.log::jsonb, r.started, r.finished, r.image\n"
+    "       r.reason, r.outputs::jsonb, r.metrics::jsonb, r.log::jsonb, r.started, r.finished, r.image,\n"
+    "       r.cached_from\n"
     "FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::uuid[], $7::text[],\n"
     "            $8::int[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],\n"
-    "            $14::timestamptz[], $15::text[])\n"
+    "            $14::timestamptz[], $15::text[], $16::uuid[])\n"
     "    AS r (run, step, iteration, state, attempt, attempt_id, worker, exit_code, reason, outputs,\n"
-    "          metrics, log, started, finished, image)",
-    15},
+    "          metrics, log, started, finished, image, cached_from)",
+    16},
     {"batch_attempts",
     "INSERT INTO attempt_done (run, step, iteration, attempt, attempt_id, state, worker, exit_code,\n"
     "                          reason, log, started, finished, image)\n"
@@ -736,8 +738,20 @@ const struct query QUERIES[] = {
     "INSERT INTO finally_start (run, iteration, started)\n"
     "SELECT * FROM unnest($1::uuid[], $2::int[], $3::timestamptz[]);\n"
     "\n"
-    "-- Without its hello's info a worker is only updated: it is there.",
+    "-- Of two in one batch the later counts, as of two batches.",
     3},
+    {"batch_cached",
+    "INSERT INTO cached_result AS c (key, run, step, iteration, finished)\n"
+    "SELECT DISTINCT ON (n.key) n.key, n.run, n.step, n.iteration, n.finished\n"
+    "FROM unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::timestamptz[]) WITH ORDINALITY\n"
+    "    AS n (key, run, step, iteration, finished, place)\n"
+    "ORDER BY n.key, n.place DESC\n"
+    "ON CONFLICT (key) DO UPDATE\n"
+    "SET run = excluded.run, step = excluded.step, iteration = excluded.iteration,\n"
+    "    finished = excluded.finished;\n"
+    "\n"
+    "-- Without its hello's info a worker is only updated: it is there.",
+    5},
     {"batch_workers",
     "INSERT INTO worker AS w (id, incarnation, boot, state, report_n, info, heard)\n"
     "SELECT n.id, n.incarnation, n.boot, n.state, n.report_n, coalesce(n.info, '{}')::jsonb, n.heard\n"
@@ -790,7 +804,7 @@ const struct query QUERIES[] = {
     "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
     "       r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled,\n"
     "       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), r.retry_from, r.again,\n"
-    "       r.concurrency_key\n"
+    "       r.concurrency_key, r.no_cache\n"
     "FROM run_live r\n"
     "ORDER BY r.created, r.id;\n"
     "\n"
@@ -800,14 +814,14 @@ const struct query QUERIES[] = {
     {"load_adopted_runs",
     "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
     "       r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled, NULL,\n"
-    "       '', '', ''\n"
+    "       '', '', '', false\n"
     "FROM run_done r\n"
     "WHERE r.id = ANY (ARRAY(SELECT l.retry_of FROM run_live l WHERE l.retry_of IS NOT NULL\n"
     "    AND (l.state = 'pending' OR l.again = 'rerun' OR EXISTS (SELECT FROM group_start g WHERE g.run = l.retry_of))))",
     0},
     {"load_adopted_results",
     "SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text,\n"
-    "       s.metrics::text, s.log::text, s.reason, s.image\n"
+    "       s.metrics::text, s.log::text, s.reason, s.image, s.cached_from\n"
     "FROM step_result s\n"
     "WHERE s.run = ANY (ARRAY(SELECT l.retry_of FROM run_live l WHERE l.retry_of IS NOT NULL\n"
     "    AND (l.state = 'pending' OR l.again = 'rerun' OR EXISTS (SELECT FROM group_start g WHERE g.run = l.retry_of))))",
@@ -824,7 +838,7 @@ const struct query QUERIES[] = {
     0},
     {"load_results",
     "SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text, NULL::text,\n"
-    "       NULL::text, s.reason, NULL::text\n"
+    "       NULL::text, s.reason, NULL::text, s.cached_from\n"
     "FROM run_live r JOIN step_result s ON s.run = r.id",
     0},
     {"load_limits",
@@ -868,13 +882,13 @@ const struct query QUERIES[] = {
     {"fetch_runs",
     "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"
     "       r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled,\n"
-    "       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), '', '', ''\n"
+    "       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), '', '', '', false\n"
     "FROM run_done r\n"
     "WHERE r.id = ANY ($1::uuid[])",
     1},
     {"fetch_results",
     "SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text,\n"
-    "       s.metrics::text, s.log::text, s.reason, s.image\n"
+    "       s.metrics::text, s.log::text, s.reason, s.image, s.cached_from\n"
     "FROM step_result s\n"
     "WHERE s.run = ANY ($1::uuid[]) AND EXISTS (SELECT FROM run_done r WHERE r.id = s.run)",
     1},
@@ -883,10 +897,20 @@ const struct query QUERIES[] = {
     "FROM group_start g\n"
     "WHERE g.run = ANY ($1::uuid[]) AND EXISTS (SELECT FROM run_done r WHERE r.id = g.run);\n"
     "\n"
+    "-- The earlier results of keys, in their order, no older than each is wanted. One whose row has gone with\n"
+    "-- its week is none.",
+    1},
+    {"fetch_cached",
+    "SELECT k.place - 1, s.run, s.outputs::text, s.metrics::text, s.image\n"
+    "FROM unnest($1::text[], $2::timestamptz[]) WITH ORDINALITY AS k (key, since, place)\n"
+    "JOIN cached_result c ON c.key = k.key AND c.finished >= k.since\n"
+    "JOIN step_result s ON s.run = c.run AND s.step = c.step AND s.iteration = c.iteration AND s.state = 'succeeded'\n"
+    "ORDER BY k.place;\n"
+    "\n"
     "-- ---- housekeeping: bounded work a call\n"
     "\n"
     "-- Each answers with what it did: NULL or 0 = nothing is left to do.",
-    1},
+    2},
     {"keep_partitions",
     "SELECT nullif(leat_partitions_make($1::timestamptz), 0)::text",
     1},
@@ -900,6 +924,12 @@ const struct query QUERIES[] = {
     "WITH gone AS (\n"
     "    DELETE FROM inbox WHERE ctid = ANY (ARRAY(\n"
     "        SELECT ctid FROM inbox WHERE received < $1::timestamptz LIMIT 2000)) RETURNING 1)\n"
+    "SELECT nullif(count(*), 0)::text FROM gone",
+    1},
+    {"keep_cached",
+    "WITH gone AS (\n"
+    "    DELETE FROM cached_result WHERE ctid = ANY (ARRAY(\n"
+    "        SELECT ctid FROM cached_result WHERE finished < $1::timestamptz LIMIT 2000)) RETURNING 1)\n"
     "SELECT nullif(count(*), 0)::text FROM gone",
     1},
     {"keep_tombstones",

@@ -95,6 +95,7 @@ enum query_id {
     QUERY_BATCH_ATTEMPTS, /* scheduler.sql */
     QUERY_BATCH_GROUPS, /* scheduler.sql */
     QUERY_BATCH_FINALLYS, /* scheduler.sql */
+    QUERY_BATCH_CACHED, /* scheduler.sql */
     QUERY_BATCH_WORKERS, /* scheduler.sql */
     QUERY_BATCH_COMMANDS, /* scheduler.sql */
     QUERY_BATCH_NUMBERS, /* scheduler.sql */
@@ -120,10 +121,12 @@ enum query_id {
     QUERY_FETCH_RUNS, /* scheduler.sql */
     QUERY_FETCH_RESULTS, /* scheduler.sql */
     QUERY_FETCH_GROUPS, /* scheduler.sql */
+    QUERY_FETCH_CACHED, /* scheduler.sql */
     QUERY_KEEP_PARTITIONS, /* scheduler.sql */
     QUERY_KEEP_HISTORY, /* scheduler.sql */
     QUERY_KEEP_REST, /* scheduler.sql */
     QUERY_KEEP_INBOX, /* scheduler.sql */
+    QUERY_KEEP_CACHED, /* scheduler.sql */
     QUERY_KEEP_TOMBSTONES, /* scheduler.sql */
     QUERY_KEEP_IDEMPOTENCY, /* scheduler.sql */
     QUERY_KEEP_COMMANDS, /* scheduler.sql */

@@ -232,7 +232,7 @@ SELECT (to_jsonb(r) || coalesce((SELECT jsonb_build_object('reason', q.reason) F
         'reason', coalesce(s.reason, CASE WHEN l.state = 'waiting' AND l.limits IS NOT NULL THEN leat_limit_wait(l.limits) END, l.reason, CASE WHEN r.state <> 'running' THEN 'the run is ' || r.state
             WHEN u.n IS NULL THEN 'waiting for capacity' ELSE '' END),
         'attempt', coalesce(s.attempt, l.attempt, 0), 'attempt_id', coalesce(s.attempt_id, l.attempt_id),
-        'worker', coalesce(s.worker, l.worker), 'exit_code', s.exit_code, 'image', s.image, 'needs', e.step->'needs',
+        'worker', coalesce(s.worker, l.worker), 'exit_code', s.exit_code, 'image', s.image, 'cached_from', s.cached_from, 'needs', e.step->'needs',
         'outputs', coalesce(s.outputs, '{}'), 'metrics', coalesce(s.metrics, '{}'), 'log', s.log,
         'started', coalesce(s.started, l.started), 'finished', s.finished, 'attempts', coalesce(t.attempts, '[]')) ORDER BY e.n, e.iteration), '[]')
     FROM instances e

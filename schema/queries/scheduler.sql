@@ -57,15 +57,16 @@ FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $
 -- name: batch_runs
 INSERT INTO run_live (id, pipeline, version, name, number, experiment, state, reason, trigger,
                       event, params, vars, retry_of, retry_from, again, created, started,
-                      concurrency_key)
+                      concurrency_key, no_cache)
 SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,
        r.event, r.params::jsonb, r.vars::jsonb, r.retry_of, r.retry_from, r.again, r.created,
-       r.started, r.concurrency_key
+       r.started, r.concurrency_key, r.no_cache
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],
             $8::text[], $9::text[], $10::uuid[], $11::text[], $12::text[], $13::uuid[],
-            $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::text[])
+            $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::text[], $19::bool[])
     AS r (id, pipeline, version, name, number, experiment, state, reason, trigger, event, params,
-          vars, retry_of, retry_from, again, created, started, concurrency_key);
+          vars, retry_of, retry_from, again, created, started, concurrency_key,
+          no_cache);
 
 -- name: batch_run_moves
 UPDATE run_live r
@@ -114,14 +115,15 @@ WITH gone AS (
     WHERE s.run = r.run AND s.step = r.step AND s.iteration = r.iteration
 )
 INSERT INTO step_result (run, step, iteration, state, attempt, attempt_id, worker, exit_code,
-                         reason, outputs, metrics, log, started, finished, image)
+                         reason, outputs, metrics, log, started, finished, image, cached_from)
 SELECT r.run, r.step, r.iteration, r.state, r.attempt, r.attempt_id, r.worker, r.exit_code,
-       r.reason, r.outputs::jsonb, r.metrics::jsonb, r.log::jsonb, r.started, r.finished, r.image
+       r.reason, r.outputs::jsonb, r.metrics::jsonb, r.log::jsonb, r.started, r.finished, r.image,
+       r.cached_from
 FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::uuid[], $7::text[],
             $8::int[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],
-            $14::timestamptz[], $15::text[])
+            $14::timestamptz[], $15::text[], $16::uuid[])
     AS r (run, step, iteration, state, attempt, attempt_id, worker, exit_code, reason, outputs,
-          metrics, log, started, finished, image);
+          metrics, log, started, finished, image, cached_from);
 
 -- name: batch_attempts
 INSERT INTO attempt_done (run, step, iteration, attempt, attempt_id, state, worker, exit_code,
@@ -144,6 +146,17 @@ FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::int[], $6::int[], $
 -- name: batch_finallys
 INSERT INTO finally_start (run, iteration, started)
 SELECT * FROM unnest($1::uuid[], $2::int[], $3::timestamptz[]);
+
+-- Of two in one batch the later counts, as of two batches.
+-- name: batch_cached
+INSERT INTO cached_result AS c (key, run, step, iteration, finished)
+SELECT DISTINCT ON (n.key) n.key, n.run, n.step, n.iteration, n.finished
+FROM unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::timestamptz[]) WITH ORDINALITY
+    AS n (key, run, step, iteration, finished, place)
+ORDER BY n.key, n.place DESC
+ON CONFLICT (key) DO UPDATE
+SET run = excluded.run, step = excluded.step, iteration = excluded.iteration,
+    finished = excluded.finished;
 
 -- Without its hello's info a worker is only updated: it is there.
 -- name: batch_workers
@@ -198,7 +211,7 @@ SELECT name, version, paused, deleted, next_number, gen, to_jsonb(nullif(paused_
 SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,
        r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled,
        (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), r.retry_from, r.again,
-       r.concurrency_key
+       r.concurrency_key, r.no_cache
 FROM run_live r
 ORDER BY r.created, r.id;
 
@@ -207,14 +220,14 @@ ORDER BY r.created, r.id;
 -- name: load_adopted_runs
 SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,
        r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled, NULL,
-       '', '', ''
+       '', '', '', false
 FROM run_done r
 WHERE r.id = ANY (ARRAY(SELECT l.retry_of FROM run_live l WHERE l.retry_of IS NOT NULL
     AND (l.state = 'pending' OR l.again = 'rerun' OR EXISTS (SELECT FROM group_start g WHERE g.run = l.retry_of))));
 
 -- name: load_adopted_results
 SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text,
-       s.metrics::text, s.log::text, s.reason, s.image
+       s.metrics::text, s.log::text, s.reason, s.image, s.cached_from
 FROM step_result s
 WHERE s.run = ANY (ARRAY(SELECT l.retry_of FROM run_live l WHERE l.retry_of IS NOT NULL
     AND (l.state = 'pending' OR l.again = 'rerun' OR EXISTS (SELECT FROM group_start g WHERE g.run = l.retry_of))));
@@ -231,7 +244,7 @@ FROM step_live;
 
 -- name: load_results
 SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text, NULL::text,
-       NULL::text, s.reason, NULL::text
+       NULL::text, s.reason, NULL::text, s.cached_from
 FROM run_live r JOIN step_result s ON s.run = r.id;
 
 -- name: load_limits
@@ -274,13 +287,13 @@ WHERE (v.pipeline, v.hash) IN (
 -- name: fetch_runs
 SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,
        r.event, r.params::text, r.vars::text, r.retry_of, r.created, r.started, r.cancelled,
-       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), '', '', ''
+       (SELECT e.envelope::text FROM event e WHERE e.id = r.event LIMIT 1), '', '', '', false
 FROM run_done r
 WHERE r.id = ANY ($1::uuid[]);
 
 -- name: fetch_results
 SELECT s.run, s.step, s.iteration, s.state, s.attempt, s.attempt_id, s.outputs::text,
-       s.metrics::text, s.log::text, s.reason, s.image
+       s.metrics::text, s.log::text, s.reason, s.image, s.cached_from
 FROM step_result s
 WHERE s.run = ANY ($1::uuid[]) AND EXISTS (SELECT FROM run_done r WHERE r.id = s.run);
 
@@ -288,6 +301,15 @@ WHERE s.run = ANY ($1::uuid[]) AND EXISTS (SELECT FROM run_done r WHERE r.id = s
 SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.items::text
 FROM group_start g
 WHERE g.run = ANY ($1::uuid[]) AND EXISTS (SELECT FROM run_done r WHERE r.id = g.run);
+
+-- The earlier results of keys, in their order, no older than each is wanted. One whose row has gone with
+-- its week is none.
+-- name: fetch_cached
+SELECT k.place - 1, s.run, s.outputs::text, s.metrics::text, s.image
+FROM unnest($1::text[], $2::timestamptz[]) WITH ORDINALITY AS k (key, since, place)
+JOIN cached_result c ON c.key = k.key AND c.finished >= k.since
+JOIN step_result s ON s.run = c.run AND s.step = c.step AND s.iteration = c.iteration AND s.state = 'succeeded'
+ORDER BY k.place;
 
 -- ---- housekeeping: bounded work a call
 
@@ -305,6 +327,12 @@ SELECT nullif(leat_rest_delete($1::timestamptz, 2000), 0)::text;
 WITH gone AS (
     DELETE FROM inbox WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM inbox WHERE received < $1::timestamptz LIMIT 2000)) RETURNING 1)
+SELECT nullif(count(*), 0)::text FROM gone;
+
+-- name: keep_cached
+WITH gone AS (
+    DELETE FROM cached_result WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM cached_result WHERE finished < $1::timestamptz LIMIT 2000)) RETURNING 1)
 SELECT nullif(count(*), 0)::text FROM gone;
 
 -- name: keep_tombstones

@@ -10,7 +10,9 @@
 #include "tests/sim/scheduler.h"
 #include "tests/sim/worker.h"
 
-#define SHORT(id) uuid_short(&(id), (char[UUID_TEXT]){0})
+/* From the question to the commit of what it was answered. */
+#define CACHE_SLACK (15 * SEC)
+#define SHORT(id)   uuid_short(&(id), (char[UUID_TEXT]){0})
 
 /* ---- the ledger ------------------------------------------------------------------------------ */
 
@@ -91,7 +93,7 @@ static void check_at_most_once(struct sim *sim, const struct uuid *attempt,
 }
 
 struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const struct row_key *key,
-                           int worker, const char *argument, const char *where)
+                           int worker, const char *size, const char *argument, const char *where)
 {
     struct effect *effect = ledger_find(sim->ledger, attempt);
     if (effect)
@@ -113,6 +115,7 @@ struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const st
     effect = mem_alloc(sizeof *effect);
     *effect = (struct effect){
         .attempt = *attempt, .key = *key, .worker = worker, .running = true, .executions = 1};
+    snprintf(effect->given, sizeof effect->given, "%s|%s|%s", size, argument, where);
     HASH_ADD(hh, sim->ledger->effects, attempt, sizeof effect->attempt, effect);
     return effect;
 }
@@ -274,6 +277,59 @@ static void check_not_running(struct sim *sim, const struct uuid *attempt, const
                  what, reason ? reason : "", effect->worker);
 }
 
+/* What its process would have been given. */
+static void given_to(struct sim *sim, const struct plan_version *v, const struct batch_result *row,
+                     const struct row_run *run, char out[160])
+{
+    const struct row_key key = {row->run, row->step, row->iteration};
+    char refers[16], place[64];
+    json_t *params = json_loads(run->params, 0, NULL);
+    reference_arguments(sim, v, &key, refers, place);
+    snprintf(out, 160, "%lld|%s|%s", (long long)json_integer_value(json_object_get(params, "size")),
+             refers, place);
+    json_decref(params);
+}
+
+static bool gave(struct sim *sim, const struct effect *effect, const char *outputs)
+{
+    json_t *want = check_outputs(sim, effect);
+    json_t *is = outputs ? json_loads(outputs, 0, NULL) : NULL;
+    const bool same = is && json_equal(want, is);
+    json_decref(want);
+    json_decref(is);
+    return same;
+}
+
+/* An earlier result: of a process that was given the same, in the run that is named, that
+ * succeeded, whose success was committed, not longer ago than the step allows. */
+static void check_cached(struct sim *sim, const struct plan_version *v,
+                         const struct batch_result *row, const struct row_run *run)
+{
+    const struct plan_step *s = &v->steps[v->step_at[row->step]];
+    char given[160];
+    if (strncmp(row->reason, "adopted", 7) == 0)
+        return; /* by a retry, of what was held against this when it was new */
+    given_to(sim, v, row, run, given);
+    if (!s->cache || run->no_cache)
+        sim_fail(sim, 3, "step %s of run %s takes an earlier result unasked", s->name,
+                 SHORT(row->run));
+    const size_t len = strlen(given);
+    for (const struct effect *e = sim->ledger->effects; e; e = e->hh.next) {
+        /* What a finally step is told of the outcome comes after what the reference knows. */
+        const bool same = strncmp(e->given, given, len) == 0 &&
+                          (e->given[len] == '\0' || (s->finally && e->given[len] == ':'));
+        if (same && e->succeeded && e->committed_us && gave(sim, e, row->outputs) &&
+            uuid_compare(&e->key.run, &row->cached_from) == 0 &&
+            (!s->cache_us || sim->skewed ||
+             sim->now - e->committed_us <= s->cache_us + CACHE_SLACK)) {
+            sim->counts.cached++;
+            return;
+        }
+    }
+    sim_fail(sim, 3, "step %s of run %s takes a result of run %s that is none of it", s->name,
+             SHORT(row->run), SHORT(row->cached_from));
+}
+
 void check_result_new(struct sim *sim, const struct batch_result *result)
 {
     struct row_key key = {result->run, result->step, result->iteration};
@@ -290,17 +346,19 @@ void check_result_new(struct sim *sim, const struct batch_result *result)
     sim->counts.unsure += result->reason && strstr(result->reason, "it may have run") != NULL;
     if (result->state != STEP_SUCCEEDED || v->steps[v->step_at[result->step]].kind != PLAN_RUN)
         return;
-    const struct effect *effect = ledger_find(sim->ledger, &result->attempt_id);
+    if (!uuid_is_nil(&result->cached_from)) {
+        check_cached(sim, v, result, run);
+        return;
+    }
+    struct effect *effect = ledger_find(sim->ledger, &result->attempt_id);
+    if (effect)
+        effect->committed_us = sim->now;
     if (!effect || !effect->succeeded)
         sim_fail(sim, 3, "step %d of run %s succeeded by attempt %s, which did not", result->step,
                  SHORT(result->run), SHORT(result->attempt_id));
-    json_t *want = check_outputs(sim, effect);
-    json_t *is = result->outputs ? json_loads(result->outputs, 0, NULL) : NULL;
-    if (!is || !json_equal(want, is))
+    if (!gave(sim, effect, result->outputs))
         sim_fail(sim, 3, "step %d of run %s commits %s, its attempt wrote something else",
                  result->step, SHORT(result->run), result->outputs ? result->outputs : "nothing");
-    json_decref(want);
-    json_decref(is);
 }
 
 void check_attempt_done(struct sim *sim, const struct batch_attempt *attempt)

@@ -15,7 +15,9 @@ struct effect {
     bool running;
     int executions;
     bool succeeded;
-    int n; /* the output that it wrote */
+    int n;                /* the output that it wrote */
+    char given[160];      /* its arguments */
+    int64_t committed_us; /* wall of the leader that committed its success; 0 = none did */
     UT_hash_handle hh;
 };
 
@@ -43,7 +45,7 @@ int ledger_executions(const struct ledger *ledger, const struct row_key *key);
 struct row_key check_order(struct sim *sim, const struct uuid *attempt);
 /* A process begins; returns its line in the ledger. */
 struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const struct row_key *key,
-                           int worker, const char *argument, const char *where);
+                           int worker, const char *size, const char *argument, const char *where);
 void check_end(struct effect *effect, bool succeeded, int n);
 /* What a process that succeeded has written: a new reference. */
 json_t *check_outputs(struct sim *sim, const struct effect *effect);

@@ -144,6 +144,7 @@ static void write_runs(struct database *db, const struct batch *b)
         row->state = from->state;
         row->event = from->event;
         row->retry_of = from->retry_of;
+        row->no_cache = from->no_cache;
         row->created_us = from->created_us;
         row->started_us = from->started_us;
         row->born_at = db->sim->now;
@@ -164,6 +165,7 @@ static void write_results(struct database *db, const struct batch *b)
         row->state = from->state;
         row->attempt = from->attempt;
         row->attempt_id = from->attempt_id;
+        row->cached_from = from->cached_from;
         put_text(&row->worker, from->worker);
         put_text(&row->reason, from->reason ? from->reason : "");
         put_text(&row->outputs, from->outputs);
@@ -226,6 +228,22 @@ static void write_finallys(struct database *db, const struct batch *b)
         row->started_us = from->started_us;
         HASH_ADD(hh, db->finallys, at, sizeof row->at, row);
         sim_changed(db->sim);
+    }
+}
+
+static void write_cached(struct database *db, const struct batch *b)
+{
+    for (size_t i = 0; i < b->cached_count; i++) {
+        const struct batch_cached *from = &b->cached[i];
+        struct row_cached *row = NULL;
+        HASH_FIND_STR(db->cached, from->key, row);
+        if (!row) {
+            row = mem_alloc(sizeof *row);
+            snprintf(row->key, sizeof row->key, "%s", from->key);
+            HASH_ADD_STR(db->cached, key, row);
+        }
+        row->of = (struct row_key){from->run, from->step, from->iteration};
+        row->finished_us = from->finished_us;
     }
 }
 
@@ -400,6 +418,7 @@ bool database_commit(struct database *db, const struct batch *b)
     write_groups(db, b);
     write_finallys(db, b);
     write_results(db, b);
+    write_cached(db, b);
     write_attempts(db, b);
     write_workers(db, b);
     write_steps(db, b);
@@ -443,6 +462,7 @@ void database_free(struct database *db)
     FREE_TABLE(db->attempts, struct row_attempt, NULL);
     FREE_TABLE(db->groups, struct row_group, row->items);
     FREE_TABLE(db->finallys, struct row_finally, NULL);
+    FREE_TABLE(db->cached, struct row_cached, NULL);
     FREE_TABLE(db->workers, struct row_worker, row->boot, row->info);
     FREE_TABLE(db->commands, struct row_command, row->kind, row->detail);
     FREE_TABLE(db->numbers, struct row_number, NULL);

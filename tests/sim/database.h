@@ -33,7 +33,7 @@ struct row_run { /* run_live and run_done */
     struct uuid event, retry_of;
     int64_t created_us, started_us, cancelled_us, finished_us;
     int64_t born_at; /* of the simulation */
-    bool done;
+    bool done, no_cache;
     int64_t done_in; /* which commit */
     UT_hash_handle hh;
 };
@@ -60,6 +60,14 @@ struct row_result {
     int32_t attempt;
     struct uuid attempt_id;
     char *worker, *reason, *outputs, *metrics, *log;
+    struct uuid cached_from;
+    UT_hash_handle hh;
+};
+
+struct row_cached { /* cached_result */
+    char key[65];
+    struct row_key of;
+    int64_t finished_us;
     UT_hash_handle hh;
 };
 
@@ -130,6 +138,7 @@ struct database {
     struct row_attempt *attempts;
     struct row_group *groups;
     struct row_finally *finallys;
+    struct row_cached *cached;
     struct row_worker *workers;
     struct row_command *commands;
     struct row_number *numbers;

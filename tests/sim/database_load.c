@@ -77,6 +77,7 @@ static void add_run(const struct database *db, struct snapshot *s, const struct 
     row->params = parsed(from->params);
     row->vars = parsed(from->vars);
     row->retry_of = from->retry_of;
+    row->no_cache = from->no_cache;
     row->retry_from = snapshot_text(s, from->retry_from);
     row->concurrency_key = snapshot_text(s, from->key);
     row->again = snapshot_text(s, from->again);
@@ -95,6 +96,7 @@ static void add_result(struct snapshot *s, const struct row_result *from, bool f
     row->state = from->state;
     row->attempt = from->attempt;
     row->attempt_id = from->attempt_id;
+    row->cached_from = from->cached_from;
     row->outputs = parsed(from->outputs);
     row->metrics = finished_run ? parsed(from->metrics) : NULL;
     row->log = finished_run ? parsed(from->log) : NULL;
@@ -228,15 +230,32 @@ struct snapshot *database_snapshot(const struct database *db)
     return s;
 }
 
+static void add_cached(const struct database *db, struct snapshot *s,
+                       const struct core_cached_wanted *wanted, size_t place)
+{
+    struct row_cached *found = NULL;
+    HASH_FIND_STR(db->cached, wanted->key, found);
+    const struct row_result *result = found ? database_result(db, &found->of) : NULL;
+    if (!result || result->state != STEP_SUCCEEDED || found->finished_us < wanted->since_us)
+        return;
+    struct snapshot_cached *row = snapshot_add_cached(s);
+    row->place = place;
+    row->run = found->of.run;
+    row->outputs = parsed(result->outputs);
+    row->metrics = parsed(result->metrics);
+}
+
 struct snapshot *database_delta(const struct database *db, const struct db_wanted *wanted)
 {
     bool moved = db->catalog_gen > wanted->catalog_gen;
-    if (!moved && !wanted->run_count && !wanted->version_count)
+    if (!moved && !wanted->run_count && !wanted->version_count && !wanted->cached_count)
         return NULL;
     struct snapshot *s = snapshot_new();
     add_catalog(db, s, wanted->catalog_gen);
     for (size_t i = 0; i < wanted->version_count; i++)
         add_named_version(db, s, wanted->versions[i].pipeline, wanted->versions[i].hash);
+    for (size_t i = 0; i < wanted->cached_count; i++)
+        add_cached(db, s, &wanted->cached[i], i);
     for (size_t i = 0; i < wanted->run_count; i++) {
         const struct row_run *run = database_run(db, &wanted->runs[i]);
         if (run && run->done)

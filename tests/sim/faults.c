@@ -199,6 +199,7 @@ static void strike_scheduler(struct sim *sim, enum sim_fault fault)
         sim_at(sim, NULL, time, scheduler_continue, s);
         return;
     case FAULT_WALL_JUMP:
+        sim->skewed = true;
         s->wall_skew = rng_in(&sim->rng, -7200, 7200) * SEC;
         sim->counts.wall_jumps++;
         return;

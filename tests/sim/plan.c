@@ -86,6 +86,8 @@ void plan_step_program(struct rng *rng, struct plan_step *step)
     step->fails = rng_chance(rng, 0.4) ? 0.25 : 0.02;
     if (rng_chance(rng, 0.1))
         step->slots = 2;
+    step->cache = rng_chance(rng, 0.2);
+    step->cache_us = step->cache && rng_chance(rng, 0.5) ? rng_in(rng, 1, 20) * SEC : 0;
     if (rng_chance(rng, 0.15)) {
         step->at_most_once = true;
         step->attempts = 1;

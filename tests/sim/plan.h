@@ -55,6 +55,8 @@ struct plan_step {
     int64_t heartbeat_us; /* 0 = none */
     int64_t takes_us;     /* a usual attempt */
     bool at_most_once;
+    bool cache;
+    int64_t cache_us; /* 0 = of any age */
     int slots;
     int uses[PLAN_LIMITS]; /* of each named limit; 0 = not */
     double fails;          /* chance of an attempt */

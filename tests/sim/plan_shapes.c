@@ -233,6 +233,10 @@ static void write_program(struct text *out, const struct plan_version *v, int i)
     else
         text_printf(out, ", retry: {attempts: %d, lost: 20, backoff: {first: 2s, cap: 5s}}",
                     s->attempts);
+    if (s->cache_us)
+        text_printf(out, ", cache: {ttl: %llds}", (long long)(s->cache_us / SEC));
+    else if (s->cache)
+        text_puts(out, ", cache: {}");
     if (s->timeout_us)
         text_printf(out, ", timeout: %llds", (long long)(s->timeout_us / SEC));
     if (s->heartbeat_us)

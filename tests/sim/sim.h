@@ -126,6 +126,7 @@ struct sim_counts {
     int64_t leaves;                  /* at_most_once: processes that were let start */
     int64_t unsure;                  /* and steps that failed since they may have run */
     int64_t adopted, adopted_inside; /* results that retries took over; in groups */
+    int64_t cached;                  /* steps that took an earlier result */
     int64_t pairs[FAULT_COUNT][ACTION_COUNT];
 };
 
@@ -144,6 +145,7 @@ struct sim {
     int gone;                   /* machines that were lost for good */
     bool calm;                  /* few faults: slow things come to their end */
     bool healed, ending;
+    bool skewed; /* some wall clock has jumped */
     int64_t healed_us;
     int64_t work_us; /* bound of the work that may still be done after the last fault */
 

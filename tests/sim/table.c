@@ -33,8 +33,9 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
            c->seeds, c->faults, FAULT_COUNT, c->events, c->commands, c->duplicates, c->runs,
            c->attempts, c->commits, c->takeovers, c->unknown_commits, c->late_commits, c->silences,
            c->pauses, c->waits_ended, c->answers, c->housekeepings, c->trims);
-    printf("at_most_once: %" PRId64 " let start, %" PRId64 " lost in doubt\n", c->leaves,
-           c->unsure);
+    printf("at_most_once: %" PRId64 " let start, %" PRId64 " lost in doubt; cache: %" PRId64
+           " results taken\n",
+           c->leaves, c->unsure, c->cached);
     printf("running again: %" PRId64 " results taken over, %" PRId64 " of them inside groups\n",
            c->adopted, c->adopted_inside);
     printf("state-changing events a seed: median %" PRId64 "; %.1f s, %.0f seeds/s\n", median,

@@ -140,7 +140,7 @@ static void keeper_runs(struct local *a)
     a->life++;
     if (w->lease_end > w->fuse_base)
         w->fuse_base = w->lease_end; /* the start answers this life's hello, or a later report */
-    a->effect = check_begin(w->sim, &a->id, &a->key, w->index, a->argument, a->where);
+    a->effect = check_begin(w->sim, &a->id, &a->key, w->index, a->size, a->argument, a->where);
     sim_note(w->sim, "%s: %s runs", w->id, uuid_short(&a->id, id));
     sim_changed(w->sim);
     w->sim->counts.attempts++;
@@ -286,6 +286,7 @@ static void roll(struct local *a, const struct order *order, const struct row_ke
     a->n = (int)rng_in(&rng, 0, 9);
     if (order->start->argv_count != 4)
         sim_fail(sim, 3, "an order has %zu arguments", order->start->argv_count);
+    snprintf(a->size, sizeof a->size, "%s", order->start->argv[1]);
     snprintf(a->argument, sizeof a->argument, "%s", order->start->argv[2]);
     snprintf(a->where, sizeof a->where, "%s", order->start->argv[3]);
 }

@@ -21,7 +21,7 @@ struct local { /* an attempt; on disk */
     enum local_state state;
     struct row_key key;
     int slots;
-    char argument[64];
+    char size[32], argument[64];
     char where[64];
     int64_t timeout_us, heartbeat_us, takes_us, grace_us, lost_after_us;
     bool will_fail, will_hang, cancelled;

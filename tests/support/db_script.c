@@ -236,6 +236,9 @@ void db_step_finish(struct batch *b, const struct uuid *run, int steps)
                                                       .metrics = i ? NULL : "{\"m\": 1}",
                                                       .started_us = NOW_US,
                                                       .finished_us = NOW_US + 1};
+    for (int i = 0; i < 2; i++) /* of one key in one batch the later counts */
+        *batch_add_cached(b) =
+            (struct batch_cached){.key = "k", .run = *run, .step = i, .finished_us = NOW_US + 1};
     *batch_add_run_moves(b) = (struct batch_run_move){
         .id = *run, .state = RUN_SUCCEEDED, .reason = "", .finished_us = NOW_US + 2};
     *batch_add_messages(b) =
@@ -438,6 +441,27 @@ static void finished_run_leaves_the_live_tables(const struct db_step *a, struct 
     snapshot_free(f.delta);
 }
 
+/* By key and age, in the order of the questions; of two of one batch the later. */
+static void earlier_results_are_found(const struct db_step *a)
+{
+    const struct uuid run = id_of(1);
+    const struct core_cached_wanted wanted[] = {
+        {"k", 0}, {"k", NOW_US + 2}, {"nosuch", 0}, {"k", NOW_US + 1}};
+    const struct fetched f = fetch(
+        a,
+        &(struct db_wanted){.cached = wanted, .cached_count = ARRAY_LEN(wanted), .catalog_gen = 1});
+    assert_non_null(f.delta);
+    assert_int_equal(f.delta->cached_count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        const struct snapshot_cached *c = &f.delta->cached[i];
+        assert_int_equal(c->place, i ? 3 : 0);
+        assert_memory_equal(&c->run, &run, sizeof run);
+        assert_non_null(json_object_get(c->outputs, "rmse"));
+        assert_null(c->metrics); /* those of step 1 */
+    }
+    snapshot_free(f.delta);
+}
+
 static void no_topic_no_commit(const struct db_step *a, struct batch *b)
 {
     batch_clear(b);
@@ -498,12 +522,14 @@ static void pending_retry_brings_what_it_adopts(const struct db_step *a, struct 
     b->runs[0].state = RUN_PENDING;
     b->runs[0].retry_of = old;
     b->runs[0].retry_from = "train";
+    b->runs[0].no_cache = true;
     assert_int_equal(db_step_commit(a, b), DB_COMMITTED);
     struct snapshot *s = db_step_load(a);
     assert_int_equal(s->runs_count, 2);
     const size_t first = uuid_compare(&s->runs[0].id, &retry) == 0 ? 0 : 1;
     assert_int_equal(s->runs[first].state, RUN_PENDING);
     assert_string_equal(s->runs[first].retry_from, "train");
+    assert_true(s->runs[first].no_cache);
     assert_memory_equal(&s->runs[!first].id, &old, sizeof old);
     assert_int_equal(s->runs[!first].state, RUN_SUCCEEDED);
     assert_int_equal(s->results_count, 2);
@@ -531,6 +557,7 @@ void db_script(const struct db_world *world)
     stale_batch_is_fenced(&a, batch);
     refused_batch_leaves_nothing(&a, batch);
     finished_run_leaves_the_live_tables(&a, batch);
+    earlier_results_are_found(&a);
     no_topic_no_commit(&a, batch);
     beats_show_who_lives(&a, &b);
     standby_takes_over(&a, &b, batch);

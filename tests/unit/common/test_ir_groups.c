@@ -263,6 +263,14 @@ static const struct good OTHERS[] = {
     {P("  a: {command: [x], priority: 0}\n"), "/ir", "1"},
     {P("  a: {command: [x], cache: {ttl: 24h}}\n"), "/steps/0/cache", "{'ttl_us':86400000000}"},
     {P("  a: {command: [x], cache: {}}\n"), "/steps/0/cache", "{'ttl_us':0}"},
+    {P("  a: {command: [x], image: "
+       "'a/b@sha256:abababababababababababababababababababababababababababababababab', cache: "
+       "{}}\n"),
+     "/steps/0/cache", "{'ttl_us':0}"},
+    {P("  a: {command: [x], image: \"a:${{ run.name }}\", cache: {}}\n"), "/steps/0/cache",
+     "{'ttl_us':0}"},
+    {P("  a: {command: [x], image: a, executor: process, cache: {}}\n"), "/steps/0/cache",
+     "{'ttl_us':0}"},
     {P("  a: {command: [x, \"s3://b\"], cache: {}, inputs: {i: {objects: {bucket: b}}}}\n"),
      "/steps/0/cache", "{'ttl_us':0}"},
     {P("  a: {command: [x], at_most_once: true}\n"), "/steps/0/retry/lost", "0"},

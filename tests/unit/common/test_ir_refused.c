@@ -114,6 +114,7 @@ static const struct bad SHAPES[] = {
     {P("g: {command: [x, \"s3://b/k\"], cache: {ttl: 1h}}"), "4:40", "take it as an input"},
     {P("g: {command: [x], env: {A: \"${{ event.data.bucket }}\"}, cache: {}}"), "4:66",
      "env names a bucket"},
+    {P("g: {command: [x], image: \"a/b:1\", cache: {}}"), "4:44", "name it by its digest"},
     {P("g: {wait: {filter: true}}"), "4:13", "'type' is missing"},
     {P("g: {wait: {type: t}, timeout: \"0\"}"), "4:33", "out of range"},
     {P("g: {wait: {type: t, filter: vars.BRANCH_NAME == 'x'}}"), "4:31",

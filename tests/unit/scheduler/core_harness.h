@@ -49,6 +49,7 @@ static inline void keep_verdicts(struct harness *h)
 /* One batch: the turn, the commit, the next. */
 static inline void harness_turn(struct harness *h)
 {
+    harness_look_up(h);
     core_turn(h->core, &h->now, h->out);
     if (h->mirror) {
         core_check(h->core);
@@ -57,6 +58,7 @@ static inline void harness_turn(struct harness *h)
         mirror_results(h);
         mirror_groups(h);
         mirror_finallys(h);
+        mirror_cached(h);
         mirror_workers(h);
     }
     size_t rows = 0;

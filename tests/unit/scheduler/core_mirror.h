@@ -33,6 +33,13 @@ struct harness {
     bool older[8];    /* workers of a version that knows no abilities */
     char detail[600]; /* of the last command's verdict */
     bool accepted;
+    struct harness_cached { /* cached_result */
+        char key[SHA256_HEX];
+        struct uuid run;
+        int32_t step, iteration;
+        int64_t finished_us;
+    } cached[64];
+    size_t cached_count, looked_up;
     char verdicts[256 * 1024]; /* of the last event */
 };
 
@@ -123,6 +130,7 @@ static inline void mirror_runs(struct harness *h)
             .retry_of = r->retry_of,
             .retry_from = snapshot_text(h->rows, r->retry_from),
             .concurrency_key = snapshot_text(h->rows, r->concurrency_key),
+            .no_cache = r->no_cache,
             .again = snapshot_text(h->rows, r->again),
             .created_us = r->created_us,
             .started_us = r->started_us,
@@ -188,6 +196,7 @@ static inline void mirror_results(struct harness *h)
             .attempt = r->attempt,
             .attempt_id = r->attempt_id,
             .outputs = json_of(r->outputs),
+            .cached_from = r->cached_from,
             .reason = snapshot_text(h->rows, r->reason),
         };
         struct snapshot_step *live = row_of_instance(h, r->run, r->step, r->iteration);
@@ -196,6 +205,46 @@ static inline void mirror_results(struct harness *h)
             *live = h->rows->steps[--h->rows->steps_count];
         }
     }
+}
+
+static inline void mirror_cached(struct harness *h)
+{
+    for (size_t i = 0; i < h->out->cached_count; i++) {
+        const struct batch_cached *c = &h->out->cached[i];
+        struct harness_cached *to = NULL;
+        for (size_t k = 0; k < h->cached_count; k++)
+            if (strcmp(h->cached[k].key, c->key) == 0)
+                to = &h->cached[k];
+        assert_true(to || h->cached_count < ARRAY_LEN(h->cached));
+        if (!to)
+            to = &h->cached[h->cached_count++];
+        snprintf(to->key, sizeof to->key, "%s", c->key);
+        to->run = c->run;
+        to->step = c->step;
+        to->iteration = c->iteration;
+        to->finished_us = c->finished_us;
+    }
+}
+
+/* What the shell does before a batch: asks for the earlier results that steps wait for. */
+static inline void harness_look_up(struct harness *h)
+{
+    struct core_cached_wanted wanted[8];
+    const size_t n = core_wants_cached(h->core, wanted, ARRAY_LEN(wanted));
+    struct snapshot *delta = snapshot_new();
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < h->cached_count; k++) {
+            const struct harness_cached *c = &h->cached[k];
+            const struct snapshot_result *r = result_of_instance(h, c->run, c->step, c->iteration);
+            if (!r || strcmp(c->key, wanted[i].key) != 0 || c->finished_us < wanted[i].since_us)
+                continue;
+            *snapshot_add_cached(delta) = (struct snapshot_cached){
+                .place = i, .run = c->run, .outputs = json_incref(r->outputs)};
+        }
+    h->looked_up += n;
+    if (n)
+        core_cached(h->core, delta->cached_count ? delta : NULL);
+    snapshot_free(delta);
 }
 
 static inline void mirror_groups(struct harness *h)

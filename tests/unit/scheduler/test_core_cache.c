@@ -1,0 +1,242 @@
+/* cache: what a key is made of, what is found, and what runs all the same (docs/pipelines.md). */
+#include "tests/unit/scheduler/core_harness.h"
+
+static const char CACHED[] =
+    "name: p\nparams: {n: 1, unused: a}\nsteps:\n"
+    "  make: {command: [make, \"${{ params.n }}\", \"${{ outputs.t.path }}\"], cache: {ttl: 1h},"
+    " outputs: {t: {}, k: {type: integer}}}\n"
+    "  use: {command: [use, \"${{ steps.make.outputs.k }}\", \"${{ inputs.t.path }}\"],"
+    " inputs: {t: make.t}, cache: {}}\n";
+#define MADE "{\"k\": 4, \"t\": {\"artifact\": \"aa\", \"size\": 3, \"folder\": false}}"
+
+static int setup(void **state)
+{
+    struct harness *h = harness_new();
+    harness_hello(h, 0, 9, NULL, 0);
+    *state = h;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    harness_free(*state);
+    return 0;
+}
+
+static struct uuid run_with(struct harness *h, int byte, const char *params, bool no_cache)
+{
+    json_t *given = json_of(params);
+    harness_command(h,
+                    (struct command){.kind = COMMAND_KIND_RUN,
+                                     .run = id_of(byte),
+                                     .pipeline = "p",
+                                     .params = given,
+                                     .no_cache = no_cache},
+                    false);
+    json_decref(given);
+    return id_of(byte);
+}
+
+static size_t starts(struct harness *h)
+{
+    return orders_of(h, ORDER_KIND_START);
+}
+
+/* The first run, which makes both results. */
+static struct uuid first_run(struct harness *h)
+{
+    struct uuid run = run_with(h, 1, NULL, false);
+    finish(h, 0, "make", SUCCEEDED, MADE);
+    finish(h, 0, "use", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, run), "succeeded");
+    assert_int_equal(h->cached_count, 2);
+    return run;
+}
+
+static void the_same_again_runs_nothing(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, CACHED);
+    struct uuid first = first_run(h);
+    const size_t before = starts(h);
+    struct uuid again = run_with(h, 2, "{\"unused\": \"b\"}", false);
+    assert_int_equal(starts(h), before);
+    assert_string_equal(run_is(h, again), "succeeded");
+    const struct snapshot_result *r = row_of_result(h, again, 0);
+    assert_true(same_id(&r->cached_from, &first) && uuid_is_nil(&r->attempt_id));
+    assert_int_equal(r->attempt, 0);
+    assert_int_equal(strncmp(r->reason, "cached from 019a", 16), 0);
+    assert_int_equal(json_integer_value(json_object_get(r->outputs, "k")), 4);
+    assert_int_equal(h->cached_count, 2); /* its age is that of the first */
+}
+
+static void other_arguments_run(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, CACHED);
+    first_run(h);
+    const size_t before = starts(h);
+    run_with(h, 2, "{\"n\": 2}", false);
+    assert_int_equal(starts(h), before + 1);
+    /* The same output again: what comes after it is cached, whatever made it. */
+    finish(h, 0, "make", SUCCEEDED, MADE);
+    assert_string_equal(run_is(h, id_of(2)), "succeeded");
+    assert_int_equal(starts(h), before + 1);
+}
+
+static void another_input_runs(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, CACHED);
+    first_run(h);
+    run_with(h, 2, "{\"n\": 2}", false);
+    const size_t before = starts(h);
+    finish(h, 0, "make", SUCCEEDED,
+           "{\"k\": 4, \"t\": {\"artifact\": \"bb\", \"size\": 3, \"folder\": false}}");
+    assert_int_equal(starts(h), before + 1);
+}
+
+static void too_old_runs(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, CACHED);
+    first_run(h);
+    h->now.wall_us += 3601 * US_PER_S;
+    const size_t before = starts(h);
+    run_with(h, 2, NULL, false);
+    assert_int_equal(starts(h), before + 1); /* make; use is of any age */
+    finish(h, 0, "make", SUCCEEDED, MADE);
+    assert_string_equal(run_is(h, id_of(2)), "succeeded");
+    assert_int_equal(starts(h), before + 1);
+}
+
+static void without_cache_all_runs_and_is_kept(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, CACHED);
+    first_run(h);
+    const size_t looked = h->looked_up;
+    struct uuid run = run_with(h, 2, NULL, true);
+    harness_restart(h, 1000); /* a new leader knows it, too */
+    harness_settle(h);
+    finish(h, 0, "make", SUCCEEDED, MADE);
+    finish(h, 0, "use", SUCCEEDED, NULL);
+    assert_int_equal(h->looked_up, looked);
+    assert_int_equal(h->cached_count, 2);
+    assert_true(same_id(&h->cached[0].run, &run));
+}
+
+static void failures_are_not_kept(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, CACHED);
+    run_with(h, 1, NULL, false);
+    finish(h, 0, "make", FAILED, NULL);
+    assert_int_equal(h->cached_count, 0);
+}
+
+static void two_at_once_both_run(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, CACHED);
+    run_with(h, 1, NULL, false);
+    run_with(h, 2, NULL, false);
+    assert_int_equal(starts(h), 2);
+}
+
+/* The row is there and the result is not: its week has gone. */
+static void a_result_that_is_gone_is_none(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, CACHED);
+    first_run(h);
+    h->cached[0].run = id_of(77);
+    const size_t before = starts(h);
+    run_with(h, 2, NULL, false);
+    assert_int_equal(starts(h), before + 1);
+}
+
+/* Cancelled between the question and the answer. */
+static void an_answer_that_comes_too_late(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, CACHED);
+    first_run(h);
+    struct command run = {
+        .v = 1, .id = id_of(200), .kind = COMMAND_KIND_RUN, .run = id_of(2), .pipeline = "p"};
+    struct command cancel = {.v = 1, .id = id_of(201), .kind = COMMAND_KIND_CANCEL};
+    cancel.run = id_of(2);
+    struct core_cached_wanted wanted[4];
+    core_command(h->core, &run, false, &h->now, h->out);
+    core_turn(h->core, &h->now, h->out); /* settles: the question is open */
+    core_check(h->core);
+    batch_clear(h->out);
+    assert_int_equal(core_wants_cached(h->core, wanted, 4), 1);
+    assert_int_equal(core_deadline(h->core), 0);
+    core_command(h->core, &cancel, false, &h->now, h->out);
+    core_turn(h->core, &h->now, h->out);
+    core_check(h->core);
+    core_cached(h->core, NULL);
+    core_turn(h->core, &h->now, h->out);
+    core_check(h->core);
+    assert_int_equal(core_wants_cached(h->core, wanted, 4), 0);
+    h->mirror = false;
+}
+
+static void a_takeover_asks_again(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, CACHED);
+    first_run(h);
+    const size_t before = starts(h);
+    struct command run = {
+        .v = 1, .id = id_of(200), .kind = COMMAND_KIND_RUN, .run = id_of(2), .pipeline = "p"};
+    core_command(h->core, &run, false, &h->now, h->out);
+    harness_turn(h); /* its row is in, its step is being looked up */
+    harness_restart(h, 1000);
+    harness_settle(h);
+    assert_string_equal(run_is(h, id_of(2)), "succeeded");
+    assert_int_equal(starts(h), before);
+}
+
+/* ---- images -------------------------------------------------------------------------------- */
+
+#define DIGEST "@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void expect_looked_up(struct harness *h, int byte, const char *image, bool expected)
+{
+    cleanup_free char *params = mem_printf("{\"image\": \"%s\"}", image);
+    const size_t looked = h->looked_up;
+    run_with(h, byte, params, false);
+    assert_int_equal(h->looked_up - looked, expected);
+}
+
+static void an_image_by_tag_has_no_key(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nparams: {image: a}\nsteps:\n"
+                     "  s: {image: \"${{ params.image }}\", command: [x], cache: {}}\n");
+    expect_looked_up(h, 1, "a/b:1", false);
+    finish(h, 0, "s", SUCCEEDED, NULL);
+    assert_int_equal(h->cached_count, 0);
+    expect_looked_up(h, 2, "a/b" DIGEST, true);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(the_same_again_runs_nothing),
+        T(other_arguments_run),
+        T(another_input_runs),
+        T(too_old_runs),
+        T(without_cache_all_runs_and_is_kept),
+        T(failures_are_not_kept),
+        T(two_at_once_both_run),
+        T(a_result_that_is_gone_is_none),
+        T(an_answer_that_comes_too_late),
+        T(a_takeover_asks_again),
+        T(an_image_by_tag_has_no_key),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
