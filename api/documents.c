@@ -6,7 +6,6 @@
 
 #include "common/base/mem.h"
 #include "common/ir/ir.h"
-#include "common/ir/runnable.h"
 #include "common/text/json.h"
 
 static const char *const KINDS[] = {
@@ -108,18 +107,6 @@ static void fill_pipeline(struct document *d, const json_t *ir, const char *file
     ir_hash(ir, d->hash);
 }
 
-/* False with a problem: the format can say it and the scheduler of this build does not do it. */
-static bool is_run_here(struct documents *all, size_t i, const json_t *out)
-{
-    struct err err = {0};
-    struct ir *ir = ir_load(out, &err);
-    const int rc = ir ? ir_runnable(ir, &err) : err.code;
-    ir_unref(ir);
-    if (rc < 0)
-        text_printf(&all->problems, "%s: %s\n", bundle_file(all->bundle, i), err.text);
-    return rc == 0;
-}
-
 static void fill_source(struct document *d, const json_t *source)
 {
     d->provider = mem_string(json_get_string(source, "provider", ""));
@@ -138,8 +125,6 @@ static void compile(struct documents *all, size_t i)
     const char *kind = bundle_kind(all->bundle, i);
     cleanup_json json_t *out = bundle_compile(all->bundle, i, &all->problems);
     if (!out || strcmp(kind, "component") == 0)
-        return;
-    if (strcmp(kind, KINDS[DOCUMENT_PIPELINE]) == 0 && !is_run_here(all, i, out))
         return;
     MEM_ROOM(all->items, all->count, all->cap);
     struct document *d = &all->items[all->count++];

@@ -30,7 +30,8 @@
       TO(RUNNING) | TO(READY) | TO(WAITING) | TO(CANCELLING) | TO(SUCCEEDED) | TO(FAILED) |        \
           TO(CANCELLED))                                                                           \
     S(RUNNING, "running",                                                                          \
-      TO(READY) | TO(WAITING) | TO(CANCELLING) | TO(SUCCEEDED) | TO(FAILED) | TO(CANCELLED))       \
+      TO(READY) | TO(WAITING) | TO(CANCELLING) | TO(SUCCEEDED) | TO(FAILED) | TO(CANCELLED) |      \
+          TO(SKIPPED) /* the run that it started was */)                                           \
     S(CANCELLING, "cancelling", /* waiting: a group, between two tries */                          \
       TO(WAITING) | TO(SUCCEEDED) | TO(FAILED) | TO(CANCELLED))                                    \
     S(SUCCEEDED, "succeeded", NOWHERE)                                                             \

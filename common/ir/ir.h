@@ -80,6 +80,7 @@
 #define IR_LIVE_STEPS_MAX   100000            /* live instances of steps in a run */
 #define IR_LIMITS_MAX       16                /* named limits of a step */
 #define IR_LIMIT_USE_MAX    1000000
+#define IR_START_DEPTH_MAX  16 /* runs that started one another */
 #define IR_APPROVERS_MAX    64
 #define IR_EXIT_CODES_MAX   64
 #define IR_PRIORITY_MAX     100

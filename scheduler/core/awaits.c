@@ -23,8 +23,10 @@ void await_drop(struct core *core, struct await *a)
     timers_clear(&core->timers, &a->timer);
     if (a->def->kind == IR_STEP_WAIT)
         await_unlist(core, a);
-    else
+    else if (a->def->kind == IR_STEP_APPROVAL)
         approval_unlist(a);
+    else
+        start_forget(core, a);
     if (ref_step(a->at)->state == STEP_WAITING)
         core->waiting--;
     ref_step(a->at)->await = NULL;
@@ -58,14 +60,18 @@ void await_end(struct core *core, struct await *a, int state, json_t *outputs, c
 
 void await_stop(struct core *core, struct await *a, const struct core_now *now, struct batch *out)
 {
-    await_end(core, a, STEP_CANCELLED, NULL, NULL, now, out);
+    if (a->def->kind == IR_STEP_START)
+        start_stop(core, a, now, out);
+    else
+        await_end(core, a, STEP_CANCELLED, NULL, NULL, now, out);
 }
 
 void await_timer_due(struct core *core, struct await *a, const struct core_now *now,
                      struct batch *out)
 {
-    if (a->def->kind == IR_STEP_APPROVAL) {
-        approval_timeout_due(core, a, now, out);
+    if (a->def->kind != IR_STEP_WAIT) {
+        (a->def->kind == IR_STEP_APPROVAL ? approval_timeout_due : start_timer_due)(core, a, now,
+                                                                                    out);
         return;
     }
     cleanup_free char *length = run_duration_text(a->def->timeout_us);
@@ -93,8 +99,10 @@ static void list(struct core *core, struct await *a)
 {
     if (a->def->kind == IR_STEP_WAIT)
         await_list(core, a);
-    else
+    else if (a->def->kind == IR_STEP_APPROVAL)
         approval_list(a);
+    else if (ref_step(a->at)->state != STEP_WAITING)
+        start_recall(core, a);
 }
 
 void await_begin(struct core *core, struct step_ref at, const struct core_now *now,
@@ -103,6 +111,10 @@ void await_begin(struct core *core, struct step_ref at, const struct core_now *n
     struct await *a = await_new(core, at);
     struct step *s = ref_step(at);
     struct err err = {0};
+    if (a->def->kind == IR_STEP_START) {
+        start_begin(core, a, now, out);
+        return;
+    }
     char *reason = reason_of(a, &err);
     s->attempt++;
     a->since_us = a->started_us = now->wall_us;
@@ -129,8 +141,9 @@ void await_recall(struct core *core, struct step_ref at, const struct snapshot_s
     a->started_us = from->started_us;
     a->due_us = from->due_us;
     a->reason = mem_string(from->reason ? from->reason : "");
-    core->waiting++;
+    core->waiting += from->state == STEP_WAITING;
     list(core, a);
-    timers_set(&core->timers, &a->timer, TIMER_AWAIT,
-               now->mono_us + (gone > a->due_us ? 0 : a->due_us - gone));
+    if (a->due_us > 0 && from->state != STEP_CANCELLING)
+        timers_set(&core->timers, &a->timer, TIMER_AWAIT,
+                   now->mono_us + (gone > a->due_us ? 0 : a->due_us - gone));
 }

@@ -1,6 +1,7 @@
 /* scheduler/core/awaits.h: a step that runs nothing and waits for what comes from outside: an
- * event, or a person. While it waits it is `waiting`, holds no slot, has a row of step_live with
- * why and until when, and no attempt. All that ends it is committed with what it comes to. */
+ * event, a person, or a run that it started. While it waits it is `waiting`, holds no slot, has a
+ * row of step_live with why and until when, and no attempt. All that ends it is committed with what
+ * it comes to. */
 #pragma once
 #include "scheduler/core/state.h"
 #include "scheduler/core/view.h"
@@ -19,8 +20,16 @@ struct await {
     int64_t due_us;               /* length of what the timer runs */
     char *reason;                 /* what it waits for, for people */
     struct timer timer;
-    struct await_key *key;     /* of a wait: where it is listed */
-    struct view *view;         /* of a wait: what its filter sees; made when first asked */
+    struct await_key *key; /* of a wait: where it is listed */
+    struct view *view;     /* of a wait: what its filter sees; made when first asked */
+    /* Of a step that started a run, while that is live; then how it ended, until that is heard. */
+    struct run *child;
+    bool late; /* its timeout ends the run */
+    int ended; /* enum run_state; -1 = it is not there */
+    bool told; /* on core->told */
+    char *why; /* of its end, when it did not succeed */
+    json_t *outputs;
+    struct await *told_prev, *told_next;
     struct await *prev, *next; /* key->awaits; of an approval: its run's `asked` */
 };
 
@@ -59,3 +68,17 @@ void approval_timeout_due(struct core *core, struct await *a, const struct core_
 /* Takes an answer in: 0, or an error that says why not. The first one wins. */
 int approval_answer(struct core *core, const struct command *command, const struct core_now *now,
                     struct batch *out, struct err *err);
+
+/* ---- starts.c: by the end of a run that it started ------------------------------------------ */
+/* A try: makes the run, in the same batch. */
+void start_begin(struct core *core, struct await *a, const struct core_now *now, struct batch *out);
+void start_stop(struct core *core, struct await *a, const struct core_now *now, struct batch *out);
+void start_timer_due(struct core *core, struct await *a, const struct core_now *now,
+                     struct batch *out);
+void start_forget(struct core *core, struct await *a);
+/* For restore: its row says that its run is live. */
+void start_recall(struct core *core, struct await *a);
+void start_relink(struct core *core, struct run *child, struct await *a);
+/* The run ends, in this batch; its step ends before the batch does. */
+void start_child_over(struct core *core, struct run *child, int state);
+bool starts_hear_one(struct core *core, const struct core_now *now, struct batch *out);

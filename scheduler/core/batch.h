@@ -142,6 +142,16 @@ struct batch_cached { /* upsert of cached_result: the newest of a key is found *
     int64_t finished_us;
 };
 
+struct batch_start { /* a step starts a run: insert into run_start, beside the run itself */
+    struct uuid child;
+    struct uuid parent;
+    int32_t step;
+    int32_t iteration;
+    int32_t attempt;
+    int32_t depth; /* runs above the child */
+    int64_t at_us;
+};
+
 struct batch_worker { /* upsert of worker */
     const char *id;
     struct uuid incarnation;
@@ -186,6 +196,7 @@ struct batch_tombstone {
     A(steps, struct batch_step)                                                                    \
     A(results, struct batch_result)                                                                \
     A(attempts, struct batch_attempt)                                                              \
+    A(starts, struct batch_start)                                                                  \
     A(groups, struct batch_group)                                                                  \
     A(finallys, struct batch_finally)                                                              \
     A(cached, struct batch_cached)                                                                 \

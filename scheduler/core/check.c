@@ -107,8 +107,14 @@ static void check_await(const struct core *core, struct step_ref at, struct reco
     bool found = false;
     MUST(a->at.frame == at.frame && a->at.place == at.place);
     count_timer(core, &a->timer, n);
-    MUST(ref_step(at)->state == STEP_WAITING && a->timer.place);
+    if (a->def->kind == IR_STEP_START && ref_step(at)->state != STEP_WAITING) {
+        MUST(a->child && a->child->starter == a && !a->child->over && !a->told);
+        return;
+    }
+    MUST(ref_step(at)->state == STEP_WAITING && a->timer.place && !a->child);
     n->waiting++;
+    if (a->def->kind == IR_STEP_START)
+        return;
     if (a->def->kind == IR_STEP_WAIT)
         MUST(a->key && strcmp(a->key->type, a->def->wait->type) == 0);
     DL_FOREACH (a->key ? a->key->awaits : ref_run(at)->asked, listed)
@@ -207,6 +213,7 @@ static void check_run(const struct core *core, const struct run *run, struct rec
     check_frame(core, &run->root, n);
     MUST(run->live == n->left - before);
     MUST((run->among == NULL) == (run->state == RUN_PENDING));
+    MUST(!run->starter || run->starter->child == run);
     MUST((run->root.stop != GOES_ON) == (run->state == RUN_CANCELLING) || run->broken);
     n->queued += run->state == RUN_QUEUED;
     MUST((run->state == RUN_PENDING) == (run->root.adoption != NULL) || run->broken);
@@ -372,6 +379,7 @@ void core_check(const struct core *core)
     check_limits(core);
     check_settle(core, &n);
     check_await_keys(core, &n);
+    MUST(!core->told);
     check_versions(core);
     check_learned(core);
     for (size_t i = 1; i < core->timers.count; i++)

@@ -6,7 +6,7 @@
 #include "scheduler/core/order.h"
 #include "scheduler/core/view.h"
 
-static json_t *outputs_of(const struct frame *f)
+json_t *collect_dag(const struct frame *f)
 {
     const struct ir *ir = f->run->version->ir;
     json_t *all = json_object();
@@ -37,7 +37,7 @@ static int check_size(const struct ir_output *output, size_t bytes, struct err *
 
 int collect_frame(struct group *g, const struct frame *f, struct err *err)
 {
-    json_t *all = outputs_of(f);
+    json_t *all = collect_dag(f);
     const bool loop = g->def->group->mode == IR_GROUP_LOOP;
     while (g->out_count <= (size_t)f->ordinal) {
         MEM_ROOM(g->outs, g->out_count, g->out_cap);

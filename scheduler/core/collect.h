@@ -8,3 +8,5 @@ int collect_frame(struct group *g, const struct frame *f, struct err *err);
 json_t *collect_all(const struct group *g);
 /* Does the loop's condition hold after round `ordinal`? */
 int collect_until(const struct group *g, int32_t ordinal, bool *holds, struct err *err);
+/* What the DAG gives, by name: a new reference. */
+json_t *collect_dag(const struct frame *f);

@@ -251,6 +251,8 @@ static struct room room_for(const struct core *core, const struct batch *out)
 
 static bool work_once(struct core *core, const struct core_now *now, struct batch *out)
 {
+    if (starts_hear_one(core, now, out))
+        return true;
     if (core->sweeping) {
         frame_sweep(core, core->sweeping, now, out);
         return true;
@@ -263,6 +265,8 @@ static bool work_once(struct core *core, const struct core_now *now, struct batc
 
 static void end_batch(struct core *core, const struct core_now *now, struct batch *out)
 {
+    while (starts_hear_one(core, now, out)) /* a run and the step that waits for it end together */
+        ;
     steps_flush(core, now, out);
     workers_flush(core, now, out);
     pipelines_flush_numbers(core, out);

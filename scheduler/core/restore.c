@@ -245,6 +245,39 @@ static void live_recall(struct recall *r, const struct snapshot_step *from,
         try_recall(core, at, from, now);
 }
 
+/* ---- runs that a step waits for ------------------------------------------------------------ */
+
+/* Of a run whose IR cannot be read only rows say whether it waits. */
+static bool bare_waits(const struct snapshot *all, const struct snapshot_start *from)
+{
+    for (size_t i = 0; i < all->steps_count; i++) {
+        const struct snapshot_step *s = &all->steps[i];
+        if (s->step == from->step && s->iteration == from->iteration &&
+            s->attempt == from->attempt && uuid_compare(&s->run, &from->parent) == 0)
+            return s->state == STEP_RUNNING;
+    }
+    return false;
+}
+
+static void link_recall(struct recall *r, const struct snapshot *all,
+                        const struct snapshot_start *from)
+{
+    struct run *child = run_find(r->core, &from->child);
+    struct run *parent = run_find(r->core, &from->parent);
+    struct step_ref at;
+    if (!child)
+        return;
+    child->depth = from->depth;
+    if (!parent)
+        return;
+    if (parent->broken)
+        child->orphan = bare_waits(all, from);
+    else if (parent->root.steps && recall_step(r, parent, from->step, from->iteration, &at) &&
+             ref_is_await(at) && ref_step(at)->await && ref_step(at)->await->told &&
+             ref_step(at)->attempt == from->attempt)
+        start_relink(r->core, child, ref_step(at)->await);
+}
+
 /* ---- orders that may be missing ------------------------------------------------------------ */
 
 static void note_resend(struct core *core)
@@ -320,6 +353,8 @@ void restore_all(struct core *core, const struct snapshot *all, const struct cor
     for (size_t i = 0; i < all->runs_count; i++)
         if (is_live(&all->runs[i]))
             run_resume(core, run_find(core, &all->runs[i].id), &all->runs[i], now);
+    for (size_t i = 0; i < all->starts_count; i++)
+        link_recall(&r, all, &all->starts[i]);
     recall_resume(&r);
     recall_close(&r);
     if (core->config.resend_placed)
@@ -334,7 +369,9 @@ void restore_first_turn(struct core *core, const struct core_now *now, struct ba
     core->restored = false;
     struct run *run, *next;
     HASH_ITER (hh, core->runs, run, next) {
-        if (!run->broken)
+        if (run->orphan)
+            run_cancel(core, run, "the run that started it cannot be read", false, now, out);
+        if (!run->broken || run->over)
             continue;
         if (run->state == RUN_CANCELLING) {
             run->doomed = true;

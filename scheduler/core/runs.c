@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "scheduler/core/adopt.h"
+#include "scheduler/core/awaits.h"
 #include "scheduler/core/catalog.h"
 #include "scheduler/core/concurrency.h"
 #include "scheduler/core/frames.h"
@@ -118,6 +119,8 @@ void run_end(struct core *core, struct run *run, int state, const char *reason,
     timers_clear(&core->timers, &run->timeout);
     frame_let_go(core, &run->root);
     adopt_forget(core, run);
+    if (run->starter)
+        start_child_over(core, run, state);
     HASH_DEL(core->runs, run);
     run->over = true;
     DL_APPEND(core->over, run);
@@ -211,6 +214,10 @@ static struct run *run_new(struct core *core, const struct run_plan *plan, char 
     run->retry_from = plan->retry_from ? mem_string(plan->retry_from) : NULL;
     run->key = key;
     run->created_us = now->wall_us;
+    run->depth = plan->depth;
+    run->starter = plan->starter;
+    if (run->starter)
+        run->starter->child = run;
     core->bytes += (int64_t)sizeof *run;
     HASH_ADD(hh, core->runs, id, sizeof run->id, run);
     return run;
@@ -307,6 +314,8 @@ static void run_free(struct core *core, struct run *run)
     frame_clear(core, &run->root);
     core->bytes -= (int64_t)sizeof *run;
     timers_clear(&core->timers, &run->timeout);
+    if (run->starter)
+        run->starter->child = NULL;
     free(run->keys);
     json_decref(run->params);
     json_decref(run->vars);

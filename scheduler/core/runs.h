@@ -15,6 +15,8 @@ struct run_plan {
     struct learned *adopts; /* NULL = nothing */
     const char *retry_from; /* with adopts: a step that runs anew with all after it; or NULL */
     uint8_t again;          /* with adopts: enum again */
+    struct await *starter;  /* the step that waits for it; NULL = none */
+    int32_t depth;          /* runs above it */
     const char *failure;    /* not NULL: it is born failed, with this reason */
     bool no_cache;          /* --no-cache */
     bool cancelled;         /* a cancel came before it: it is born cancelled */

@@ -108,6 +108,15 @@ struct snapshot_finally { /* of live runs */
     int64_t started_us;
 };
 
+struct snapshot_start { /* of live runs that a step has started */
+    struct uuid child;
+    struct uuid parent;
+    int32_t step;
+    int32_t iteration;
+    int32_t attempt;
+    int32_t depth;
+};
+
 struct snapshot_worker {
     const char *id;
     struct uuid incarnation;
@@ -129,6 +138,7 @@ struct snapshot_limit {
     A(runs, struct snapshot_run)                                                                   \
     A(steps, struct snapshot_step)                                                                 \
     A(results, struct snapshot_result)                                                             \
+    A(starts, struct snapshot_start)                                                               \
     A(groups, struct snapshot_group)                                                               \
     A(finallys, struct snapshot_finally)                                                           \
     A(limits, struct snapshot_limit)                                                               \

@@ -298,7 +298,10 @@ struct run {
     struct concurrency *among; /* NULL until it is its turn */
     bool stands_aside;         /* its end was asked for: not in among->running */
     struct await *asked;       /* steps that wait for a person */
-    size_t move_at;            /* of out->run_moves, when move_turn is the core's turn */
+    struct await *starter;     /* the step that started it and waits for it; NULL = none does */
+    int32_t depth;             /* runs above it */
+    bool orphan;    /* the one that waits for it cannot be read: it ends in the next turn */
+    size_t move_at; /* of out->run_moves, when move_turn is the core's turn */
     int64_t move_turn;
     struct run *prev, *next; /* a list of its group, or core->over */
     UT_hash_handle hh;
@@ -410,6 +413,7 @@ struct core {
     struct frame *closing;  /* restored with all of a phase in */
     struct frame *over_frames;
     struct group *starting;       /* with frames that may begin */
+    struct await *told;           /* whose run has ended in this batch */
     struct await_key *await_keys; /* open waits for an event, by its type */
     struct concurrency *due_groups;
     struct adoption *adopting; /* frames that take over results */

@@ -161,6 +161,17 @@ static void put_cached(const struct batch *b, struct pg_params *p)
     TIMES(cached, finished_us);
 }
 
+static void put_starts(const struct batch *b, struct pg_params *p)
+{
+    UUIDS(starts, child);
+    UUIDS(starts, parent);
+    INTS(starts, step);
+    INTS(starts, iteration);
+    INTS(starts, attempt);
+    INTS(starts, depth);
+    TIMES(starts, at_us);
+}
+
 static void put_workers(const struct batch *b, struct pg_params *p)
 {
     TEXTS(workers, id);
@@ -277,6 +288,7 @@ static void put_offsets(struct pg *pg, const struct uuid *bus_id, const struct b
     S(steps, QUERY_BATCH_STEPS)                                                                    \
     S(results, QUERY_BATCH_RESULTS)                                                                \
     S(attempts, QUERY_BATCH_ATTEMPTS)                                                              \
+    S(starts, QUERY_BATCH_STARTS)                                                                  \
     S(groups, QUERY_BATCH_GROUPS)                                                                  \
     S(finallys, QUERY_BATCH_FINALLYS)                                                              \
     S(cached, QUERY_BATCH_CACHED)                                                                  \

@@ -33,6 +33,7 @@ READ(steps, db_pg_take_step)
 READ(results, db_pg_take_result)
 READ(groups, db_pg_take_group)
 READ(finallys, db_pg_take_finally)
+READ(starts, db_pg_take_start)
 READ(workers, db_pg_take_worker)
 READ(limits, db_pg_take_limit)
 #undef READ
@@ -65,6 +66,7 @@ void db_pg_load(struct db *base, const struct uuid *bus_id, db_loaded *done, voi
     pg_exec(pg, QUERY_LOAD_RESULTS, NULL, results_read, l);
     pg_exec(pg, QUERY_LOAD_GROUPS, NULL, groups_read, l);
     pg_exec(pg, QUERY_LOAD_FINALLYS, NULL, finallys_read, l);
+    pg_exec(pg, QUERY_LOAD_STARTS, NULL, starts_read, l);
     pg_exec(pg, QUERY_LOAD_ADOPTED_RUNS, NULL, runs_read, l);
     pg_exec(pg, QUERY_LOAD_ADOPTED_RESULTS, NULL, results_read, l);
     pg_exec(pg, QUERY_LOAD_ADOPTED_GROUPS, NULL, groups_read, l);

@@ -156,6 +156,17 @@ void db_pg_take_limit(struct snapshot *s, const struct pg_rows *rows, size_t row
     l->n = pg_int(rows, row, 1);
 }
 
+void db_pg_take_start(struct snapshot *s, const struct pg_rows *rows, size_t row)
+{
+    struct snapshot_start *t = snapshot_add_starts(s);
+    t->child = pg_uuid(rows, row, 0);
+    t->parent = pg_uuid(rows, row, 1);
+    t->step = (int32_t)pg_int(rows, row, 2);
+    t->iteration = (int32_t)pg_int(rows, row, 3);
+    t->attempt = (int32_t)pg_int(rows, row, 4);
+    t->depth = (int32_t)pg_int(rows, row, 5);
+}
+
 void db_pg_take_worker(struct snapshot *s, const struct pg_rows *rows, size_t row)
 {
     struct snapshot_worker *w = snapshot_add_workers(s);

@@ -765,6 +765,21 @@ const struct migration MIGRATIONS[] = {
     "ALTER TABLE step_result ADD COLUMN cached_from uuid;     -- whose result it is; NULL = its own\n"
     "ALTER TABLE run_live ADD COLUMN no_cache boolean NOT NULL DEFAULT false;\n",
     "f9197398b7e36a0de3ca3d59996e1246f41a44bf3aba5fbe92ddfb82db194996"},
+    {18, "run_start",
+    "-- Runs that a step has started: one row each, written with the run and never changed. While the\n"
+    "-- step waits for it both are live.\n"
+    "CREATE TABLE run_start (\n"
+    "    child     uuid PRIMARY KEY,\n"
+    "    parent    uuid        NOT NULL,         -- the run of the step\n"
+    "    step      integer     NOT NULL,\n"
+    "    iteration integer     NOT NULL,\n"
+    "    attempt   integer     NOT NULL,\n"
+    "    depth     integer     NOT NULL,         -- runs above the child\n"
+    "    at        timestamptz NOT NULL\n"
+    ");\n"
+    "CREATE INDEX run_start_parent ON run_start (parent);\n"
+    "CREATE INDEX run_start_at ON run_start USING brin (at);\n",
+    "bf37680ad244b761a9ccc016702411cec208c325d04d24d6386d876ac5cf1b29"},
 };
 
-const int MIGRATION_COUNT = 17;
+const int MIGRATION_COUNT = 18;

@@ -235,7 +235,10 @@ const struct query QUERIES[] = {
     "    SELECT step, iteration, jsonb_agg(to_jsonb(a) - 'run' - 'step' ORDER BY attempt) AS attempts\n"
     "    FROM r JOIN attempt_done a ON a.run = r.id GROUP BY step, iteration)\n"
     "SELECT (to_jsonb(r) || coalesce((SELECT jsonb_build_object('reason', q.reason) FROM queued q), '{}') || jsonb_build_object('cause', (\n"
-    "    SELECT jsonb_build_object('attempt', c.attempt, 'run', c.by_run) FROM run_cause c WHERE c.run = r.id), 'steps', (\n"
+    "    SELECT jsonb_build_object('attempt', c.attempt, 'run', c.by_run) FROM run_cause c WHERE c.run = r.id), 'started_by', (\n"
+    "    SELECT jsonb_build_object('run', t.parent, 'step', pv.ir->'steps'->t.step->>'name', 'iteration', t.iteration, 'attempt', t.attempt, 'depth', t.depth)\n"
+    "    FROM run_start t LEFT JOIN run p ON p.id = t.parent LEFT JOIN pipeline_version pv ON pv.pipeline = p.pipeline AND pv.hash = p.version\n"
+    "    WHERE t.child = r.id), 'steps', (\n"
     "    SELECT coalesce(jsonb_agg(jsonb_build_object(\n"
     "        'name', e.name || CASE WHEN e.iteration > 0 THEN '[' || e.iteration || ']' ELSE '' END, 'step', e.name, 'index', e.n, 'kind', e.step->>'kind', 'iteration', e.iteration, 'ordinal', f.ordinal,\n"
     "        'item', f.item,\n"
@@ -727,6 +730,11 @@ const struct query QUERIES[] = {
     "    AS a (run, step, iteration, attempt, attempt_id, state, worker, exit_code, reason, log, started,\n"
     "          finished, image)",
     13},
+    {"batch_starts",
+    "INSERT INTO run_start (child, parent, step, iteration, attempt, depth, at)\n"
+    "SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::int[], $6::int[],\n"
+    "                     $7::timestamptz[])",
+    7},
     {"batch_groups",
     "INSERT INTO group_start (run, step, iteration, attempt, first, count, branch, items)\n"
     "SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.items::jsonb\n"
@@ -844,6 +852,10 @@ const struct query QUERIES[] = {
     {"load_limits",
     "SELECT name, n FROM named_limit",
     0},
+    {"load_starts",
+    "SELECT s.child, s.parent, s.step, s.iteration, s.attempt, s.depth\n"
+    "FROM run_start s JOIN run_live r ON r.id = s.child",
+    0},
     {"load_groups",
     "SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.items::text\n"
     "FROM run_live r JOIN group_start g ON g.run = r.id",
@@ -948,6 +960,13 @@ const struct query QUERIES[] = {
     "WITH gone AS (\n"
     "    DELETE FROM command_done WHERE ctid = ANY (ARRAY(\n"
     "        SELECT ctid FROM command_done WHERE at < $1::timestamptz LIMIT 2000)) RETURNING 1)\n"
+    "SELECT nullif(count(*), 0)::text FROM gone",
+    1},
+    {"keep_starts",
+    "WITH gone AS (\n"
+    "    DELETE FROM run_start WHERE ctid = ANY (ARRAY(\n"
+    "        SELECT ctid FROM run_start s WHERE s.at < $1::timestamptz\n"
+    "           AND NOT EXISTS (SELECT FROM run_live r WHERE r.id = s.child) LIMIT 2000)) RETURNING 1)\n"
     "SELECT nullif(count(*), 0)::text FROM gone",
     1},
     {"triggers_sources",

@@ -93,6 +93,7 @@ enum query_id {
     QUERY_BATCH_STEPS, /* scheduler.sql */
     QUERY_BATCH_RESULTS, /* scheduler.sql */
     QUERY_BATCH_ATTEMPTS, /* scheduler.sql */
+    QUERY_BATCH_STARTS, /* scheduler.sql */
     QUERY_BATCH_GROUPS, /* scheduler.sql */
     QUERY_BATCH_FINALLYS, /* scheduler.sql */
     QUERY_BATCH_CACHED, /* scheduler.sql */
@@ -111,6 +112,7 @@ enum query_id {
     QUERY_LOAD_STEPS, /* scheduler.sql */
     QUERY_LOAD_RESULTS, /* scheduler.sql */
     QUERY_LOAD_LIMITS, /* scheduler.sql */
+    QUERY_LOAD_STARTS, /* scheduler.sql */
     QUERY_LOAD_GROUPS, /* scheduler.sql */
     QUERY_LOAD_FINALLYS, /* scheduler.sql */
     QUERY_LOAD_WORKERS, /* scheduler.sql */
@@ -130,6 +132,7 @@ enum query_id {
     QUERY_KEEP_TOMBSTONES, /* scheduler.sql */
     QUERY_KEEP_IDEMPOTENCY, /* scheduler.sql */
     QUERY_KEEP_COMMANDS, /* scheduler.sql */
+    QUERY_KEEP_STARTS, /* scheduler.sql */
     QUERY_TRIGGERS_SOURCES, /* triggers.sql */
     QUERY_TRIGGERS_CRONS, /* triggers.sql */
     QUERY_TRIGGERS_CRON_DONE, /* triggers.sql */

@@ -224,7 +224,10 @@ tries AS (
     SELECT step, iteration, jsonb_agg(to_jsonb(a) - 'run' - 'step' ORDER BY attempt) AS attempts
     FROM r JOIN attempt_done a ON a.run = r.id GROUP BY step, iteration)
 SELECT (to_jsonb(r) || coalesce((SELECT jsonb_build_object('reason', q.reason) FROM queued q), '{}') || jsonb_build_object('cause', (
-    SELECT jsonb_build_object('attempt', c.attempt, 'run', c.by_run) FROM run_cause c WHERE c.run = r.id), 'steps', (
+    SELECT jsonb_build_object('attempt', c.attempt, 'run', c.by_run) FROM run_cause c WHERE c.run = r.id), 'started_by', (
+    SELECT jsonb_build_object('run', t.parent, 'step', pv.ir->'steps'->t.step->>'name', 'iteration', t.iteration, 'attempt', t.attempt, 'depth', t.depth)
+    FROM run_start t LEFT JOIN run p ON p.id = t.parent LEFT JOIN pipeline_version pv ON pv.pipeline = p.pipeline AND pv.hash = p.version
+    WHERE t.child = r.id), 'steps', (
     SELECT coalesce(jsonb_agg(jsonb_build_object(
         'name', e.name || CASE WHEN e.iteration > 0 THEN '[' || e.iteration || ']' ELSE '' END, 'step', e.name, 'index', e.n, 'kind', e.step->>'kind', 'iteration', e.iteration, 'ordinal', f.ordinal,
         'item', f.item,

@@ -136,6 +136,11 @@ FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::uuid[], $6::text[],
     AS a (run, step, iteration, attempt, attempt_id, state, worker, exit_code, reason, log, started,
           finished, image);
 
+-- name: batch_starts
+INSERT INTO run_start (child, parent, step, iteration, attempt, depth, at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::int[], $6::int[],
+                     $7::timestamptz[]);
+
 -- name: batch_groups
 INSERT INTO group_start (run, step, iteration, attempt, first, count, branch, items)
 SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.items::jsonb
@@ -250,6 +255,10 @@ FROM run_live r JOIN step_result s ON s.run = r.id;
 -- name: load_limits
 SELECT name, n FROM named_limit;
 
+-- name: load_starts
+SELECT s.child, s.parent, s.step, s.iteration, s.attempt, s.depth
+FROM run_start s JOIN run_live r ON r.id = s.child;
+
 -- name: load_groups
 SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.items::text
 FROM run_live r JOIN group_start g ON g.run = r.id;
@@ -351,4 +360,11 @@ SELECT nullif(count(*), 0)::text FROM gone;
 WITH gone AS (
     DELETE FROM command_done WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM command_done WHERE at < $1::timestamptz LIMIT 2000)) RETURNING 1)
+SELECT nullif(count(*), 0)::text FROM gone;
+
+-- name: keep_starts
+WITH gone AS (
+    DELETE FROM run_start WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM run_start s WHERE s.at < $1::timestamptz
+           AND NOT EXISTS (SELECT FROM run_live r WHERE r.id = s.child) LIMIT 2000)) RETURNING 1)
 SELECT nullif(count(*), 0)::text FROM gone;

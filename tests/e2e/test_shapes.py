@@ -50,8 +50,3 @@ def test_items_and_rounds_outlive_the_leader(leat):
     assert [(step["item"], step["state"]) for step in items] == [(n, "succeeded") for n in range(6)]
     assert "succeeded [0,1,2,3,4,5] 3" in leat.ok("logs", started, "tell")
     assert leat.ok("logs", started, items[4]["name"]).strip() == "item 4"
-
-
-def test_what_is_not_run_yet_is_refused(leat):
-    said = leat.leat("apply", leat.file("hold.yaml", "name: hold\nsteps: {h: {start: {pipeline: rounds}}}\n"))
-    assert said.returncode != 0 and "step h: start: this build does not run it yet" in said.stdout + said.stderr

@@ -162,3 +162,72 @@ def test_nobody_answers(leat):
         shown = leat.wait_run(start(leat, "silent"))
         assert (shown["state"], shown["steps"][0]["state"]) == (run_state, state)
         assert "nobody has answered" in shown["steps"][0]["reason"]
+
+
+# ---- runs that steps start -----------------------------------------------------------------------
+
+def test_the_example_starts_its_runs(leat):
+    leat.ok("apply", str(SHAPES / "report.yaml"), str(SHAPES / "start.yaml"))
+    run = start(leat, "shapes-start")
+    assert leat.wait_run(run)["state"] == "succeeded"
+    shown = steps(leat, run)
+    assert shown["days"]["outputs"] == {"pages": [7, 7]}
+    assert "[7,7] pages" in leat.ok("logs", run, "tell")
+    child = leat.json("show", shown["later"]["outputs"]["run"])
+    assert child["pipeline"] == "shapes-report" and child["params"] == {"day": "someday"}
+    assert child["started_by"] == {"run": run, "step": "later", "iteration": 0, "attempt": 1, "depth": 1}
+    assert leat.wait_run(child["id"])["state"] == "succeeded"
+    names = [r["name"] for r in leat.json("runs", "--pipeline", "shapes-report")]
+    assert sorted(names)[:2] == ["report of monday", "report of tuesday"]
+
+
+SLOW = """
+name: slow
+params: {seconds: 300}
+steps: {nap: {command: [sh, -c, 'sleep "$1"; echo 3 > "$2"', sh, "${{ params.seconds }}", "${{ outputs.n.path }}"], outputs: {n: {type: integer}}}}
+outputs: {n: nap.n}
+"""
+
+
+def child_of(leat, run, name):
+    step = until_step(leat, run, name, "running")
+    return step["reason"].split()[1]
+
+
+def test_a_cancel_goes_down_across_a_takeover(leat):
+    leat.apply(SLOW)
+    leat.apply("name: above\nsteps: {s: {start: {pipeline: slow}}}\n", "above.yaml")
+    leat.apply("name: top\nsteps: {a: {start: {pipeline: above}}}\n", "top.yaml")
+    run = start(leat, "top")
+    middle = child_of(leat, run, "a")
+    low = child_of(leat, middle, "s")
+    until_step(leat, low, "nap", "running")
+    leat.kill("leat-scheduler")
+    leat.ok("cancel", run)
+    leat.kill("leat-scheduler")
+    assert [leat.wait_run(r)["state"] for r in (low, middle, run)] == ["cancelled"] * 3
+
+
+def test_a_run_outlives_the_leader_and_ends_its_step(leat):
+    leat.apply(SLOW)
+    leat.apply("name: one\nsteps: {s: {start: {pipeline: slow, params: {seconds: 4}}, outputs: {n: {type: number}}}}\n", "one.yaml")
+    run = start(leat, "one")
+    child_of(leat, run, "s")
+    leat.kill("leat-scheduler")
+    assert leat.wait_run(run)["state"] == "succeeded"
+    assert steps(leat, run)["s"]["outputs"]["n"] == 3
+
+
+def test_what_fails_below_fails_above_and_nothing_starts_itself_for_ever(leat):
+    leat.apply("name: bad\nsteps: {b: {command: ['false']}}\n", "bad.yaml")
+    leat.apply("name: calls\nsteps: {s: {start: {pipeline: bad}}}\n", "calls.yaml")
+    shown = leat.wait_run(start(leat, "calls"))
+    assert shown["state"] == "failed" and "failed: step b failed" in shown["reason"]
+    leat.apply("name: self\nsteps: {first: {command: ['true']}}\n", "self.yaml")
+    leat.apply("name: self\nsteps: {again: {start: {pipeline: self}}}\n", "self.yaml")
+    shown = leat.wait_run(start(leat, "self"))
+    assert shown["state"] == "failed"
+    assert len(leat.json("runs", "--pipeline", "self")) == 17
+    deepest = leat.json("runs", "--pipeline", "self")
+    reasons = [leat.json("show", r["id"])["steps"][0]["reason"] for r in deepest]
+    assert any("may start one another 16 deep" in reason and "run " not in reason for reason in reasons), reasons

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/base/mem.h"
+#include "tests/sim/check_starts.h"
 #include "tests/sim/outside.h"
 #include "tests/sim/plan.h"
 #include "tests/sim/reference.h"
@@ -424,6 +425,7 @@ static void check_slots(struct sim *sim)
 
 void check_after_commit(struct sim *sim, const struct batch *batch)
 {
+    check_starts(sim, batch);
     check_concurrency(sim, batch);
     if (batch->steps_count)
         check_slots(sim);

@@ -247,6 +247,26 @@ static void write_cached(struct database *db, const struct batch *b)
     }
 }
 
+static void write_starts(struct database *db, const struct batch *b)
+{
+    for (size_t i = 0; i < b->starts_count; i++) {
+        const struct batch_start *from = &b->starts[i];
+        struct row_start *row = NULL;
+        FIND(db->starts, &from->child, row);
+        if (row)
+            sim_fail(db->sim, 3, "a step starts its run twice");
+        row = mem_alloc(sizeof *row);
+        *row = (struct row_start){.child = from->child,
+                                  .parent = from->parent,
+                                  .step = from->step,
+                                  .iteration = from->iteration,
+                                  .attempt = from->attempt,
+                                  .depth = from->depth};
+        HASH_ADD(hh, db->starts, child, sizeof row->child, row);
+        sim_changed(db->sim);
+    }
+}
+
 static void step_drop(struct database *db, struct row_step *row)
 {
     HASH_DEL(db->steps, row);
@@ -411,12 +431,14 @@ bool database_commit(struct database *db, const struct batch *b)
         return false;
     db->tx_seq += fenced;
     db->sim->counts.commits++;
+    db->writing = b;
     check_waits_before(db->sim, b);
     write_inbox(db, b);
     write_events(db, b);
     write_runs(db, b);
     write_groups(db, b);
     write_finallys(db, b);
+    write_starts(db, b);
     write_results(db, b);
     write_cached(db, b);
     write_attempts(db, b);
@@ -428,6 +450,7 @@ bool database_commit(struct database *db, const struct batch *b)
     write_offsets(db, b);
     write_messages(db, b);
     check_after_commit(db->sim, b);
+    db->writing = NULL;
     return true;
 }
 
@@ -463,6 +486,7 @@ void database_free(struct database *db)
     FREE_TABLE(db->groups, struct row_group, row->items);
     FREE_TABLE(db->finallys, struct row_finally, NULL);
     FREE_TABLE(db->cached, struct row_cached, NULL);
+    FREE_TABLE(db->starts, struct row_start, NULL);
     FREE_TABLE(db->workers, struct row_worker, row->boot, row->info);
     FREE_TABLE(db->commands, struct row_command, row->kind, row->detail);
     FREE_TABLE(db->numbers, struct row_number, NULL);

@@ -94,6 +94,13 @@ struct row_finally {   /* finally_start */
     UT_hash_handle hh;
 };
 
+struct row_start { /* run_start */
+    struct uuid child;
+    struct uuid parent;
+    int32_t step, iteration, attempt, depth;
+    UT_hash_handle hh;
+};
+
 struct row_worker {
     char id[65];
     struct uuid incarnation;
@@ -139,11 +146,13 @@ struct database {
     struct row_group *groups;
     struct row_finally *finallys;
     struct row_cached *cached;
+    struct row_start *starts;
     struct row_worker *workers;
     struct row_command *commands;
     struct row_number *numbers;
     struct row_offset *offsets;
     size_t offset_count, offset_cap;
+    const struct batch *writing; /* rows of it may be in or still to come */
     struct database_client *clients;
     int64_t in_flight; /* commits that were asked for and not answered */
     /* What becomes of the next commit that arrives. */

@@ -202,6 +202,14 @@ static void add_finallys(const struct database *db, struct snapshot *s)
                 (struct snapshot_finally){from->at.run, from->at.iteration, from->started_us};
 }
 
+static void add_starts(const struct database *db, struct snapshot *s)
+{
+    for (const struct row_start *from = db->starts; from; from = from->hh.next)
+        if (!database_run(db, &from->child)->done)
+            *snapshot_add_starts(s) = (struct snapshot_start){
+                from->child, from->parent, from->step, from->iteration, from->attempt, from->depth};
+}
+
 struct snapshot *database_snapshot(const struct database *db)
 {
     struct snapshot *s = snapshot_new();
@@ -219,6 +227,7 @@ struct snapshot *database_snapshot(const struct database *db)
             add_result(s, result, false);
     add_groups(db, s);
     add_finallys(db, s);
+    add_starts(db, s);
     add_adopted(db, s);
     add_workers(db, s);
     for (size_t i = 0; i < db->offset_count; i++) {

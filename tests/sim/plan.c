@@ -113,12 +113,13 @@ int plan_limit_size_since(const struct plan_limit *limit, int64_t gen)
     return most;
 }
 
-/* Pipelines name limits; here all of them are there. */
-static int limit_is_there(void *arg, enum ir_reference kind, const char *reference,
-                          const char *from, struct ir_found *out, struct err *err)
+/* Pipelines name limits, which are all there, and pipelines that their steps start, which will be
+ * there and cannot be looked at yet. */
+static int find_named(void *arg, enum ir_reference kind, const char *reference, const char *from,
+                      struct ir_found *out, struct err *err)
 {
     (void)arg, (void)from, (void)out;
-    if (kind == IR_REFERENCE_LIMIT)
+    if (kind == IR_REFERENCE_LIMIT || kind == IR_REFERENCE_START)
         return 0;
     return err_set(err, LEAT_ENOTFOUND, "there is no %s here", reference);
 }
@@ -162,8 +163,8 @@ static void compile(struct sim *sim, const struct plan_pipeline *p, struct plan_
     struct err err = {0};
     write_pipeline(&yaml, p, v);
     if (yaml_read("plan", yaml.data, yaml.len, &docs, &err) == 0)
-        v->ir = ir_compile(&docs.items[0], "plan", &(struct ir_resolver){.find = limit_is_there},
-                           NULL, &err);
+        v->ir =
+            ir_compile(&docs.items[0], "plan", &(struct ir_resolver){find_named, NULL}, NULL, &err);
     if (!v->ir)
         sim_fail(sim, 0, "the generator made a pipeline that does not compile: %s\n%s", err.text,
                  yaml.data);
@@ -178,10 +179,12 @@ static void compile(struct sim *sim, const struct plan_pipeline *p, struct plan_
     ir_unref(ir);
 }
 
-static void version_new(struct sim *sim, struct plan_pipeline *p)
+static void version_new(struct sim *sim, struct plan_pipeline *p, int place, int count)
 {
     struct plan_version *v = &p->versions[p->version_count++];
     concurrency_new(&sim->rng, v);
+    v->first_child = place + 1;
+    v->last_child = count - 1;
     enum shape shape = (enum shape)rng_in(&sim->rng, 0, SHAPE_COUNT - 1);
     if (rng_chance(&sim->rng, 0.5)) {
         plan_shapes(&sim->rng, v);
@@ -222,7 +225,7 @@ struct plan *plan_new(struct sim *sim)
         p->applied_count = 1; /* version 0, from the beginning */
         int versions = rng_chance(&sim->rng, 0.3) ? PLAN_VERSIONS : 1;
         while (p->version_count < versions)
-            version_new(sim, p);
+            version_new(sim, p, i, plan->pipeline_count);
     }
     sim->rng = world;
     return plan;

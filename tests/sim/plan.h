@@ -25,7 +25,8 @@ enum plan_kind {
     PLAN_EACH,
     PLAN_LOOP,
     PLAN_WAIT,
-    PLAN_APPROVAL
+    PLAN_APPROVAL,
+    PLAN_START
 };
 enum plan_rule {
     PLAN_ALL_SUCCEEDED,
@@ -82,6 +83,8 @@ struct plan_step {
     const char *type; /* of the event; "a.*" too */
     int over;         /* its filter: event.data.n > over */
     bool by_anna;     /* an approval: only she may answer */
+    int starts;       /* which pipeline */
+    bool waits;       /* for the run that it starts */
     int silence;      /* what it comes to when nobody does: enum step_state */
 };                    /* a new field that holds a step's index: plan_drop.c too */
 
@@ -92,6 +95,7 @@ struct plan_version {
     enum plan_policy policy;
     int64_t queued_us; /* how long a run may be queued; 0 = any */
     json_t *ir;
+    int first_child, last_child; /* pipelines that it may start: later ones only */
     struct plan_step steps[PLAN_STEPS];
     int step_count;
     int index_of[PLAN_STEPS]; /* in the IR, which is what rows name */
@@ -157,7 +161,7 @@ void plan_write_folders(struct text *out, const struct plan_version *v, const st
 /* Steps that run nothing and wait for what comes from outside. */
 bool plan_is_group(const struct plan_step *step);
 bool plan_waits(const struct plan_step *step);
-void plan_step_waits(struct rng *rng, struct plan_step *step);
+void plan_step_waits(struct rng *rng, const struct plan_version *v, struct plan_step *step);
 bool plan_wait_fits(const struct plan_step *step, const char *type, int n);
 void plan_write_wait(struct text *out, const struct plan_step *step);
 

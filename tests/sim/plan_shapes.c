@@ -140,7 +140,7 @@ static void make_step(struct rng *rng, struct plan_version *v, int i, uint32_t e
         return;
     }
     if (rng_chance(rng, 0.2)) {
-        plan_step_waits(rng, s);
+        plan_step_waits(rng, v, s);
         return;
     }
     plan_step_program(rng, s);
@@ -172,7 +172,7 @@ static void make_dag(struct rng *rng, struct plan_version *v, int parent, int br
     struct plan_step *last = &v->steps[step_add(v, parent, branch)];
     last->finally = true;
     if (rng_chance(rng, 0.15)) {
-        plan_step_waits(rng, last);
+        plan_step_waits(rng, v, last);
         return;
     }
     plan_step_program(rng, last);

@@ -16,9 +16,22 @@ bool plan_waits(const struct plan_step *s)
     return s->kind > PLAN_LOOP;
 }
 
-void plan_step_waits(struct rng *rng, struct plan_step *s)
+static void starts(struct rng *rng, const struct plan_version *v, struct plan_step *s)
+{
+    s->kind = PLAN_START;
+    s->starts = (int)rng_in(rng, v->first_child, v->last_child);
+    s->waits = rng_chance(rng, 0.8);
+    s->attempts = rng_chance(rng, 0.3) ? 2 : 1;
+    s->timeout_us = rng_chance(rng, 0.3) ? rng_in(rng, 3, 30) * SEC : 0;
+}
+
+void plan_step_waits(struct rng *rng, const struct plan_version *v, struct plan_step *s)
 {
     static const int SILENCES[] = {STEP_FAILED, STEP_SKIPPED, STEP_SUCCEEDED};
+    if (v->first_child <= v->last_child && s->times <= 4 && rng_chance(rng, 0.5)) {
+        starts(rng, v, s);
+        return;
+    }
     s->kind = (enum plan_kind)rng_in(rng, PLAN_WAIT, PLAN_APPROVAL);
     s->by_anna = rng_chance(rng, 0.5);
     s->silence = SILENCES[rng_in(rng, 0, 2)];
@@ -48,6 +61,15 @@ void plan_write_wait(struct text *out, const struct plan_step *s)
 {
     if (s->kind == PLAN_APPROVAL) {
         write_approval(out, s);
+        return;
+    }
+    if (s->kind == PLAN_START) {
+        text_printf(out,
+                    "start: {pipeline: p%d, params: {size: 2}, wait: %s}, retry: {attempts: %d, "
+                    "backoff: {first: 2s, cap: 5s}}",
+                    s->starts, s->waits ? "true" : "false", s->attempts);
+        if (s->timeout_us)
+            text_printf(out, ", timeout: %llds", (long long)(s->timeout_us / SEC));
         return;
     }
     text_printf(out, "wait: {type: \"%s\", filter: \"event.data.n > %d\"}, timeout: %llds", s->type,

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "common/base/text.h"
+#include "tests/sim/check_starts.h"
 
 #define SHORT(id) uuid_short(&(id), (char[UUID_TEXT]){0})
 #define BEGINS    (-1)
@@ -461,6 +462,9 @@ static void check_group(const struct scene *at, int step, bool may_stop)
 static void check_waited(const struct scene *at, int step)
 {
     const struct row_result *result = result_of(at, step);
+    const struct row_key key = key_of(at, step);
+    if (at->v->steps[step].kind == PLAN_START)
+        check_started(at->sim, &at->v->steps[step], &key, result);
     if (at->v->steps[step].kind == PLAN_WAIT && result->state == STEP_FAILED &&
         !text_starts_with(result->reason, "timed out after"))
         wrong(at, step, "it fails by nothing but its timeout");
@@ -482,6 +486,8 @@ static void check_step_end(const struct scene *at, int step, bool may_stop)
             wrong(at, step, "nothing cancelled it");
         if (plan_is_group(s) && result->attempt > 0)
             check_group(at, step, true);
+        else if (s->kind == PLAN_START)
+            check_waited(at, step);
         return;
     }
     const int want = verdict(at, step);
@@ -490,7 +496,8 @@ static void check_step_end(const struct scene *at, int step, bool may_stop)
             wrong(at, step, "its needs and condition say otherwise");
         return;
     }
-    const bool skips = s->kind == PLAN_APPROVAL && s->silence == STEP_SKIPPED;
+    const bool skips =
+        s->kind == PLAN_START || (s->kind == PLAN_APPROVAL && s->silence == STEP_SKIPPED);
     if (result->state != STEP_SUCCEEDED && result->state != STEP_FAILED &&
         !(skips && result->state == STEP_SKIPPED))
         wrong(at, step, "it should have run");

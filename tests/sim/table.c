@@ -29,10 +29,11 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
            " attempts, %" PRId64 " commits, %" PRId64 " takeovers, %" PRId64
            " unknown commits, %" PRId64 " late ones, %" PRId64 " attempts lost by silence, %" PRId64
            " pauses, %" PRId64 " waits ended, %" PRId64 " steps answered, %" PRId64
-           " housekeepings, %" PRId64 " trims; 0 invariants broken\n",
+           " runs started by steps, %" PRId64 " housekeepings, %" PRId64
+           " trims; 0 invariants broken\n",
            c->seeds, c->faults, FAULT_COUNT, c->events, c->commands, c->duplicates, c->runs,
            c->attempts, c->commits, c->takeovers, c->unknown_commits, c->late_commits, c->silences,
-           c->pauses, c->waits_ended, c->answers, c->housekeepings, c->trims);
+           c->pauses, c->waits_ended, c->answers, c->starts, c->housekeepings, c->trims);
     printf("at_most_once: %" PRId64 " let start, %" PRId64 " lost in doubt; cache: %" PRId64
            " results taken\n",
            c->leaves, c->unsure, c->cached);

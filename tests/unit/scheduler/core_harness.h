@@ -59,6 +59,7 @@ static inline void harness_turn(struct harness *h)
         mirror_groups(h);
         mirror_finallys(h);
         mirror_cached(h);
+        mirror_starts(h);
         mirror_workers(h);
     }
     size_t rows = 0;
@@ -154,12 +155,14 @@ static inline const char *harness_apply_ir(struct harness *h, json_t *ir)
     return v->hash;
 }
 
-/* Every limit that a pipeline names is there. */
+/* Every limit that a pipeline names is there, and every pipeline that its steps start, unseen. */
 static inline int harness_finds(void *arg, enum ir_reference kind, const char *reference,
                                 const char *from, struct ir_found *out, struct err *err)
 {
     (void)arg, (void)from, (void)out;
-    return kind == IR_REFERENCE_LIMIT ? 0 : err_set(err, LEAT_ENOTFOUND, "no %s", reference);
+    return kind == IR_REFERENCE_LIMIT || kind == IR_REFERENCE_START
+               ? 0
+               : err_set(err, LEAT_ENOTFOUND, "no %s", reference);
 }
 
 /* The same from a pipeline file. */
@@ -232,6 +235,8 @@ static inline void harness_restart(struct harness *h, int64_t gone_us)
     }
     for (size_t i = 0; i < h->rows->finallys_count; i++)
         *snapshot_add_finallys(live) = h->rows->finallys[i];
+    for (size_t i = 0; i < h->rows->starts_count; i++)
+        *snapshot_add_starts(live) = h->rows->starts[i];
     core_restore(h->core, live, &h->now);
     core_check(h->core);
     snapshot_free(live);

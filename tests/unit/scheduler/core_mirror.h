@@ -269,6 +269,15 @@ static inline void mirror_finallys(struct harness *h)
     }
 }
 
+static inline void mirror_starts(struct harness *h)
+{
+    for (size_t i = 0; i < h->out->starts_count; i++) {
+        const struct batch_start *b = &h->out->starts[i];
+        *snapshot_add_starts(h->rows) = (struct snapshot_start){b->child,     b->parent,  b->step,
+                                                                b->iteration, b->attempt, b->depth};
+    }
+}
+
 static inline void mirror_workers(struct harness *h)
 {
     for (size_t i = 0; i < h->out->workers_count; i++) {

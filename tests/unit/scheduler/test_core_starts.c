@@ -1,0 +1,359 @@
+/* Steps that start a run of another pipeline. */
+#include "tests/unit/scheduler/core_harness.h"
+
+static int setup(void **state)
+{
+    *state = harness_new();
+    harness_hello(*state, 0, 1000, NULL, 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    harness_free(*state);
+    return 0;
+}
+
+static const char REPORT[] = "name: report\n"
+                             "params: {day: {type: string}}\n"
+                             "steps:\n"
+                             "  count: {command: [count, \"${{ params.day }}\"], outputs: {pages: "
+                             "{type: integer}, text: {type: string, optional: true}}}\n"
+                             "outputs: {pages: count.pages, text: count.text}\n";
+
+static struct uuid begin(struct harness *h, const char *steps)
+{
+    cleanup_free char *yaml = mem_printf("name: p\nsteps:\n%s", steps);
+    harness_apply(h, yaml);
+    return harness_run(h, "p", 1);
+}
+
+/* The nth run that a step started. */
+static struct uuid child(struct harness *h, size_t nth)
+{
+    if (nth >= h->rows->starts_count)
+        fail_msg("%zu runs were started", h->rows->starts_count);
+    return h->rows->starts[nth].child;
+}
+
+static const struct snapshot_result *result(struct harness *h, struct uuid run, int step)
+{
+    const struct snapshot_result *r = row_of_result(h, run, step);
+    if (!r)
+        fail_msg("step %d has no result", step);
+    return r;
+}
+
+static void reason_has(struct harness *h, struct uuid run, int step, const char *part)
+{
+    if (!strstr(result(h, run, step)->reason, part))
+        fail_msg("'%s' does not say '%s'", result(h, run, step)->reason, part);
+}
+
+static const char CHILD[] =
+    "  child: {start: {pipeline: report, params: {day: monday}, name: \"report of ${{ run.name "
+    "}}\"}, outputs: {pages: {type: number}}}\n"
+    "  then: {command: [x, \"${{ steps.child.outputs.pages }}\", \"${{ steps.child.outputs.state "
+    "}}\"]}\n";
+
+static struct uuid started(struct harness *h)
+{
+    harness_apply(h, REPORT);
+    struct uuid run = begin(h, CHILD);
+    assert_string_equal(step_is(h, run, 0), "running");
+    assert_string_equal(run_is(h, child(h, 0)), "running");
+    return run;
+}
+
+static void it_ends_with_its_run(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = started(h);
+    assert_string_equal(row_of_run(h, child(h, 0))->name, "report of p-1");
+    assert_string_equal(order_of(h, ORDER_KIND_START, "count")->start->argv[1], "monday");
+    assert_non_null(strstr(row_of_step(h, run, 0)->reason, "of report"));
+    assert_int_equal(h->rows->starts[0].depth, 1);
+    harness_restart(h, 0);
+    finish(h, 0, "count", SUCCEEDED, "{\"pages\": 7}");
+    assert_string_equal(run_is(h, child(h, 0)), "succeeded");
+    assert_string_equal(step_is(h, run, 0), "succeeded");
+    assert_string_equal(order_of(h, ORDER_KIND_START, "then")->start->argv[1], "7");
+    assert_string_equal(order_of(h, ORDER_KIND_START, "then")->start->argv[2], "succeeded");
+    finish(h, 0, "then", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, run), "succeeded");
+}
+
+static void it_fails_with_its_run(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = started(h);
+    finish(h, 0, "count", FAILED, NULL);
+    assert_string_equal(run_is(h, child(h, 0)), "failed");
+    reason_has(h, run, 0, "failed: step count failed");
+    assert_string_equal(json_string_value(json_object_get(result(h, run, 0)->outputs, "state")),
+                        "failed");
+    assert_string_equal(run_is(h, run), "failed");
+}
+
+static void a_cancel_goes_down(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = started(h);
+    harness_cancel(h, run);
+    assert_string_equal(step_is(h, run, 0), "cancelling");
+    assert_string_equal(run_is(h, child(h, 0)), "cancelling");
+    harness_restart(h, 0);
+    finish(h, 0, "count", REPORT_RESULT_OUTCOME_CANCELLED, NULL);
+    assert_string_equal(run_is(h, child(h, 0)), "cancelled");
+    assert_string_equal(step_is(h, run, 0), "cancelled");
+    assert_string_equal(run_is(h, run), "cancelled");
+}
+
+static void a_run_that_ended_before_the_cancel_counts(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = started(h);
+    struct order *o = order_of(h, ORDER_KIND_START, "count");
+    harness_finished(h, 0, o, SUCCEEDED, "{\"pages\": 1}"); /* in one batch with the cancel */
+    struct command c = {.kind = COMMAND_KIND_CANCEL, .run = run, .id = id_of(9)};
+    core_command(h->core, &c, false, &h->now, h->out);
+    harness_settle(h);
+    assert_string_equal(run_is(h, child(h, 0)), "succeeded");
+    assert_string_equal(step_is(h, run, 0), "succeeded");
+    assert_string_equal(run_is(h, run), "cancelled");
+}
+
+static void a_cancel_of_its_run_alone_fails_it(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = started(h);
+    harness_cancel(h, child(h, 0));
+    finish(h, 0, "count", REPORT_RESULT_OUTCOME_CANCELLED, NULL);
+    reason_has(h, run, 0, "was cancelled");
+    assert_string_equal(run_is(h, run), "failed");
+}
+
+static void what_is_not_waited_for_goes_its_way(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, REPORT);
+    struct uuid run =
+        begin(h, "  child: {start: {pipeline: report, params: {day: x}, wait: false}}\n");
+    assert_string_equal(run_is(h, run), "succeeded");
+    assert_string_equal(run_is(h, child(h, 0)), "running");
+    char id[UUID_TEXT];
+    struct uuid made = child(h, 0);
+    uuid_format(&made, id);
+    assert_string_equal(json_string_value(json_object_get(result(h, run, 0)->outputs, "run")), id);
+    harness_restart(h, 0);
+    finish(h, 0, "count", FAILED, NULL);
+    assert_string_equal(run_is(h, child(h, 0)), "failed");
+    assert_string_equal(run_is(h, run), "succeeded");
+}
+
+static void outputs_are_checked(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, REPORT);
+    struct uuid run =
+        begin(h, "  child: {start: {pipeline: report, params: {day: x}}, outputs: {pages: {type: "
+                 "string}}}\n");
+    finish(h, 0, "count", SUCCEEDED, "{\"pages\": 7}");
+    reason_has(h, run, 0, "output pages is a integer there, and not a string");
+}
+
+static void an_output_that_is_not_there_fails_it(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, REPORT);
+    struct uuid run = begin(
+        h, "  child: {start: {pipeline: report, params: {day: x}}, outputs: {text: {type: "
+           "string}}}\n"
+           "  other: {start: {pipeline: report, params: {day: x}}, outputs: {text: {type: string, "
+           "optional: true}, pages: {type: json}}}\n");
+    finish(h, 0, "count", SUCCEEDED, "{\"pages\": 7}");
+    for (size_t i = 0; i < h->order_count; i++)
+        if (h->orders[i].kind == ORDER_KIND_START)
+            harness_finished(h, 0, &h->orders[i], SUCCEEDED, "{\"pages\": 7}");
+    harness_settle(h);
+    reason_has(h, run, 0, "it gave no output text");
+    assert_string_equal(step_is(h, run, 1), "succeeded");
+}
+
+static void what_cannot_be_started_fails_with_why(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin(h, "  child: {start: {pipeline: nowhere}}\n");
+    reason_has(h, run, 0, "there is no pipeline nowhere");
+    harness_apply(h, REPORT);
+    harness_apply(h, "name: q\nsteps: {child: {start: {pipeline: report}}}\n");
+    run = harness_run(h, "q", 2);
+    reason_has(h, run, 0, "day");
+    h->rows->pipelines_count = 0;
+    struct snapshot *delta = snapshot_new();
+    *snapshot_add_pipelines(delta) = (struct snapshot_pipeline){
+        .name = "report", .version = h->rows->versions[1].hash, .paused = true, .next_number = 9};
+    core_learn(h->core, delta, &h->now);
+    snapshot_free(delta);
+    run = harness_run(h, "q", 3);
+    reason_has(h, run, 0, "pipeline report is paused");
+}
+
+static void it_waits_in_the_queue_of_its_pipeline(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: one\nconcurrency: {limit: 1}\nsteps: {a: {command: [a]}}\n");
+    struct uuid first = harness_run(h, "one", 5);
+    struct uuid run = begin(h, "  child: {start: {pipeline: one}}\n");
+    assert_string_equal(run_is(h, child(h, 0)), "queued");
+    assert_string_equal(step_is(h, run, 0), "running");
+    harness_restart(h, 0);
+    finish(h, 0, "a", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, first), "succeeded");
+    assert_string_equal(run_is(h, child(h, 0)), "running");
+    harness_cancel(h, run);
+    finish(h, 0, "a", REPORT_RESULT_OUTCOME_CANCELLED, NULL);
+    assert_string_equal(run_is(h, run), "cancelled");
+}
+
+static void a_queued_one_is_cancelled_at_once(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: one\nconcurrency: {limit: 1}\nsteps: {a: {command: [a]}}\n");
+    harness_run(h, "one", 5);
+    struct uuid run = begin(h, "  child: {start: {pipeline: one}}\n");
+    harness_cancel(h, run);
+    assert_string_equal(run_is(h, child(h, 0)), "cancelled");
+    assert_string_equal(run_is(h, run), "cancelled");
+}
+
+static void nothing_waits_for_itself(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: self\nconcurrency: {limit: 2}\nsteps: {again: {start: {pipeline: "
+                     "self}}}\n");
+    struct uuid run = harness_run(h, "self", 1);
+    reason_has(h, run, 0, "waits for this one");
+    assert_int_equal(h->rows->starts_count, 0);
+}
+
+static void runs_start_one_another_sixteen_deep(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: self\nsteps: {again: {start: {pipeline: self}}}\n");
+    struct uuid run = harness_run(h, "self", 1);
+    assert_int_equal(h->rows->starts_count, 16);
+    reason_has(h, child(h, 15), 0, "16 deep");
+    assert_string_equal(run_is(h, run), "failed");
+    harness_apply(h, "name: free\nsteps: {again: {start: {pipeline: free, wait: false}}}\n");
+    harness_run(h, "free", 2);
+    assert_int_equal(h->rows->starts_count, 32);
+    reason_has(h, child(h, 31), 0, "16 deep");
+}
+
+static void it_is_tried_again_with_another_run(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: one\nsteps: {a: {command: [a]}}\n");
+    struct uuid run =
+        begin(h, "  child: {start: {pipeline: one}, retry: {attempts: 2, backoff: {first: 1s}}}\n");
+    finish(h, 0, "a", FAILED, NULL);
+    assert_string_equal(step_is(h, run, 0), "waiting");
+    harness_restart(h, 0);
+    harness_pass(h, 2 * US_PER_S);
+    assert_int_equal(h->rows->starts_count, 2);
+    struct uuid one = child(h, 0), two = child(h, 1);
+    assert_false(same_id(&one, &two));
+    finish(h, 0, "a", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, run), "succeeded");
+}
+
+static void it_has_a_timeout(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: one\nsteps: {a: {wait: {type: dev.never}}}\n");
+    struct uuid run = begin(h, "  child: {start: {pipeline: one}, timeout: 10s}\n");
+    harness_restart(h, 4 * US_PER_S);
+    harness_pass(h, 7 * US_PER_S);
+    assert_string_equal(run_is(h, child(h, 0)), "cancelled");
+    reason_has(h, run, 0, "timed out after 10 s");
+    assert_string_equal(run_is(h, run), "failed");
+}
+
+static void a_takeover_while_the_timeout_ends_it(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: one\nsteps: {a: {command: [a]}}\n");
+    struct uuid run = begin(h, "  child: {start: {pipeline: one}, timeout: 5s}\n");
+    harness_pass(h, 6 * US_PER_S);
+    assert_string_equal(step_is(h, run, 0), "cancelling");
+    harness_restart(h, 0);
+    finish(h, 0, "a", REPORT_RESULT_OUTCOME_CANCELLED, NULL);
+    assert_string_equal(run_is(h, child(h, 0)), "cancelled");
+    assert_string_equal(step_is(h, run, 0), "failed");
+    reason_has(h, run, 0, "timed out after 5 s");
+}
+
+static void items_start_each_its_run(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, REPORT);
+    struct uuid run = begin(h, "  e:\n    for_each: [x, y]\n    steps:\n"
+                               "      child: {start: {pipeline: report, params: {day: \"${{ item "
+                               "}}\"}}, outputs: {pages: {type: integer}}}\n"
+                               "    outputs: {pages: child.pages}\n");
+    assert_int_equal(h->rows->starts_count, 2);
+    harness_restart(h, 0);
+    for (size_t i = 0; i < h->order_count; i++)
+        if (h->orders[i].kind == ORDER_KIND_START)
+            harness_finished(h, 0, &h->orders[i], SUCCEEDED,
+                             strcmp(h->orders[i].start->argv[1], "x") ? "{\"pages\": 2}"
+                                                                      : "{\"pages\": 1}");
+    harness_settle(h);
+    char *text = json_write(result(h, run, 0)->outputs);
+    assert_string_equal(text, "{\"pages\":[1,2]}");
+    free(text);
+    assert_string_equal(run_is(h, run), "succeeded");
+}
+
+static void the_first_failed_item_cancels_the_other_runs(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, REPORT);
+    struct uuid run = begin(h, "  e: {for_each: [x, y], steps: {child: {start: {pipeline: report, "
+                               "params: {day: \"${{ item }}\"}}}}}\n");
+    harness_finished(h, 0, order_of(h, ORDER_KIND_START, "count"), FAILED, NULL);
+    harness_settle(h);
+    assert_int_equal(orders_of(h, ORDER_KIND_CANCEL), 1);
+    for (size_t i = 0; i < h->order_count; i++)
+        if (h->orders[i].kind == ORDER_KIND_START)
+            harness_finished(h, 0, &h->orders[i], REPORT_RESULT_OUTCOME_CANCELLED, NULL);
+    harness_settle(h);
+    assert_string_equal(run_is(h, run), "failed");
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(it_ends_with_its_run),
+        T(it_fails_with_its_run),
+        T(a_cancel_goes_down),
+        T(a_run_that_ended_before_the_cancel_counts),
+        T(a_cancel_of_its_run_alone_fails_it),
+        T(what_is_not_waited_for_goes_its_way),
+        T(outputs_are_checked),
+        T(an_output_that_is_not_there_fails_it),
+        T(what_cannot_be_started_fails_with_why),
+        T(it_waits_in_the_queue_of_its_pipeline),
+        T(a_queued_one_is_cancelled_at_once),
+        T(nothing_waits_for_itself),
+        T(runs_start_one_another_sixteen_deep),
+        T(it_is_tried_again_with_another_run),
+        T(it_has_a_timeout),
+        T(a_takeover_while_the_timeout_ends_it),
+        T(items_start_each_its_run),
+        T(the_first_failed_item_cancels_the_other_runs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
