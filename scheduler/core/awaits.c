@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "scheduler/core/frames.h"
 #include "scheduler/core/runs.h"
 #include "scheduler/core/steps.h"
 
@@ -69,6 +70,10 @@ void await_stop(struct core *core, struct await *a, const struct core_now *now, 
 void await_timer_due(struct core *core, struct await *a, const struct core_now *now,
                      struct batch *out)
 {
+    if (frame_stops(a->at)) { /* the timer was quicker than the sweep */
+        await_stop(core, a, now, out);
+        return;
+    }
     if (a->def->kind != IR_STEP_WAIT) {
         (a->def->kind == IR_STEP_APPROVAL ? approval_timeout_due : start_timer_due)(core, a, now,
                                                                                     out);

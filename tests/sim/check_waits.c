@@ -86,8 +86,10 @@ static bool check_wait(struct sim *sim, const struct batch *b, const struct row_
         check_ended_by(sim, result, event);
     else if (event && !(result && result->state == STEP_CANCELLED) &&
              !may_stop(sim, b, &row->key.run))
-        sim_fail(sim, 1, "event %s fits step %s of run %s, and does not end it", SHORT(event->id),
-                 s->name, SHORT(row->key.run));
+        sim_fail(sim, 1, "event %s fits step %s [%d] of run %s, and does not end it: %s %s",
+                 SHORT(event->id), s->name, row->key.iteration, SHORT(row->key.run),
+                 result ? machine_state_name(&MACHINE_STEP, result->state) : "still waits",
+                 result ? result->reason : "");
     sim->counts.waits_ended += ended;
     return ended;
 }

@@ -233,6 +233,18 @@ static void a_cancel_before_the_event_wins(void **state)
     assert_string_equal(step_is(h, run, 0), "cancelled");
 }
 
+static void what_is_stopped_is_cancelled_and_not_too_late(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin(h, "  hold: {wait: {type: dev.checked}, timeout: 10s}\n");
+    harness_pass(h, 9 * US_PER_S);
+    h->now.mono_us += 2 * US_PER_S; /* its time is up, and in the same batch a cancel comes */
+    h->now.wall_us += 2 * US_PER_S;
+    harness_cancel(h, run);
+    assert_string_equal(step_is(h, run, 0), "cancelled");
+    assert_string_equal(run_is(h, run), "cancelled");
+}
+
 static void items_wait_each_for_its_own(void **state)
 {
     struct harness *h = *state;
@@ -313,6 +325,7 @@ int main(void)
         T(an_event_right_after_a_takeover_ends_it),
         T(a_cancel_ends_it),
         T(a_cancel_before_the_event_wins),
+        T(what_is_stopped_is_cancelled_and_not_too_late),
         T(items_wait_each_for_its_own),
         T(a_group_around_is_tried_again),
         T(finally_waits_too_and_its_time_ends_it),
