@@ -171,7 +171,11 @@ void report_forged(struct worker *w)
     lie.v = 1;
     lie.worker = w->id;
     lie.incarnation = w->incarnation;
-    lie.n = rng_chance(rng, 0.5) ? w->n + rng_in(rng, 50, 90) : (w->n > 3 ? w->n - 3 : 1);
+    /* Long gone is what is acknowledged: a number that is still on its way would be taken for it.
+     */
+    const int64_t gone = w->unacked ? w->unacked->n - 1 : w->n;
+    const int64_t ahead = w->n + rng_in(rng, 50, 90);
+    lie.n = rng_chance(rng, 0.5) || gone < 1 ? ahead : gone > 3 ? gone - 3 : 1;
     size_t len;
     cleanup_free char *text = report_encode(&lie, &len);
     bus_publish(w->bus, TOPIC_REPORTS, w->id, strlen(w->id), text, len, 0, delivered, w);
