@@ -447,9 +447,12 @@ static void earlier_results_are_found(const struct db_step *a)
     const struct uuid run = id_of(1);
     const struct core_cached_wanted wanted[] = {
         {"k", 0}, {"k", NOW_US + 2}, {"nosuch", 0}, {"k", NOW_US + 1}};
-    const struct fetched f = fetch(
-        a,
-        &(struct db_wanted){.cached = wanted, .cached_count = ARRAY_LEN(wanted), .catalog_gen = 1});
+    const struct uuid ids[4] = {run, run, run, run};
+    const struct fetched f = fetch(a, &(struct db_wanted){.ids = ids,
+                                                          .id_count = 4,
+                                                          .cached = wanted,
+                                                          .cached_count = ARRAY_LEN(wanted),
+                                                          .catalog_gen = 1});
     assert_non_null(f.delta);
     assert_int_equal(f.delta->cached_count, 2);
     for (size_t i = 0; i < 2; i++) {
