@@ -42,7 +42,7 @@ static json_t *places(const struct ir_step *def, bool inputs)
     return all;
 }
 
-/* A tag may be another image tomorrow. docs/decisions/010 */
+/* A tag may be another image tomorrow. docs/decisions/011 */
 static bool image_is_pinned(const struct ir_step *def, const char *image)
 {
     const bool ignored = def->executor && strcmp(def->executor, "docker") != 0;
