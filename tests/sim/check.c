@@ -157,13 +157,17 @@ void check_run_new(struct sim *sim, const struct batch_run *run)
             sim_fail(sim, 2, "one event made two runs of %s", run->pipeline);
 }
 
-/* A run that never began: what may end it? */
-static bool check_unbegun_end(struct sim *sim, const struct row_run *run, uint8_t state)
+/* A run that never began: what may end it? One that began and failed in one batch (a step that
+ * starts a run of a paused pipeline, say) was queued in its last row and says something else. */
+static bool check_unbegun_end(struct sim *sim, const struct row_run *run, uint8_t state,
+                              const char *reason)
 {
+    static const char too_long[] = "queued for longer than";
     const struct plan_version *v = check_version_of(sim, &run->id);
     if (state == RUN_SKIPPED)
         check_skipped(sim, run, v);
-    else if (state == RUN_FAILED && run->state == RUN_QUEUED)
+    else if (state == RUN_FAILED && run->state == RUN_QUEUED && reason &&
+             strncmp(reason, too_long, strlen(too_long)) == 0)
         check_queued_too_long(sim, run, v);
     else
         return state == RUN_CANCELLED;
@@ -176,11 +180,10 @@ static void check_run_end(struct sim *sim, const struct row_run *run, uint8_t st
 {
     const struct plan_version *v = check_version_of(sim, &run->id);
     bool begun = false;
-    (void)reason;
     for (const struct row_result *row = sim->db->results; row && !begun; row = row->hh.next)
         begun = uuid_compare(&row->key.run, &run->id) == 0;
     if ((run->state == RUN_PENDING || run->state == RUN_QUEUED) &&
-        check_unbegun_end(sim, run, state))
+        check_unbegun_end(sim, run, state, reason))
         return;
     if (!begun && state == RUN_CANCELLED)
         return; /* cancelled at birth */
