@@ -90,7 +90,7 @@ def test_secrets_are_not_in_inspect(leat, engine):
     file.write_text(f"""
 name: looked
 steps:
-  s: {{image: {engine.image}, secrets: [api-key], command: [/bin/sleep, "3"]}}
+  s: {{image: {engine.image}, secrets: [api-key], command: [/bin/sleep, "20"]}}
 """)
     leat.ok("apply", file)
     until(lambda: not engine.containers())  # the step before is removed after its run has ended
