@@ -31,6 +31,24 @@ HOLD = "name: hold\nsteps: {one: {command: [sh, -c, 'sleep 12']}}\n"
 SCHEDULERS = [name for name, process in POINTS if process == "scheduler" and name not in AT_BIRTH]
 
 
+# What the examples wait for, and those whose runs give way to each other.
+ANSWERS = {
+    "shapes-wait": lambda site, run: site.deliver(f"checked-{run}", "dev.example.checked", {"run": run, "most": 1, "who": "a test"}),
+    "shapes-approval": lambda site, run: site.leat.ok("approve", run, "ask", "--by", "anna"),
+}
+ENDS = {"shapes-concurrency": {"succeeded", "cancelled", "skipped"}}
+
+
+def stalled():
+    """Seconds since the machine's start in which somebody waited for a processor: a promise of seconds is one of seconds in
+    which there was one. 0 where the kernel does not tell."""
+    try:
+        text = pathlib.Path("/proc/pressure/cpu").read_text()
+    except OSError:
+        return 0.0
+    return int(text.splitlines()[0].rpartition("total=")[2]) / 1e6
+
+
 class Watch(threading.Thread):
     """Who leads and how many batches it has committed, looked at without a pause: [(when, epoch, tx_seq)]."""
 
@@ -58,11 +76,6 @@ class Watch(threading.Thread):
                 if (its, tx_seq) > first:
                     return when
         return None
-
-    def blind(self, begin, end):
-        """The longest time in between in which nothing was seen: what this machine had no time for."""
-        times = [begin, *(when for when, _, _ in self.seen if begin < when < end), end]
-        return max(b - a for a, b in itertools.pairwise(times))
 
     def end(self):
         self.process.kill()
@@ -161,7 +174,7 @@ def site():
 
 
 def strike(site, name, act):
-    """Arms the point with work under way and waits until it has struck. (when, victim's pid, its epoch)"""
+    """Arms the point with work under way and waits until it has struck. (when, stalled() then, victim's pid, its epoch)"""
     leat = site.leat
     pid, _ = site.stand_by()
     leat.failpoint_log.write_text("")
@@ -173,34 +186,34 @@ def strike(site, name, act):
     if name in AT_START:
         os.kill(pid, signal.SIGKILL)
     until(lambda: leat.struck(name), 30, every=0.01, what=f"{name} is struck: it was never reached")
-    struck = leat.failpoint_log.stat().st_mtime
+    struck, waited = leat.failpoint_log.stat().st_mtime, stalled()
     pid, epoch = site.leader()
     assert state(pid) in (("T", "t") if act == "stop" else (None, "Z")), f"{pid} is not who was struck"
     assert site.between_202_and_inbox() > 0, "no event was between its 202 and the inbox"
     assert site.is_running(held), "no step was running"
     leat.arm()
-    return struck, pid, epoch
+    return struck, waited, pid, epoch
 
 
 @pytest.mark.parametrize("act", ["kill", "stop"])
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_the_leader_is_struck_at(site, name, act):
-    struck, pid, epoch = strike(site, name, act)
+    struck, waited, pid, epoch = strike(site, name, act)
     done = until(lambda: site.watch.took_over(epoch), 60, what="a commit of the other")
-    took, blind = done - struck, site.watch.blind(struck, done)
-    site.took[name, act] = (took, blind)
+    took, waited = done - struck, stalled() - waited
+    site.took[name, act] = (took, waited)
     if act == "stop":
         assert state(pid) in ("T", "t"), "the zombie has to outlast the takeover"
         os.kill(pid, signal.SIGCONT)
         until(lambda: state(pid) in (None, "Z"), 20, what="the end of the zombie")
-    assert took < TAKEOVER_S + max(0, blind - 0.5), f"the takeover took {took:.1f} s (blind for {blind:.1f} s)"
+    assert took < TAKEOVER_S + waited, f"the takeover took {took:.1f} s, in {waited:.1f} s of which somebody waited for a processor"
 
 
 def test_every_point_was_struck(site):
     assert set(site.took) == {(name, act) for name in SCHEDULERS for act in ("kill", "stop")}
     worst = max(site.took.values())
     print(f"{len(site.took)} takeovers, the median in {sorted(site.took.values())[len(site.took) // 2][0]:.1f} s, "
-          f"the longest in {worst[0]:.1f} s (blind for {worst[1]:.1f} s)")
+          f"the longest in {worst[0]:.1f} s, with {worst[1]:.1f} s in which somebody waited for a processor")
 
 
 def test_nothing_was_lost_or_doubled(site):
@@ -209,14 +222,18 @@ def test_nothing_was_lost_or_doubled(site):
     site.load.check()
     assert {name for name, _ in site.runs} == {"hold", *site.every_shape}, "a shape was never under way"
     for name, run in site.runs:
-        if name == "shapes-wait":
-            site.deliver(f"checked-{run}", "dev.example.checked", {"run": run, "most": 1, "who": "a test"})
+        if name in ANSWERS:
+            ANSWERS[name](site, run)
     for name, run in site.runs:
-        assert leat.wait_run(run, 120)["state"] == "succeeded", name
+        assert leat.wait_run(run, 120)["state"] in ENDS.get(name, {"succeeded"}), name
     assert len({run for _, run in site.runs}) == len(site.runs)
     site.check_at_rest()
     assert leat.sql("SELECT (SELECT count(*) FROM run_live), (SELECT count(*) FROM step_live)") == [["0", "0"]]
-    assert leat.sql("SELECT count(*) FROM attempt_done WHERE state IN ('lost', 'timed_out')") == [["0"]], "a worker's work was lost"
+    # A leader that comes late finds a worker whose lease is over, which refuses what it is given: that had not begun.
+    ran = {line[2] for line in leat.ledger_lines()}
+    lost = leat.sql("SELECT attempt_id, worker, reason, coalesce(started::text, '-') FROM attempt_done WHERE state = 'lost'")
+    print(f"{len(lost)} attempts were given back: {lost}")
+    assert [row for row in lost if row[0] in ran or row[3] != "-"] == [], "a worker's work was lost"
 
 
 def test_each_attempt_ran_once_and_each_result_really_ran(site):
@@ -225,7 +242,7 @@ def test_each_attempt_ran_once_and_each_result_really_ran(site):
     ran = [(line[0], line[2]) for line in site.leat.ledger_lines() if line[0] in ours]
     assert len(ran) == len(set(ran)), "an attempt was executed twice"
     committed = {(run, attempt) for table in ("step_result", "attempt_done") for run, attempt in site.leat.sql(
-        f"SELECT run, attempt_id FROM {table} WHERE attempt_id IS NOT NULL AND worker IS NOT NULL")}
+        f"SELECT run, attempt_id FROM {table} WHERE attempt_id IS NOT NULL AND worker IS NOT NULL AND state <> 'lost'")}
     of_ours = {pair for pair in committed if pair[0] in ours}
     assert set(ran) == of_ours, f"not committed: {set(ran) - of_ours}, never ran: {of_ours - set(ran)}"
-    assert {run for run, _ in ran} == ours, "a run of which nothing ran"
+    assert {run for run, _ in ran} >= {run for name, run in site.runs if name not in ENDS}, "a run of which nothing ran"
