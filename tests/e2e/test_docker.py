@@ -93,12 +93,12 @@ steps:
   s: {{image: {engine.image}, secrets: [api-key], command: [/bin/sleep, "20"]}}
 """)
     leat.ok("apply", file)
-    until(lambda: not engine.containers())  # the step before is removed after its run has ended
+    until(lambda: not engine.containers(), 90)  # the step before is removed after its run has ended
     leat.ok("run", "looked")
-    until(engine.containers)
+    until(engine.containers, 90)
     inspected = json.dumps(engine.ask("GET", f"/containers/{engine.containers()[0]['Id']}/json"))
     assert CANARY not in inspected and "/leat/secrets" in inspected
-    until(lambda: not engine.containers())
+    until(lambda: not engine.containers(), 90)
 
 
 def test_the_worker_dies_while_containers_run(leat, engine):
