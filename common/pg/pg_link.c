@@ -37,7 +37,7 @@ static char *settings_of(const struct pg_options *o)
     if (o->sync_commit_off)
         text_puts(&t, " -c synchronous_commit=off");
     if (o->generic_plans)
-        text_puts(&t, " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off");
+        text_puts(&t, " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off");
     if (o->whole_reads)
         text_puts(&t, " -c enable_nestloop=off -c jit=off");
     return text_take(&t);
