@@ -1,5 +1,7 @@
 #include "common/text/utf8.h"
 
+#include <string.h>
+
 /* Bytes of a sequence by its first byte; 0 for what cannot begin one. */
 static size_t sequence_length(unsigned char first)
 {
@@ -82,6 +84,16 @@ size_t utf8_encode(uint32_t cp, char out[4])
     out[2] = (char)(0x80 | (cp >> 6 & 0x3F));
     out[3] = (char)(0x80 | (cp & 0x3F));
     return 4;
+}
+
+size_t utf8_cut(const char *text, size_t most)
+{
+    size_t len = strnlen(text, most + 1);
+    if (len <= most)
+        return len;
+    for (len = most; len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80;)
+        len--;
+    return len;
 }
 
 size_t utf8_offset(const char *data, size_t len, size_t index)

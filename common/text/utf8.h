@@ -12,5 +12,7 @@ size_t utf8_count(const char *data, size_t len);
 uint32_t utf8_next(const char **p, const char *end);
 /* Writes 1 to 4 bytes and returns how many; 0 for what is no code point. */
 size_t utf8_encode(uint32_t cp, char out[4]);
+/* How many bytes of the text, at most `most`, so that no code point is cut. */
+size_t utf8_cut(const char *text, size_t most);
 /* Byte offset of code point `index`; len when there are fewer. */
 size_t utf8_offset(const char *data, size_t len, size_t index);

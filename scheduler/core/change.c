@@ -4,6 +4,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/mem.h"
+#include "common/text/utf8.h"
 #include "schema/gen/messages.h"
 
 /* Bytes that one entry takes at most, names of states included, without its reason. */
@@ -45,13 +46,9 @@ static void add_commands(struct change *c, const struct batch *b, size_t *left)
 /* What readers are shown at once; the whole of it is in the row. */
 static const char *clip_reason(struct batch *b, const char *reason)
 {
-    if (!reason || !*reason)
+    if (!*reason)
         return NULL;
-    size_t n = strlen(reason);
-    if (n > CHANGE_REASON_MAX)
-        for (n = CHANGE_REASON_MAX; n > 0 && ((unsigned char)reason[n] & 0xc0) == 0x80;)
-            n--; /* not in the middle of a character */
-    return batch_printf(b, "%.*s", (int)n, reason);
+    return batch_printf(b, "%.*s", (int)utf8_cut(reason, CHANGE_REASON_MAX), reason);
 }
 
 /* Room for one entry of `bytes` and its reason, which escaping may make six times as long. */

@@ -6,6 +6,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/text/utf8.h"
 #include "scheduler/core/adopt.h"
 #include "scheduler/core/awaits.h"
 #include "scheduler/core/catalog.h"
@@ -170,16 +171,10 @@ void run_begin_queued(struct core *core, struct run *run, const struct core_now 
     frame_advance(core, &run->root, now, out);
 }
 
-/* Cut at a character, so that a long object key does not fail the run that it names. */
+/* Cut, so that a long object key does not fail the run that it names. */
 static char *name_within_limit(const char *name)
 {
-    size_t len = strlen(name);
-    if (len > NAME_MAX_BYTES) {
-        len = NAME_MAX_BYTES;
-        while (len > 0 && ((unsigned char)name[len] & 0xC0) == 0x80)
-            len--;
-    }
-    return mem_bytes(name, len);
+    return mem_bytes(name, utf8_cut(name, NAME_MAX_BYTES));
 }
 
 /* Takes `key` over. */
