@@ -89,12 +89,13 @@ static bool has_more(const struct run *run)
     return false;
 }
 
-void adopt_recall(struct core *core, struct run *run)
+void adopt_recall(struct core *core, struct run *run, int state)
 {
-    if (uuid_is_nil(&run->retry_of) || !run->root.steps ||
-        plant_on(PLANT_ITEMS_AGAIN_AFTER_TAKEOVER))
+    if (uuid_is_nil(&run->retry_of))
         return;
-    const bool wanted = run->again != AGAIN_ONLY || run->state == RUN_PENDING;
+    if (plant_on(PLANT_ITEMS_AGAIN_AFTER_TAKEOVER) && run->again != AGAIN_ONLY)
+        return;
+    const bool wanted = run->again != AGAIN_ONLY || state == RUN_PENDING;
     hold(core, run, wanted ? learned_find(core, &run->retry_of) : NULL);
 }
 
@@ -115,7 +116,7 @@ void adopt_frame(struct core *core, struct frame *f)
     f->adoption = a;
     if (run->adopts && run->again == AGAIN_ONLY) {
         learned_results_in(run->adopts, 0, &a->at, &a->end);
-    } else if (run->adopts && f->old >= 0) {
+    } else if (run->adopts) {
         a->kept = mem_array((size_t)f->count + 1, 1);
         repeat_look(f, a->kept);
         learned_results_in(run->adopts, f->old, &a->at, &a->end);
@@ -192,7 +193,7 @@ static void take_needed(struct core *core, struct run *run, const struct learned
         (result->state != STEP_SUCCEEDED && result->state != STEP_SKIPPED))
         return;
     const int32_t step = ir_step_index(ir, old->steps[result->step].name);
-    if (step < 0 || ir->steps[step].parent >= 0 || !(run->marks[step] & ONLY_NEEDED))
+    if (step < 0 || !(run->marks[step] & ONLY_NEEDED))
         return;
     const struct step_ref at = {&run->root, ir->steps[step].place};
     if (ref_step(at)->state == STEP_PENDING)

@@ -17,5 +17,6 @@ bool adopt_one(struct core *core, const struct core_now *now, struct batch *out)
 void adopt_drop(struct core *core, struct frame *f);
 /* The run ends. */
 void adopt_forget(struct core *core, struct run *run);
-/* For restore: holds what a run that goes on may still take over. Its steps are there. */
-void adopt_recall(struct core *core, struct run *run);
+/* For restore: holds what a run that goes on may still take over. Its steps are there when it
+ * repeats another. `state`: by its row. */
+void adopt_recall(struct core *core, struct run *run, int state);

@@ -480,5 +480,10 @@ void attempt_timer_due(struct core *core, struct attempt *a, const struct core_n
     }
     struct step_ref at = a->at;
     attempt_drop(core, a);
-    place_ready(core, at);
+    if (frame_stops(at)) /* the timer was quicker than the sweep */
+        step_end(core, at,
+                 &(struct step_end){.state = STEP_CANCELLED, .attempt = ref_step(at)->attempt}, now,
+                 out);
+    else
+        place_ready(core, at);
 }

@@ -155,17 +155,24 @@ static void check_queued(const struct core *core, struct step_ref at, struct rec
     count_timer(core, &s->queued->timer, n);
 }
 
+/* Does it belong on the settle queue? */
+static bool waits_to_settle(struct step_ref at)
+{
+    const struct step *s = ref_step(at);
+    return s->state == STEP_PENDING && s->needs_left == 0 && frame_lets_begin(at) &&
+           !(s->flags & STEP_LOOKING);
+}
+
 static void check_step(const struct core *core, struct step_ref at, struct recount *n)
 {
     const struct step *s = ref_step(at);
     const struct run *run = ref_run(at);
-    if (run->version->ir)
+    if (at.frame->dag)
         check_needs(at);
     MUST(s->heap_place || has_attempt(s->state) == (s->live != NULL) || run->broken);
     MUST(s->heap_place || s->state != STEP_READY || run->broken);
     n->looking += (s->flags & STEP_LOOKING) != 0;
-    n->to_settle += s->state == STEP_PENDING && s->needs_left == 0 && frame_lets_begin(at) &&
-                    !(s->flags & STEP_LOOKING);
+    n->to_settle += waits_to_settle(at);
     if (s->heap_place)
         check_queued(core, at, n);
     else if (ref_is_group(at) && s->group)
@@ -332,11 +339,7 @@ static void check_settle(const struct core *core, const struct recount *n)
     const struct step_queue *q = &core->settle;
     for (size_t i = 0; i < q->count; i++) {
         struct step_ref ref = q->items[(q->head + i) & (q->cap - 1)];
-        if (ref.frame->over)
-            continue;
-        const struct step *s = ref_step(ref);
-        found += s->state == STEP_PENDING && s->needs_left == 0 && frame_lets_begin(ref) &&
-                 !(s->flags & STEP_LOOKING);
+        found += !ref.frame->over && waits_to_settle(ref);
     }
     MUST(found == n->to_settle); /* none is forgotten, none is there twice */
 }

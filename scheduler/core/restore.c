@@ -1,5 +1,6 @@
 #include "scheduler/core/restore.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "common/base/mem.h"
@@ -33,7 +34,22 @@ static int64_t rest_of(int64_t length, int64_t since_us, const struct core_now *
     return gone > length ? 0 : length - gone;
 }
 
+/* Texts of rows are NOT NULL: an empty one says nothing. */
+static char *said(const char *text)
+{
+    return *text ? mem_string(text) : NULL;
+}
+
 /* ---- runs ---------------------------------------------------------------------------------- */
+
+/* Without its IR it fails, however its attempts end, and says why. */
+static void run_is_broken(struct run *run)
+{
+    run->broken = run->doomed = true;
+    run->root.failed = 1;
+    free(run->reason);
+    run->reason = mem_string(run->version->broken);
+}
 
 /* Its state stays `pending` until all of its steps are in: nothing is settled meanwhile. */
 static struct run *run_recall(struct core *core, const struct snapshot_run *from)
@@ -46,18 +62,17 @@ static struct run *run_recall(struct core *core, const struct snapshot_run *from
     run->version->refs++;
     run->name = mem_string(from->name);
     run->experiment = mem_string(from->experiment);
-    run->trigger = mem_string(from->trigger ? from->trigger : "");
-    run->reason = from->reason && *from->reason ? mem_string(from->reason) : NULL;
+    run->trigger = mem_string(from->trigger);
+    run->reason = said(from->reason);
     run->params = json_incref(from->params);
     run->vars = json_incref(from->vars);
     run->event = json_incref(from->envelope);
     run->event_id = from->event;
     run->retry_of = from->retry_of;
     run->again = again_parse(from->again);
-    run->retry_from = from->retry_from && *from->retry_from ? mem_string(from->retry_from) : NULL;
-    const bool keyed =
-        from->concurrency_key && !plant_on(PLANT_CONCURRENCY_KEY_FORGOTTEN_AT_TAKEOVER);
-    run->key = mem_string(keyed ? from->concurrency_key : "");
+    run->retry_from = said(from->retry_from);
+    run->key = mem_string(
+        plant_on(PLANT_CONCURRENCY_KEY_FORGOTTEN_AT_TAKEOVER) ? "" : from->concurrency_key);
     run->number = from->number;
     run->no_cache = from->no_cache;
     run->created_us = from->created_us;
@@ -66,15 +81,12 @@ static struct run *run_recall(struct core *core, const struct snapshot_run *from
     run->move_turn = -1;
     run->root.run = run;
     run->next_frame = 1;
-    run->broken = !run->version->ir;
-    if (run->broken && !run->reason) {
-        run->root.failed = 1; /* however its attempts end */
-        run->reason = mem_string(run->version->broken);
-    }
-    if (!run->broken && (from->state != RUN_QUEUED || !uuid_is_nil(&run->retry_of)))
+    if (!run->version->ir)
+        run_is_broken(run);
+    else if (from->state != RUN_QUEUED || !uuid_is_nil(&run->retry_of))
         run_steps_new(core, run);
     if (!run->broken)
-        adopt_recall(core, run);
+        adopt_recall(core, run, from->state);
     HASH_ADD(hh, core->runs, id, sizeof run->id, run);
     return run;
 }
@@ -107,6 +119,13 @@ static struct step_ref broken_step(struct run *run, const struct snapshot_step *
     return at;
 }
 
+/* The first turn ends one that nobody had stopped. */
+static void broken_resume(struct core *core, struct run *run)
+{
+    if (run->state == RUN_CANCELLING)
+        frame_stop(core, &run->root, STOP_FAILED, NULL);
+}
+
 static void run_resume(struct core *core, struct run *run, const struct snapshot_run *from,
                        const struct core_now *now)
 {
@@ -121,8 +140,10 @@ static void run_resume(struct core *core, struct run *run, const struct snapshot
         return;
     }
     frame_begin(core, &run->root);
-    if (run->broken)
-        return; /* the first turn ends it */
+    if (run->broken) {
+        broken_resume(core, run);
+        return;
+    }
     if (run->root.work_left == 0)
         frame_close_later(core, &run->root);
     if (run->state == RUN_RUNNING) {
@@ -158,7 +179,7 @@ static struct attempt *attempt_recall(struct core *core, struct step_ref at,
     a->since_us = from->since_us;
     a->started_us = from->started_us;
     a->due_us = from->due_us;
-    a->reason = from->reason && *from->reason ? mem_string(from->reason) : NULL;
+    a->reason = said(from->reason);
     ref_step(at)->live = a;
     return a;
 }
@@ -179,10 +200,9 @@ static void try_recall(struct core *core, struct step_ref at, const struct snaps
     a->id = from->attempt_id;
     a->nonce = from->nonce;
     a->leave = from->leave;
-    const char *id = from->worker ? from->worker : "";
-    a->worker = worker_find(core, id);
+    a->worker = worker_find(core, from->worker);
     if (!a->worker)
-        a->worker = worker_missing(core, id, now);
+        a->worker = worker_missing(core, from->worker, now);
     if (ref_ir_known(at)) {
         const struct ir_step *def = ref_ir(at);
         a->takes = (struct capacity){def->slots, def->gpu, def->cpu, def->memory};
@@ -301,8 +321,9 @@ static void resend(struct core *core, struct attempt *a, struct batch *out)
     if (state == STEP_CANCELLING)
         order_cancel(core, a->worker, &a->id, a->nonce, step_grace(core, ref_ir_known(a->at)),
                      reason ? reason : "cancelled", out);
-    if (state != STEP_PLACED || run->broken)
+    if (state != STEP_PLACED)
         return;
+    assert(!run->broken); /* the first turn has asked its steps to end */
     if (plant_on(PLANT_NEW_ATTEMPT_ID_ON_REPUBLISH)) {
         struct uuid fresh = core_uuid(core, run->created_us);
         attempt_rename(core, a, &fresh, (int64_t)(core_random(core) >> 1));
@@ -346,7 +367,7 @@ void restore_all(struct core *core, const struct snapshot *all, const struct cor
     struct recall r;
     recall_open(&r, core, all, now);
     for (size_t i = 0; i < all->results_count; i++)
-        result_recall(&r, r.results ? r.results[i] : &all->results[i]);
+        result_recall(&r, r.results[i]);
     for (size_t i = 0; i < all->steps_count; i++)
         live_recall(&r, &all->steps[i], now);
     recall_finallys(&r, all);
@@ -369,14 +390,9 @@ void restore_first_turn(struct core *core, const struct core_now *now, struct ba
     core->restored = false;
     struct run *run, *next;
     HASH_ITER (hh, core->runs, run, next) {
-        if (run->orphan)
+        if (run->broken)
+            run_cancel(core, run, run->reason, true, now, out);
+        else if (run->orphan)
             run_cancel(core, run, "the run that started it cannot be read", false, now, out);
-        if (!run->broken || run->over)
-            continue;
-        if (run->state == RUN_CANCELLING) {
-            run->doomed = true;
-            frame_stop(core, &run->root, STOP_FAILED, NULL);
-        }
-        run_cancel(core, run, run->version->broken, true, now, out);
     }
 }

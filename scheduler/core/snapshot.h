@@ -40,8 +40,8 @@ struct snapshot_run {
     json_t *params;
     json_t *vars;
     struct uuid retry_of;
-    const char *retry_from;      /* of live runs; "" or NULL = none */
-    const char *concurrency_key; /* of live runs; NULL = "" */
+    const char *retry_from;      /* of live runs; "" = none */
+    const char *concurrency_key; /* of live runs */
     const char *again;           /* as batch_run's */
     bool no_cache;               /* of live runs */
     int64_t created_us;

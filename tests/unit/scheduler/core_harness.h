@@ -242,6 +242,35 @@ static inline void harness_restart(struct harness *h, int64_t gone_us)
     snapshot_free(live);
 }
 
+/* What the shell fetches for a run that repeats a finished one: that, its results and tries, and
+ * the versions. Takes `envelope` over; NULL = its event is not kept, or it had none. */
+static __attribute__((noinline, unused)) void harness_learn_run(struct harness *h, struct uuid of,
+                                                                json_t *envelope)
+{
+    struct snapshot *delta = snapshot_new();
+    struct snapshot_run *run = snapshot_add_runs(delta);
+    *run = *row_of_run(h, of);
+    json_incref(run->params);
+    json_incref(run->vars);
+    run->envelope = envelope;
+    for (size_t i = 0; i < h->rows->versions_count; i++) {
+        *snapshot_add_versions(delta) = h->rows->versions[i];
+        json_incref(h->rows->versions[i].ir);
+    }
+    for (size_t i = 0; i < h->rows->results_count; i++)
+        if (same_id(&h->rows->results[i].run, &of)) {
+            *snapshot_add_results(delta) = h->rows->results[i];
+            json_incref(h->rows->results[i].outputs);
+        }
+    for (size_t i = 0; i < h->rows->groups_count; i++)
+        if (same_id(&h->rows->groups[i].run, &of)) {
+            *snapshot_add_groups(delta) = h->rows->groups[i];
+            json_incref(h->rows->groups[i].items);
+        }
+    core_learn(h->core, delta, &h->now);
+    snapshot_free(delta);
+}
+
 /* ---- inputs -------------------------------------------------------------------------------- */
 
 static inline void harness_command(struct harness *h, struct command c, bool tombstoned)
