@@ -146,7 +146,7 @@ static const struct snapshot_group *try_of(const struct recall *r, const struct 
                                         .attempt = from->attempt};
     const struct snapshot_group *key = &want;
     const struct snapshot_group *const *found =
-        r->start_count ? bsearch(&key, r->tries, r->start_count, sizeof *r->tries, by_try) : NULL;
+        bsearch(&key, r->tries, r->start_count, sizeof *r->tries, by_try);
     return found ? *found : NULL;
 }
 
@@ -170,7 +170,7 @@ static void try_recall(struct recall *r, struct group *g, const struct snapshot_
         group_arm_timeout(r->core, g, now->wall_us - from->started_us, now);
         return;
     }
-    g->fatal = from->reason && *from->reason;
+    g->fatal = *from->reason != '\0';
     g->stop = g->fatal ? STOP_FAILED : STOP_CANCELLED;
     g->reason = g->fatal ? mem_string(from->reason) : NULL;
 }
@@ -194,7 +194,7 @@ static void group_recall(struct recall *r, const struct snapshot_step *from,
         return;
     }
     const int64_t gone = now->wall_us > from->since_us ? now->wall_us - from->since_us : 0;
-    g->reason = mem_string(from->reason ? from->reason : "");
+    g->reason = mem_string(from->reason);
     r->core->waiting++;
     timers_set(&r->core->timers, &g->wait, TIMER_GROUP_WAIT,
                now->mono_us + (gone > g->due_us ? 0 : g->due_us - gone));
@@ -205,8 +205,7 @@ static void groups_recall(struct recall *r, const struct snapshot *all, const st
     cleanup_free const struct snapshot_step **rows = mem_array(all->steps_count, sizeof *rows);
     for (size_t i = 0; i < all->steps_count; i++)
         rows[i] = &all->steps[i];
-    if (all->steps_count)
-        qsort(rows, all->steps_count, sizeof *rows, steps_by_iteration);
+    qsort(rows, all->steps_count, sizeof *rows, steps_by_iteration);
     for (size_t i = 0; i < all->steps_count; i++)
         group_recall(r, rows[i], now);
 }
@@ -215,8 +214,6 @@ void recall_open(struct recall *r, struct core *core, const struct snapshot *all
                  const struct core_now *now)
 {
     *r = (struct recall){.core = core, .start_count = all->groups_count};
-    if (all->groups_count == 0)
-        return;
     r->starts = mem_array(all->groups_count, sizeof *r->starts);
     r->results = mem_array(all->results_count, sizeof *r->results);
     for (size_t i = 0; i < all->groups_count; i++) {
@@ -231,8 +228,7 @@ void recall_open(struct recall *r, struct core *core, const struct snapshot *all
     qsort(r->starts, all->groups_count, sizeof *r->starts, by_first);
     for (size_t i = 0; i < all->results_count; i++)
         r->results[i] = &all->results[i];
-    if (all->results_count)
-        qsort(r->results, all->results_count, sizeof *r->results, results_by_iteration);
+    qsort(r->results, all->results_count, sizeof *r->results, results_by_iteration);
     groups_recall(r, all, now);
 }
 
@@ -250,7 +246,7 @@ static void resume_groups(struct core *core, struct frame *f)
 void recall_resume(struct recall *r)
 {
     struct core *core = r->core;
-    if (r->frame_count)
+    if (r->frame_count) /* else there is no array */
         qsort(r->frames, r->frame_count, sizeof(struct frame *), frames_by_id);
     for (size_t i = 0; i < r->frame_count; i++) {
         struct frame *f = r->frames[i];
@@ -264,7 +260,7 @@ void recall_resume(struct recall *r)
     }
     struct run *run, *next;
     HASH_ITER (hh, core->runs, run, next)
-        if (r->start_count && !run->broken && run->root.steps)
+        if (!run->broken && run->root.steps)
             resume_groups(core, &run->root);
 }
 

@@ -9,7 +9,7 @@ struct recall {
     const struct snapshot_group **starts; /* by run and first */
     const struct snapshot_group **tries;  /* by run, step, iteration, attempt */
     size_t start_count;
-    const struct snapshot_result **results; /* by iteration; NULL = as they are */
+    const struct snapshot_result **results; /* by iteration */
     struct known_frame *known;
     struct frame **frames; /* in order of discovery */
     size_t frame_count, frame_cap;

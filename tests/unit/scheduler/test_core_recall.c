@@ -86,7 +86,144 @@ static void rows_that_name_nothing_are_left_alone(void **state)
     the_run_goes_on(h, run);
 }
 
+static void add_try(struct harness *h, struct uuid run, int step, int iteration, int first)
+{
+    *snapshot_add_groups(h->rows) = (struct snapshot_group){
+        .run = run, .step = step, .iteration = iteration, .attempt = 1, .first = first, .count = 2};
+}
+
+/* Iterations of tries of what is no group that is there. */
+static void iterations_of_nothing_are_left_alone(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin(h, EACH "  z: {command: [z]}\n");
+    const size_t results = h->rows->results_count, groups = h->rows->groups_count;
+    static const struct {
+        int step, iteration, first;
+    } ROWS[] = {{0, 77, 100},  /* it stands in an iteration that nobody began */
+                {999, 0, 200}, /* no such step */
+                {1, 0, 300},   /* of another DAG */
+                {3, 0, 400},   /* a program */
+                {-1, 0, 500}};
+    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+        add_try(h, run, ROWS[i].step, ROWS[i].iteration, ROWS[i].first);
+        add_result(h, run, 1, ROWS[i].first);
+    }
+    harness_restart(h, 0);
+    core_check(h->core);
+    h->rows->results_count = results;
+    h->rows->groups_count = groups;
+    the_run_goes_on(h, run);
+}
+
+/* The one before it in order is another run's. */
+static void iterations_of_another_run_are_left_alone(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin(h, EACH);
+    harness_apply(h, "name: plain\nsteps: {a: {command: [a]}, b: {command: [b], needs: a}}\n");
+    struct uuid other = harness_run(h, "plain", 2);
+    add_result(h, other, 1, 1);
+    harness_restart(h, 0);
+    assert_string_equal(run_is(h, other), "running");
+    h->rows->results_count--;
+    the_run_goes_on(h, run);
+    assert_string_equal(run_is(h, other), "succeeded");
+}
+
+/* A run that waits for its turn has no steps yet. */
+static void rows_of_a_queued_run_are_left_alone(void **state)
+{
+    struct harness *h = *state;
+    struct uuid first = begin(h, "name: p\nconcurrency: {limit: 1}\nsteps:\n"
+                                 "  e: {for_each: [x], steps: {a: {command: [a]}}}\n");
+    struct uuid run = harness_run(h, "p", 2);
+    assert_string_equal(run_is(h, run), "queued");
+    add_result(h, run, 0, 0);
+    add_step(h, run, 1, 1, STEP_RUNNING);
+    add_step(h, run, 0, 0, STEP_RUNNING);
+    *snapshot_add_starts(h->rows) =
+        (struct snapshot_start){.child = first, .parent = run, .depth = 1};
+    harness_restart(h, 0);
+    core_check(h->core);
+    h->rows->results_count--;
+    h->rows->steps_count -= 2;
+    harness_settle(h);
+    finish(h, 0, "e/a", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, first), "succeeded");
+    assert_string_equal(run_is(h, run), "running");
+}
+
+/* The database gives rows in any order; the next iteration is behind all of them. */
+static void tries_come_in_any_order(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin(h, "name: p\nsteps:\n"
+                               "  e: {for_each: [x, y], steps: {a: {command: [a]}}}\n"
+                               "  f: {for_each: [x, y], steps: {c: {command: [c]}}}\n"
+                               "  g: {needs: e, steps: {d: {command: [d]}}}\n");
+    struct snapshot_group swapped = h->rows->groups[0];
+    h->rows->groups[0] = h->rows->groups[1];
+    h->rows->groups[1] = swapped;
+    the_run_goes_on(h, run);
+    assert_int_equal(h->rows->groups_count, 3);
+    assert_int_equal(h->rows->groups[2].first, 5);
+}
+
+/* Rows that name no step which waits for that run. */
+static void a_run_that_nobody_started_goes_on(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: q\nsteps: {c: {command: [c]}}\n");
+    struct uuid parent = begin(h, "name: p\nsteps:\n"
+                                  "  a: {command: [a]}\n"
+                                  "  hold: {wait: {type: t}}\n"
+                                  "  s: {start: {pipeline: q}}\n"
+                                  "  later: {needs: a, start: {pipeline: q}}\n");
+    const struct snapshot_start real = h->rows->starts[0];
+    struct uuid child = harness_run(h, "q", 9);
+    static const struct {
+        int step, attempt;
+    } ROWS[] = {{999, 1}, {0, 1}, {1, 1}, {2, 7}, {3, 1}};
+    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++)
+        *snapshot_add_starts(h->rows) =
+            (struct snapshot_start){child, parent, ROWS[i].step, 0, ROWS[i].attempt, 1};
+    *snapshot_add_starts(h->rows) = (struct snapshot_start){child, id_of(55), 0, 0, 1, 1};
+    *snapshot_add_starts(h->rows) = (struct snapshot_start){id_of(56), parent, 2, 0, 1, 1};
+    harness_restart(h, 0);
+    harness_settle(h);
+    assert_string_equal(run_is(h, child), "running");
+    harness_cancel(h, parent); /* goes down to its own, and to no other */
+    assert_string_equal(run_is(h, real.child), "cancelling");
+    assert_string_equal(run_is(h, child), "running");
+}
+
+/* Why it is cancelled is not known: it is no timeout. */
+static void a_cancel_without_a_reason_is_one(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin(h, "name: p\nsteps: {a: {command: [a]}}\n");
+    harness_cancel(h, run);
+    row_of_run(h, run)->reason = "";
+    harness_restart(h, 0);
+    finish(h, 0, "a", REPORT_RESULT_OUTCOME_CANCELLED, NULL);
+    assert_string_equal(run_is(h, run), "cancelled");
+}
+
 /* They are written together: a group that runs without its iterations is not understood. */
+static void a_group_without_any_iterations_fails(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin(h, EACH);
+    json_decref(h->rows->groups[0].items);
+    h->rows->groups_count = 0;
+    h->rows->steps_count = 1; /* the group's own row is the first */
+    harness_restart(h, 0);
+    harness_settle(h);
+    assert_string_equal(step_is(h, run, 0), "failed");
+    assert_non_null(strstr(row_of_result(h, run, 0)->reason, "not in the database"));
+}
+
 static void a_group_without_its_iterations_fails(void **state)
 {
     struct harness *h = *state;
@@ -191,10 +328,21 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(rows_that_name_nothing_are_left_alone),   T(a_group_without_its_iterations_fails),
-        T(a_branch_that_there_is_not_is_the_first), T(a_result_is_the_last_word),
-        T(a_group_waits_on_for_its_next_try),       T(a_group_is_tried_again_as_its_policy_says),
-        T(a_condition_that_fails_fails_the_loop),   T(items_are_a_list),
+        T(rows_that_name_nothing_are_left_alone),
+        T(iterations_of_nothing_are_left_alone),
+        T(iterations_of_another_run_are_left_alone),
+        T(rows_of_a_queued_run_are_left_alone),
+        T(tries_come_in_any_order),
+        T(a_run_that_nobody_started_goes_on),
+        T(a_cancel_without_a_reason_is_one),
+        T(a_group_without_any_iterations_fails),
+        T(a_group_without_its_iterations_fails),
+        T(a_branch_that_there_is_not_is_the_first),
+        T(a_result_is_the_last_word),
+        T(a_group_waits_on_for_its_next_try),
+        T(a_group_is_tried_again_as_its_policy_says),
+        T(a_condition_that_fails_fails_the_loop),
+        T(items_are_a_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
