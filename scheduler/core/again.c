@@ -105,7 +105,7 @@ static bool path_is_there(const struct asked *a, const struct learned *of, const
 {
     int32_t path[IR_DEPTH_MAX + 1];
     int depth = 0;
-    for (; ir->steps[step].parent >= 0 && depth <= IR_DEPTH_MAX; step = ir->steps[step].parent)
+    for (; ir->steps[step].parent >= 0; step = ir->steps[step].parent)
         path[depth++] = step;
     while (depth > 0) /* from outside inwards */
         if (!group_is_there(a, of, ir, &ir->steps[path[--depth]]))

@@ -1,5 +1,6 @@
 #include "scheduler/core/cache.h"
 
+#include <assert.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -131,8 +132,9 @@ size_t core_wants_cached(struct core *core, struct core_cached_wanted *wanted, s
 void core_cached(struct core *core, const struct snapshot *delta)
 {
     size_t row = 0, place = 0;
-    for (; core->cache_asked > 0 && core->looking; core->cache_asked--, place++) {
+    for (; core->cache_asked > 0; core->cache_asked--, place++) {
         struct lookup *l = core->looking;
+        assert(l); /* only an answer takes one off */
         DL_DELETE(core->looking, l);
         DL_APPEND(core->looked, l);
         const struct snapshot_cached *c =
@@ -176,6 +178,16 @@ static void take(struct core *core, const struct lookup *l, const struct core_no
              now, out);
 }
 
+static void answer(struct core *core, const struct lookup *l, const struct core_now *now,
+                   struct batch *out)
+{
+    assert(frame_lets_begin(l->at)); /* sweeps come first */
+    if (l->found && has_outputs(ref_ir(l->at), l->outputs))
+        take(core, l, now, out);
+    else
+        place_ready(core, l->at);
+}
+
 bool cache_one(struct core *core, const struct core_now *now, struct batch *out)
 {
     struct lookup *l = core->looked;
@@ -184,15 +196,10 @@ bool cache_one(struct core *core, const struct core_now *now, struct batch *out)
     DL_DELETE(core->looked, l);
     const struct step_ref at = l->at;
     at.frame->pins--;
-    if (!at.frame->over && at.frame->steps) {
-        struct step *s = ref_step(at);
-        s->flags &= (uint8_t)~STEP_LOOKING;
-        const bool begins = s->state == STEP_PENDING && frame_lets_begin(at);
-        if (begins && l->found && has_outputs(ref_ir(at), l->outputs))
-            take(core, l, now, out);
-        else if (begins)
-            place_ready(core, at);
-    }
+    if (!at.frame->over)
+        ref_step(at)->flags &= (uint8_t)~STEP_LOOKING;
+    if (!at.frame->over && ref_step(at)->state == STEP_PENDING) /* it was not stopped meanwhile */
+        answer(core, l, now, out);
     lookup_free(l);
     return true;
 }
@@ -228,8 +235,8 @@ size_t cache_open_looks(const struct core *core)
     const struct lookup *l;
     size_t n = 0;
     DL_FOREACH (core->looking, l)
-        n += !l->at.frame->over && l->at.frame->steps;
+        n += !l->at.frame->over;
     DL_FOREACH (core->looked, l)
-        n += !l->at.frame->over && l->at.frame->steps;
+        n += !l->at.frame->over;
     return n;
 }

@@ -55,7 +55,7 @@ static void mark_step(const struct ir_step *def, uint8_t *looked_at)
     for (size_t i = 0; i < def->see_count; i++)
         looked_at[def->sees[i]] = 1;
     for (size_t i = 0; i < def->input_count; i++)
-        if (def->inputs[i].kind == IR_INPUT_OUTPUT && def->inputs[i].step >= 0)
+        if (def->inputs[i].kind == IR_INPUT_OUTPUT)
             looked_at[def->inputs[i].step] = 1;
     const struct ir_group *group = def->group;
     if (group && group->folder_step >= 0)

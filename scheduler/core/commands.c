@@ -48,7 +48,7 @@ struct version *command_version(const struct asked *a, const struct pipeline *p,
 {
     struct version *v = hash && *hash ? version_find(a->core, p->name, hash) : p->current;
     if (!v)
-        command_refuse(a, "pipeline %s has no version %s", p->name, hash ? hash : "");
+        command_refuse(a, "pipeline %s has no version %s", p->name, hash);
     else if (!v->ir)
         command_refuse(a, "%s", v->broken);
     return v && v->ir ? v : NULL;

@@ -82,10 +82,9 @@ static void fire(struct firing *f, json_t *verdicts, const struct core_now *now,
 
 static bool is_paused(const struct firing *f)
 {
-    size_t i;
-    json_t *name;
-    json_array_foreach (f->pipeline->paused_triggers, i, name)
-        if (strcmp(json_string_value(name), f->found.trigger->name) == 0)
+    const json_t *names = f->pipeline->paused_triggers;
+    for (size_t i = 0; i < json_array_size(names); i++)
+        if (strcmp(json_string_value(json_array_get(names, i)), f->found.trigger->name) == 0)
             return true;
     return f->pipeline->paused;
 }
@@ -110,7 +109,7 @@ static void meet_triggers(struct core *core, struct pipeline *p, const struct ev
                           const char *text, json_t **envelope, json_t *verdicts,
                           const struct core_now *now, struct batch *out)
 {
-    const struct ir *ir = p->current && !p->deleted ? p->current->ir : NULL;
+    const struct ir *ir = p->deleted ? NULL : p->current->ir;
     for (size_t i = 0; ir && i < ir->trigger_count; i++) {
         if (!ir_trigger_fits(&ir->triggers[i], p->name, event))
             continue;

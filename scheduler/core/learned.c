@@ -83,7 +83,7 @@ static void result_learn(struct core *core, const struct snapshot_result *from)
         .outputs = json_incref(from->outputs),
         .metrics = json_incref(from->metrics),
         .log = json_incref(from->log),
-        .reason = from->reason && *from->reason ? mem_string(from->reason) : NULL,
+        .reason = *from->reason ? mem_string(from->reason) : NULL,
         .image = from->image && *from->image ? mem_string(from->image) : NULL,
     };
 }

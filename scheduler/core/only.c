@@ -76,7 +76,7 @@ int only_mark(const struct ir *ir, const char *list, uint8_t *marks, struct err 
 bool only_leaves_out(struct step_ref at)
 {
     const struct run *run = ref_run(at);
-    return run->again == AGAIN_ONLY && !at.frame->group && run->marks && run->marks[ref_index(at)];
+    return run->again == AGAIN_ONLY && !at.frame->group && run->marks[ref_index(at)];
 }
 
 /* ---- what the old run has ------------------------------------------------------------------ */

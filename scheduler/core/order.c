@@ -178,35 +178,27 @@ static int put_env(const struct build *b, struct err *err)
     return 0;
 }
 
-static const struct ir_output *output_named(const struct ir_step *def, const char *name)
-{
-    for (size_t i = 0; i < def->output_count; i++)
-        if (strcmp(def->outputs[i].name, name) == 0)
-            return &def->outputs[i];
-    return NULL;
-}
-
 /* 1 = filled in, 0 = an optional output that is not there. */
 static int put_upstream(const struct build *b, const struct ir_input *in, struct order_input *to,
                         struct err *err)
 {
     const struct ir_step *from = step_ir(ref_run(b->at), in->step);
-    const struct ir_output *declared = output_named(from, in->output);
+    const struct ir_output *declared = ir_output_find(from, in->output);
     const struct frame *f = frame_of_step(b->at.frame, in->step);
-    json_t *value = f ? json_object_get(f->steps[from->place].outputs, in->output) : NULL;
+    json_t *value = json_object_get(f->steps[from->place].outputs, in->output);
     if (json_is_null(value))
         value = NULL;
-    if (!value && declared && declared->optional)
+    if (!value && declared->optional)
         return 0;
     if (!value)
         return err_set(err, LEAT_EINPUT, "input %s: step %s has no output %s", in->name, from->name,
                        in->output);
-    if (declared && declared->type == IR_ARTIFACT && declared->list) {
+    if (declared->type == IR_ARTIFACT && declared->list) {
         lists_put(f, from, in->output, value, b->arena, to);
         return 1;
     }
     const char *artifact = json_string_value(json_object_get(value, "artifact"));
-    if (declared && declared->type != IR_ARTIFACT) {
+    if (declared->type != IR_ARTIFACT) {
         to->value = value;
         return 1;
     }
@@ -225,7 +217,7 @@ static int put_value(const struct build *b, const struct ir_input *in, struct or
     const char *text = NULL;
     if (put_text(b, in->value, in->name, &text, err) < 0)
         return err_wrap(err, "input");
-    to->value = *made = json_string(text ? text : "");
+    to->value = *made = json_string(text);
     return 1;
 }
 

@@ -109,7 +109,7 @@ static const struct ir_dag *dag_of(const struct group *g)
 static bool is_same(const struct group *g, const struct learned_group *old)
 {
     return old->count == g->count && old->branch == g->branch &&
-           (!old->items || (g->items && json_equal(old->items, g->items)));
+           (!old->items || json_equal(old->items, g->items));
 }
 
 /* How many frames, from 0, are whole. */
@@ -154,7 +154,6 @@ void repeat_group(struct group *g)
         return;
     g->old = old->first;
     g->old_count = old->count;
-    if (run->again != AGAIN_RERUN && g->def->group->mode == IR_GROUP_LOOP &&
-        whole_frames(run, g, old) < old->count)
-        g->old_count = whole_frames(run, g, old) + 1;
+    if (run->again != AGAIN_RERUN && g->def->group->mode == IR_GROUP_LOOP)
+        g->old_count = whole_frames(run, g, old) + 1; /* and the one that was not */
 }

@@ -1,5 +1,6 @@
 #include "scheduler/core/view.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "common/base/clock.h"
@@ -19,8 +20,8 @@ void view_add(struct view *v, const char *name, json_t *value)
     for (size_t i = 0; i < v->vars.count; i++)
         if (strcmp(v->items[i].name, name) == 0)
             return; /* something nearer has that name */
-    if (v->vars.count < VIEW_VARS)
-        v->items[v->vars.count++] = (struct cel_var){name, value};
+    assert(v->vars.count < VIEW_VARS);
+    v->items[v->vars.count++] = (struct cel_var){name, value};
 }
 
 static void add_owned(struct view *v, const char *name, json_t *value)
@@ -58,9 +59,7 @@ static json_t *steps_seen(struct step_ref at)
     json_t *steps = json_object();
     for (size_t n = 0; n < def->see_count; n++) {
         const struct ir_step *other = step_ir(ref_run(at), def->sees[n]);
-        struct frame *f = frame_of_step(at.frame, def->sees[n]);
-        if (!f)
-            continue;
+        const struct frame *f = frame_of_step(at.frame, def->sees[n]);
         const struct step *s = &f->steps[other->place];
         json_t *outputs = s->outputs ? json_incref(s->outputs) : json_object();
         json_object_set_new(steps, other->label,
@@ -132,8 +131,7 @@ static void add_frame(struct view *v, const struct frame *f)
 {
     const struct ir_group *def = f->group->def->group;
     if (def->mode == IR_GROUP_FOR_EACH) {
-        view_add(v, def->as ? def->as : "item",
-                 json_array_get(f->group->items, (size_t)f->ordinal));
+        view_add(v, def->as, json_array_get(f->group->items, (size_t)f->ordinal));
         if (!has(v, "index"))
             add_owned(v, "index", json_integer(f->ordinal));
     } else if (def->mode == IR_GROUP_LOOP && !has(v, "loop")) {

@@ -30,6 +30,21 @@ static void adds_zeroed_and_clears(void **state)
     batch_free(NULL);
 }
 
+/* Whatever it holds, it has to be committed. */
+static void one_row_of_any_kind_makes_it_a_batch(void **state)
+{
+    (void)state;
+    struct batch *b = batch_new();
+#define A(field, type)                                                                             \
+    batch_add_##field(b);                                                                          \
+    assert_false(batch_is_empty(b));                                                               \
+    batch_clear(b);                                                                                \
+    assert_true(batch_is_empty(b));
+    BATCH_ARRAYS(A)
+#undef A
+    batch_free(b);
+}
+
 static void no_change_no_record(void **state)
 {
     (void)state;
@@ -116,9 +131,13 @@ static void backoff_is_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(adds_zeroed_and_clears),   cmocka_unit_test(no_change_no_record),
-        cmocka_unit_test(timers_come_in_order),     cmocka_unit_test(a_timer_is_due_at_its_instant),
-        cmocka_unit_test(backoff_grows_to_its_cap), cmocka_unit_test(backoff_is_checked),
+        cmocka_unit_test(adds_zeroed_and_clears),
+        cmocka_unit_test(one_row_of_any_kind_makes_it_a_batch),
+        cmocka_unit_test(no_change_no_record),
+        cmocka_unit_test(timers_come_in_order),
+        cmocka_unit_test(a_timer_is_due_at_its_instant),
+        cmocka_unit_test(backoff_grows_to_its_cap),
+        cmocka_unit_test(backoff_is_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

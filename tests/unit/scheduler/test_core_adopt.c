@@ -55,20 +55,6 @@ static struct uuid finished_run(struct harness *h, int count)
     return run->id;
 }
 
-static void learn(struct harness *h, struct uuid of)
-{
-    struct snapshot *delta = snapshot_new();
-    struct snapshot_run *run = snapshot_add_runs(delta);
-    *run = *row_of_run(h, of);
-    json_incref(run->params);
-    json_incref(run->vars);
-    for (size_t i = 0; i < h->rows->results_count; i++)
-        if (same_id(&h->rows->results[i].run, &of))
-            *snapshot_add_results(delta) = h->rows->results[i];
-    core_learn(h->core, delta, &h->now);
-    snapshot_free(delta);
-}
-
 /* Takes the command in, without any turn. */
 static struct uuid ask(struct harness *h, enum command_kind kind, struct uuid of, int byte)
 {
@@ -82,7 +68,7 @@ static struct uuid ask(struct harness *h, enum command_kind kind, struct uuid of
 static struct uuid retry(struct harness *h, int count)
 {
     struct uuid old = finished_run(h, count);
-    learn(h, old);
+    harness_learn_run(h, old, NULL);
     return ask(h, COMMAND_KIND_RETRY, old, 1);
 }
 
@@ -187,7 +173,7 @@ static void one_run_serves_several_retries(void **state)
     struct uuid first = retry(h, MANY), old = id_of(90);
     struct uuid second = ask(h, COMMAND_KIND_RETRY, old, 2);
     harness_turn(h);
-    learn(h, old);
+    harness_learn_run(h, old, NULL);
     struct uuid third = ask(h, COMMAND_KIND_RETRY, old, 3);
     harness_settle(h);
     assert_int_equal(adopted(h, first), MANY);

@@ -44,32 +44,6 @@ static struct uuid old_run(struct harness *h)
     return run;
 }
 
-static void learn(struct harness *h, struct uuid of, json_t *event)
-{
-    struct snapshot *delta = snapshot_new();
-    struct snapshot_run *run = snapshot_add_runs(delta);
-    *run = *row_of_run(h, of);
-    json_incref(run->params);
-    json_incref(run->vars);
-    run->envelope = event;
-    for (size_t i = 0; i < h->rows->versions_count; i++) {
-        *snapshot_add_versions(delta) = h->rows->versions[i];
-        json_incref(h->rows->versions[i].ir);
-    }
-    for (size_t i = 0; i < h->rows->results_count; i++)
-        if (same_id(&h->rows->results[i].run, &of)) {
-            *snapshot_add_results(delta) = h->rows->results[i];
-            json_incref(h->rows->results[i].outputs);
-        }
-    for (size_t i = 0; i < h->rows->groups_count; i++)
-        if (same_id(&h->rows->groups[i].run, &of)) {
-            *snapshot_add_groups(delta) = h->rows->groups[i];
-            json_incref(h->rows->groups[i].items);
-        }
-    core_learn(h->core, delta, &h->now);
-    snapshot_free(delta);
-}
-
 static struct uuid ask(struct harness *h, struct command c, int byte)
 {
     harness_forget_orders(h);
@@ -83,7 +57,7 @@ static struct uuid ask(struct harness *h, struct command c, int byte)
 static struct uuid rerun(struct harness *h, struct uuid of, const char *params, int byte)
 {
     json_t *given = params ? json_of(params) : NULL;
-    learn(h, of, NULL);
+    harness_learn_run(h, of, NULL);
     struct uuid run =
         ask(h, (struct command){.kind = COMMAND_KIND_RERUN, .of = of, .params = given}, byte);
     json_decref(given);
@@ -92,7 +66,7 @@ static struct uuid rerun(struct harness *h, struct uuid of, const char *params, 
 
 static struct uuid only(struct harness *h, struct uuid of, const char *steps, int byte)
 {
-    learn(h, of, NULL);
+    harness_learn_run(h, of, NULL);
     return ask(
         h, (struct command){.kind = COMMAND_KIND_ONLY, .of = of, .pipeline = "p", .steps = steps},
         byte);
@@ -162,11 +136,11 @@ static void an_event_that_is_gone_is_said(void **state)
              "(--anyway runs it so)",
              id);
     is_refused(h, why);
-    learn(h, old, NULL);
+    harness_learn_run(h, old, NULL);
     ask(h, (struct command){.kind = COMMAND_KIND_RERUN, .of = old, .anyway = true}, 3);
     harness_settle(h);
     assert_true(h->accepted);
-    learn(h, old, json_pack("{s:s}", "type", "x"));
+    harness_learn_run(h, old, json_pack("{s:s}", "type", "x"));
     ask(h, (struct command){.kind = COMMAND_KIND_RERUN, .of = old}, 4);
     harness_settle(h);
     assert_true(h->accepted);
@@ -248,7 +222,7 @@ static void what_is_missing_or_cannot_be_meant_is_refused(void **state)
     a->state = STEP_FAILED;
     only(h, old, "b", 22);
     is_refused(h, "step a is needed, and in that run it is failed");
-    learn(h, old, NULL);
+    harness_learn_run(h, old, NULL);
     ask(h, (struct command){.kind = COMMAND_KIND_ONLY, .of = old, .pipeline = "q", .steps = "b"},
         23);
     is_refused(h, "there is no pipeline q");

@@ -192,13 +192,7 @@ static void a_retry_names_a_step_that_there_is(void **state)
     struct harness *h = *state;
     struct uuid run = harness_run(h, "p", 1);
     finish(h, 0, "a", SUCCEEDED, NULL);
-    struct snapshot *delta = snapshot_new();
-    struct snapshot_run *row = snapshot_add_runs(delta);
-    *row = *row_of_run(h, run);
-    json_incref(row->params);
-    json_incref(row->vars);
-    core_learn(h->core, delta, &h->now);
-    snapshot_free(delta);
+    harness_learn_run(h, run, NULL);
     struct command c = {
         .v = 1, .id = id_of(101), .kind = COMMAND_KIND_RETRY, .run = id_of(2), .of = run};
     core_command(h->core, &c, false, &h->now, h->out);

@@ -148,28 +148,9 @@ static const char CHAIN[] = "name: chain\nsteps:\n"
                             "  b: {command: [\"${{ steps.a.outputs.n }}\"]}\n"
                             "  c: {command: [x], needs: b}\n";
 
-/* What the shell fetches for a retry: the finished run with its results and version. */
-static void learn_run(struct harness *h, struct uuid run)
-{
-    struct snapshot *delta = snapshot_new();
-    *snapshot_add_versions(delta) = h->rows->versions[0];
-    json_incref(h->rows->versions[0].ir);
-    struct snapshot_run *r = snapshot_add_runs(delta);
-    *r = *row_of_run(h, run);
-    json_incref(r->params);
-    json_incref(r->vars);
-    for (size_t i = 0; i < h->rows->results_count; i++)
-        if (same_id(&h->rows->results[i].run, &run)) {
-            *snapshot_add_results(delta) = h->rows->results[i];
-            json_incref(h->rows->results[i].outputs);
-        }
-    core_learn(h->core, delta, &h->now);
-    snapshot_free(delta);
-}
-
 static void retry(struct harness *h, struct uuid of, int byte, const char *from)
 {
-    learn_run(h, of);
+    harness_learn_run(h, of, NULL);
     harness_command(
         h, (struct command){.kind = COMMAND_KIND_RETRY, .run = id_of(byte), .of = of, .from = from},
         false);
@@ -227,7 +208,7 @@ static void a_cancel_that_comes_too_late_is_refused(void **state)
 {
     struct harness *h = *state;
     struct uuid old = failed_chain(h);
-    learn_run(h, old);
+    harness_learn_run(h, old, NULL);
     harness_cancel(h, old);
     assert_false(h->accepted);
     assert_string_equal(h->detail, "the run is over already: failed");

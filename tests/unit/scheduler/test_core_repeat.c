@@ -53,36 +53,11 @@ static void pass(struct harness *h, int64_t us)
     }
 }
 
-static void learn(struct harness *h, struct uuid of)
-{
-    struct snapshot *delta = snapshot_new();
-    struct snapshot_run *run = snapshot_add_runs(delta);
-    *run = *row_of_run(h, of);
-    json_incref(run->params);
-    json_incref(run->vars);
-    for (size_t i = 0; i < h->rows->versions_count; i++) {
-        *snapshot_add_versions(delta) = h->rows->versions[i];
-        json_incref(h->rows->versions[i].ir);
-    }
-    for (size_t i = 0; i < h->rows->results_count; i++)
-        if (same_id(&h->rows->results[i].run, &of)) {
-            *snapshot_add_results(delta) = h->rows->results[i];
-            json_incref(h->rows->results[i].outputs);
-        }
-    for (size_t i = 0; i < h->rows->groups_count; i++)
-        if (same_id(&h->rows->groups[i].run, &of)) {
-            *snapshot_add_groups(delta) = h->rows->groups[i];
-            json_incref(h->rows->groups[i].items);
-        }
-    core_learn(h->core, delta, &h->now);
-    snapshot_free(delta);
-}
-
 /* Takes the command in, without any turn. */
 static struct uuid ask(struct harness *h, struct uuid of, const char *from, int byte)
 {
     harness_forget_orders(h);
-    learn(h, of);
+    harness_learn_run(h, of, NULL);
     struct command c = {.v = 1,
                         .kind = COMMAND_KIND_RETRY,
                         .id = id_of(byte + 100),
