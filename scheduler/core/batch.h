@@ -76,6 +76,8 @@ struct batch_step {
     const char *reason;
     bool leave;         /* at_most_once: it was let start, so that it may have run */
     const char *limits; /* JSON {NAME: n}: what its attempt holds, or what it waits for; NULL */
+    const char *pool;   /* with a worker: whose slots its attempt uses; else NULL */
+    int32_t slots;      /* how many */
 };
 
 struct batch_result { /* insert into step_result, and the step_live row goes */

@@ -11,6 +11,7 @@
 #include "scheduler/core/learned.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/place.h"
+#include "scheduler/core/pools.h"
 
 /* ---- versions ------------------------------------------------------------------------------ */
 
@@ -190,6 +191,7 @@ void catalog_learn(struct core *core, const struct snapshot *delta)
     for (size_t i = 0; i < delta->pipelines_count; i++)
         pipeline_learn(core, &delta->pipelines[i]);
     limits_learn(core, delta);
+    pools_learn(core, delta);
     learned_take(core, delta);
     if (delta->catalog_gen > core->catalog_gen)
         core->catalog_gen = delta->catalog_gen;

@@ -311,7 +311,7 @@ static void check_lanes(const struct core *core, struct recount *n)
             refs += l->refs;
             for (size_t i = 0; i < l->count; i++)
                 MUST(ref_step(l->heap[i])->heap_place == i + 1);
-            ready += l->want_count ? 0 : (int64_t)l->count;
+            ready += l->named ? 0 : (int64_t)l->count;
             for (size_t i = 0; i < l->want_count; i++)
                 check_want(&l->wants_of[i], l->count > 0);
         }

@@ -18,6 +18,7 @@
 #include "scheduler/core/groups.h"
 #include "scheduler/core/limits.h"
 #include "scheduler/core/place.h"
+#include "scheduler/core/pools.h"
 #include "scheduler/core/queued.h"
 #include "scheduler/core/restore.h"
 #include "scheduler/core/retire.h"

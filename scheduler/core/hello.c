@@ -7,6 +7,7 @@
 #include "scheduler/core/abilities.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/place.h"
+#include "scheduler/core/pools.h"
 #include "scheduler/core/retire.h"
 
 static json_t *names_of(const char *const *names, size_t count)

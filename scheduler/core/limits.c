@@ -8,16 +8,12 @@
 #include "common/base/plant.h"
 #include "scheduler/core/place.h"
 
-struct limit *limit_find(struct core *core, const char *name)
-{
-    struct limit *limit = NULL;
-    HASH_FIND_STR(core->limits, name, limit);
-    return limit;
-}
+#define POOL_PREFIX "pool:" /* a colon is in no name of a file */
 
 static struct limit *limit_get(struct core *core, const char *name)
 {
-    struct limit *limit = limit_find(core, name);
+    struct limit *limit = NULL;
+    HASH_FIND_STR(core->limits, name, limit);
     if (limit)
         return limit;
     limit = mem_alloc(sizeof *limit);
@@ -26,43 +22,100 @@ static struct limit *limit_get(struct core *core, const char *name)
     return limit;
 }
 
+struct limit *limit_of_pool(struct core *core, const char *pool)
+{
+    cleanup_free char *name = mem_printf(POOL_PREFIX "%s", pool);
+    struct limit *limit = limit_get(core, name);
+    if (!limit->pooled)
+        limit->n = LIMIT_OPEN;
+    limit->pooled = limit->known = true;
+    return limit;
+}
+
+const char *limit_pool_name(const struct limit *limit)
+{
+    return limit->name + strlen(POOL_PREFIX);
+}
+
+/* Each name that there ever was would stay otherwise. */
+static void limit_release(struct core *core, struct limit *limit)
+{
+    if (limit->refs > 0 || (limit->known && !limit->pooled))
+        return;
+    HASH_DEL(core->limits, limit);
+    free(limit->name);
+    free(limit);
+}
+
+void limit_unref(struct core *core, struct limit *limit)
+{
+    limit->refs--;
+    limit_release(core, limit);
+}
+
+static bool is_open(const struct limit *limit)
+{
+    return limit->n == LIMIT_OPEN;
+}
+
 /* Lanes whose heads want it are looked at again; no other. O(lanes), not steps. */
-static void wake(struct core *core, struct limit *limit)
+static void look_again(struct core *core, struct limit *limit)
 {
     struct limit_want *want;
     DL_FOREACH (limit->wants, want)
         place_lane_again(core, want->lane);
 }
 
+/* It has become more: nobody has waited for one that is open. */
+static void wake(struct core *core, struct limit *limit)
+{
+    if (!is_open(limit))
+        look_again(core, limit);
+}
+
 /* ---- the catalog --------------------------------------------------------------------------- */
+
+void limit_resize(struct core *core, struct limit *limit, int64_t n)
+{
+    if (limit->n == n)
+        return;
+    limit->n = n;
+    look_again(core, limit);
+}
+
+static void limit_learn(struct core *core, const struct snapshot_limit *from)
+{
+    struct limit *limit = limit_get(core, from->name);
+    const bool found = !limit->known;
+    limit->known = limit->listed = true;
+    limit_resize(core, limit, from->n);
+    if (found)
+        look_again(core, limit);
+}
 
 void limits_learn(struct core *core, const struct snapshot *from)
 {
     struct limit *limit, *next;
     if (!from->has_limits)
         return;
-    for (limit = core->limits; limit; limit = limit->hh.next)
+    for (size_t i = 0; i < from->limits_count; i++)
+        limit_learn(core, &from->limits[i]);
+    HASH_ITER (hh, core->limits, limit, next) {
+        const bool gone = limit->known && !limit->listed && !limit->pooled;
         limit->listed = false;
-    for (size_t i = 0; i < from->limits_count; i++) {
-        limit = limit_get(core, from->limits[i].name);
-        const bool changed = !limit->known || limit->n != from->limits[i].n;
-        limit->n = from->limits[i].n;
-        limit->known = limit->listed = true;
-        if (changed)
-            wake(core, limit);
+        if (!gone)
+            continue;
+        limit->known = false;
+        look_again(core, limit); /* who wants it fails, and says so */
+        limit_release(core, limit);
     }
-    HASH_ITER (hh, core->limits, limit, next)
-        if (!limit->listed && limit->known) {
-            limit->known = false;
-            wake(core, limit); /* who wants it fails, and says so */
-        }
 }
 
 /* ---- lanes --------------------------------------------------------------------------------- */
 
 bool limits_same(const struct lane *l, const struct ir_step *def)
 {
-    if (l->want_count != def->limit_count)
+    if (l->named != def->limit_count)
         return false;
     for (size_t i = 0; i < def->limit_count; i++)
         if (l->wants_of[i].n != def->limits[i].n ||
@@ -71,15 +124,26 @@ bool limits_same(const struct lane *l, const struct ir_step *def)
     return true;
 }
 
+static void want(struct lane *l, struct limit *limit, int64_t n)
+{
+    limit->refs++;
+    l->wants_of[l->want_count++] = (struct limit_want){.limit = limit, .n = n, .lane = l};
+}
+
 void limits_of_lane(struct core *core, struct lane *l, const struct ir_step *def)
 {
-    l->want_count = def->limit_count;
+    l->named = def->limit_count;
     l->wants_of = mem_array(def->limit_count + 1, sizeof *l->wants_of);
-    for (size_t i = 0; i < def->limit_count; i++) {
-        l->wants_of[i].limit = limit_get(core, def->limits[i].name);
-        l->wants_of[i].n = def->limits[i].n;
-        l->wants_of[i].lane = l;
-    }
+    for (size_t i = 0; i < def->limit_count; i++)
+        want(l, limit_get(core, def->limits[i].name), def->limits[i].n);
+    want(l, l->pool->slots, def->slots);
+}
+
+void limits_leave_lane(struct core *core, struct lane *l)
+{
+    for (size_t i = 0; i < l->want_count; i++)
+        limit_unref(core, l->wants_of[i].limit);
+    free(l->wants_of);
 }
 
 void limits_lane_busy(struct lane *l)
@@ -109,6 +173,8 @@ void limits_head_left(struct core *core, struct lane *l)
 static int64_t left_for(const struct limit_want *mine)
 {
     const struct limit_want *other;
+    if (is_open(mine->limit))
+        return LIMIT_OPEN;
     int64_t left = mine->limit->n - mine->limit->used;
     DL_FOREACH (mine->limit->wants, other)
         if (other != mine && other->lane->claims && place_is_before(other->lane, mine->lane))
@@ -142,9 +208,10 @@ void limits_blocked(struct core *core, struct lane *l, bool ever)
     l->claims = ever;
     for (size_t i = 0; i < l->want_count && !ever; i++) {
         struct limit_want *other;
-        DL_FOREACH (l->wants_of[i].limit->wants, other)
-            if (other->lane != l)
-                place_lane_again(core, other->lane);
+        if (!is_open(l->wants_of[i].limit)) /* nothing is set aside of one that is */
+            DL_FOREACH (l->wants_of[i].limit->wants, other)
+                if (other->lane != l)
+                    place_lane_again(core, other->lane);
     }
 }
 
@@ -153,34 +220,40 @@ void limits_blocked(struct core *core, struct lane *l, bool ever)
 static void hold(struct attempt *a, struct limit *limit, int64_t n)
 {
     a->holds[a->hold_count++] = (struct limit_hold){limit, n};
+    limit->refs++;
     limit->used += n;
 }
 
 void limits_take(struct attempt *a, const struct lane *l)
 {
-    if (l->want_count == 0)
-        return;
     a->holds = mem_array(l->want_count, sizeof *a->holds);
     for (size_t i = 0; i < l->want_count; i++)
         hold(a, l->wants_of[i].limit, l->wants_of[i].n);
 }
 
-void limits_recall(struct core *core, struct attempt *a, const json_t *row)
+/* The version says the same as the row, where both say it: neither ever changes. */
+void limits_recall(struct core *core, struct attempt *a, const struct snapshot_step *row)
 {
     const char *name;
     json_t *n;
-    if (json_object_size(row) == 0 || plant_on(PLANT_LIMITS_FORGOTTEN_AT_TAKEOVER))
+    const struct ir_step *def = ref_ir_known(a->at);
+    if (plant_on(PLANT_LIMITS_FORGOTTEN_AT_TAKEOVER))
         return;
-    a->holds = mem_array(json_object_size(row), sizeof *a->holds);
-    json_object_foreach ((json_t *)(uintptr_t)row, name, n)
+    a->holds = mem_array(json_object_size(row->limits) + 1, sizeof *a->holds);
+    json_object_foreach ((json_t *)(uintptr_t)row->limits, name, n)
         hold(a, limit_get(core, name), json_integer_value(n));
+    const char *pool = def && def->pool ? def->pool : def ? "default" : row->pool;
+    if (pool)
+        hold(a, limit_of_pool(core, pool), def ? def->slots : row->slots);
 }
 
 void limits_give_back(struct core *core, struct attempt *a)
 {
     for (size_t i = 0; i < a->hold_count; i++) {
-        a->holds[i].limit->used -= a->holds[i].n;
-        wake(core, a->holds[i].limit);
+        struct limit *limit = a->holds[i].limit;
+        limit->used -= a->holds[i].n;
+        wake(core, limit);
+        limit_unref(core, limit);
     }
     a->hold_count = 0;
     free(TAKE(a->holds));
@@ -197,12 +270,20 @@ static const char *text_of(json_t *all, struct batch *out)
 
 const char *limits_held_text(const struct attempt *a, struct batch *out)
 {
-    if (a->hold_count == 0)
-        return NULL;
-    json_t *all = json_object();
-    for (size_t i = 0; i < a->hold_count; i++)
+    json_t *all = NULL;
+    for (size_t i = 0; i < a->hold_count; i++) {
+        if (a->holds[i].limit->pooled)
+            continue;
+        all = all ? all : json_object();
         json_object_set_new(all, a->holds[i].limit->name, json_integer(a->holds[i].n));
+    }
     return text_of(all, out);
+}
+
+const struct limit_hold *limits_held_slots(const struct attempt *a)
+{
+    const struct limit_hold *last = a->hold_count ? &a->holds[a->hold_count - 1] : NULL;
+    return last && last->limit->pooled ? last : NULL;
 }
 
 const char *limits_wanted_text(const struct ir_step *def, struct batch *out)

@@ -10,6 +10,7 @@
 #include "scheduler/core/frames.h"
 #include "scheduler/core/listing.h"
 #include "scheduler/core/lists.h"
+#include "scheduler/core/pools.h"
 #include "scheduler/core/rerun.h"
 #include "scheduler/core/view.h"
 
@@ -410,6 +411,20 @@ void order_made_free(struct core *core, struct order_made *made)
     arena_reset(core->scratch);
 }
 
+/* PATH of a process, where its pool says one. No part of a cached result's key, as little as the
+ * programs that are found by it. */
+static void put_path(struct core *core, const struct attempt *a, struct order_start *start)
+{
+    const char *path = pool_path(core, ref_ir(a->at));
+    if (!path || start->executor != ORDER_START_EXECUTOR_PROCESS)
+        return;
+    struct order_env *env = arena_alloc(core->scratch, (start->env_count + 1) * sizeof *env);
+    memcpy(env + 1, start->env, start->env_count * sizeof *env);
+    env[0] = (struct order_env){"PATH", path};
+    start->env = env;
+    start->env_count++;
+}
+
 int order_start(struct core *core, const struct attempt *a, struct batch *out, struct err *err)
 {
     struct order_start start = start_of(core, a);
@@ -417,8 +432,10 @@ int order_start(struct core *core, const struct attempt *a, struct batch *out, s
     struct view view;
     view_open(&view, a->at, ref_run(a->at)->version->sees[ref_index(a->at)], a);
     int rc = order_fill(core, a->at, &view.vars, &start, &made, err);
-    if (rc == 0)
+    if (rc == 0) {
+        put_path(core, a, &start);
         rc = send_start(core, a, &start, out, err);
+    }
     view_close(&view);
     order_made_free(core, &made);
     return rc;

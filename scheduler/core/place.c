@@ -11,6 +11,7 @@
 #include "scheduler/core/attempts.h"
 #include "scheduler/core/limits.h"
 #include "scheduler/core/order.h"
+#include "scheduler/core/pools.h"
 #include "scheduler/core/queued.h"
 #include "scheduler/core/steps.h"
 
@@ -18,21 +19,7 @@
  * the pool's oldest gets a worker that takes nothing else. */
 #define BLOCKED_US (10 * US_PER_S)
 
-/* ---- pools and lanes ----------------------------------------------------------------------- */
-
-struct pool *pool_get(struct core *core, const char *name)
-{
-    if (!name)
-        name = "default";
-    struct pool *p = NULL;
-    HASH_FIND_STR(core->pools, name, p);
-    if (!p) {
-        p = mem_alloc(sizeof *p);
-        p->name = mem_string(name);
-        HASH_ADD_KEYPTR(hh, core->pools, p->name, strlen(p->name), p);
-    }
-    return p;
-}
+/* ---- lanes --------------------------------------------------------------------------------- */
 
 static int executor_of(const struct ir_step *def)
 {
@@ -79,17 +66,6 @@ static struct lane *lane_of(struct core *core, struct step_ref at)
     return *known;
 }
 
-/* Those who name a pool and a shape are versions and workers: when the last of them is gone so is
- * it, or each name and shape that there ever was would stay. */
-static void pool_release(struct core *core, struct pool *pool)
-{
-    if (pool->lanes || pool->workers || pool->dirty)
-        return;
-    HASH_DEL(core->pools, pool);
-    free(pool->name);
-    free(pool);
-}
-
 static void lane_unref(struct core *core, struct lane *l)
 {
     if (--l->refs > 0)
@@ -97,8 +73,8 @@ static void lane_unref(struct core *core, struct lane *l)
     assert(l->count == 0 && !l->keeper && !l->blocked.place); /* who waits in it has its version */
     struct pool *pool = l->pool;
     DL_DELETE(pool->lanes, l);
+    limits_leave_lane(core, l);
     free(l->heap);
-    free(l->wants_of);
     free(l);
     pool_release(core, pool);
 }
@@ -238,7 +214,7 @@ void place_lane_again(struct core *core, struct lane *l)
 /* Of its lane, in memory. */
 static void count_waiting(struct core *core, const struct lane *l, int64_t n)
 {
-    if (l->want_count)
+    if (l->named)
         core->waiting += n;
     else
         core->ready += n;
@@ -248,7 +224,7 @@ void place_recall(struct core *core, struct step_ref at)
 {
     struct step *s = ref_step(at);
     struct lane *l = lane_of(core, at);
-    const int state = l->want_count ? STEP_WAITING : STEP_READY;
+    const int state = l->named ? STEP_WAITING : STEP_READY;
     if (s->state != state) /* it waits after its backoff too */
         machine_move(&MACHINE_STEP, &s->state, state);
     lane_add(l, at);
@@ -458,21 +434,4 @@ void place_release(struct core *core, struct worker *w, const struct core_now *n
         return;
     lane_release(core, l);
     timers_set(&core->timers, &l->blocked, TIMER_BLOCKED, now->mono_us + BLOCKED_US);
-}
-
-void pools_free(struct core *core)
-{
-    struct pool *p, *next;
-    HASH_ITER (hh, core->pools, p, next) {
-        struct lane *l, *after;
-        DL_FOREACH_SAFE(p->lanes, l, after)
-        {
-            free(l->heap);
-            free(l->wants_of);
-            free(l);
-        }
-        HASH_DEL(core->pools, p);
-        free(p->name);
-        free(p);
-    }
 }

@@ -4,8 +4,6 @@
 #pragma once
 #include "scheduler/core/state.h"
 
-struct pool *pool_get(struct core *core, const char *name); /* NULL = "default" */
-
 /* The step waits in its lane: `ready`, or `waiting` when it wants named limits. */
 void place_ready(struct core *core, struct step_ref at);
 /* The same of one whose row says so already. */
@@ -34,4 +32,3 @@ void place_forget(struct core *core, struct version *v);
 void place_leave(struct core *core, struct worker *w);
 
 bool capacity_fits(const struct worker *w, const struct capacity *wants);
-void pools_free(struct core *core);

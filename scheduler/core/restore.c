@@ -207,7 +207,7 @@ static void try_recall(struct core *core, struct step_ref at, const struct snaps
         const struct ir_step *def = ref_ir(at);
         a->takes = (struct capacity){def->slots, def->gpu, def->cpu, def->memory};
     }
-    limits_recall(core, a, from->limits);
+    limits_recall(core, a, from);
     attempt_link(core, a);
     if (a->worker->used.slots > a->worker->has.slots)
         a->worker->overfull = true; /* it said hello with fewer while these ran */

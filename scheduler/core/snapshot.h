@@ -65,7 +65,9 @@ struct snapshot_step {
     int32_t lost;
     const char *reason;
     bool leave;
-    json_t *limits; /* {NAME: n}, NULL = none */
+    json_t *limits;   /* {NAME: n}, NULL = none */
+    const char *pool; /* of an attempt: whose slots it uses; NULL: the row is older than pools */
+    int32_t slots;    /* how many */
 };
 
 struct snapshot_result {
@@ -132,6 +134,12 @@ struct snapshot_limit {
     int64_t n;
 };
 
+struct snapshot_pool {
+    const char *name;
+    int64_t slots;    /* -1 = any number */
+    const char *path; /* NULL = the workers' */
+};
+
 #define SNAPSHOT_ARRAYS(A)                                                                         \
     A(versions, struct snapshot_version)                                                           \
     A(pipelines, struct snapshot_pipeline)                                                         \
@@ -142,6 +150,7 @@ struct snapshot_limit {
     A(groups, struct snapshot_group)                                                               \
     A(finallys, struct snapshot_finally)                                                           \
     A(limits, struct snapshot_limit)                                                               \
+    A(pools, struct snapshot_pool)                                                                 \
     A(cached, struct snapshot_cached)                                                              \
     A(workers, struct snapshot_worker)                                                             \
     A(offsets, struct bus_position)
@@ -151,7 +160,7 @@ struct snapshot {
     int64_t tx_seq;
     int64_t catalog_gen;
     int64_t wall_us; /* the database's clock when it was read */
-    bool has_limits; /* `limits` is all that there are */
+    bool has_limits; /* `limits` and `pools` are all that there are */
 #define A(field, type)                                                                             \
     type *field;                                                                                   \
     size_t field##_count;                                                                          \

@@ -42,10 +42,13 @@ struct step_ref {
     int32_t place;
 };
 
-/* How much of something the steps of all runs may use at once. */
+/* How much of something the steps of all runs may use at once: a named limit, or the slots of a
+ * pool. */
 struct limit {
-    char *name;
-    int64_t n;
+    char *name;   /* of a pool's: "pool:NAME", which no file can name */
+    bool pooled;  /* slots of a pool: not by name in rows and orders */
+    int32_t refs; /* lanes that want it, attempts that hold it, its pool; known apart */
+    int64_t n;    /* LIMIT_OPEN = any number */
     int64_t used; /* sum over the attempts that hold it; changes only where they take and give */
     bool known;   /* it is in the catalog */
     bool listed;
@@ -67,6 +70,8 @@ struct limit_hold {
     int64_t n;
 };
 
+#define LIMIT_OPEN INT64_MAX
+
 /* A step that may wait in its lane only so long. */
 struct queued {
     struct step_ref at;
@@ -82,9 +87,10 @@ struct lane {
     uint32_t abilities; /* that the worker must have: a set of ABILITY_… */
     struct capacity wants;
     int32_t refs;                /* steps of versions that wait in it; without any it is freed */
-    struct limit_want *wants_of; /* named limits, by name */
+    struct limit_want *wants_of; /* named limits, by name; then the slots of its pool */
     size_t want_count;
-    bool claims; /* what its head wants of limits is set aside from younger ones */
+    size_t named; /* of these: named limits. With any its steps are `waiting`, else `ready` */
+    bool claims;  /* what its head wants of limits is set aside from younger ones */
     struct step_ref *heap;
     size_t count, cap;
     int64_t blocked_pass;               /* the pool's pass in which no worker fitted */
@@ -96,6 +102,10 @@ struct lane {
 
 struct pool {
     char *name;
+    char *path;          /* PATH of its steps as processes; NULL = the worker's */
+    struct limit *slots; /* of all its workers together */
+    bool known;          /* it is in the catalog */
+    bool listed;
     struct lane *lanes, *busy;
     struct worker *workers;
     int64_t pass; /* raised whenever something may have become placeable */
@@ -315,7 +325,7 @@ struct attempt {
     int32_t number;
     struct worker *worker;
     struct capacity takes;
-    struct limit_hold *holds; /* of named limits, while it has a worker */
+    struct limit_hold *holds; /* of limits, while it has a worker */
     size_t hold_count;
     int64_t since_us, started_us; /* wall */
     int64_t due_us;               /* length of what the timer runs, for the row */

@@ -66,6 +66,16 @@ static void write_live_queued(struct core *core, struct step_ref at, const struc
     row->due_us = q ? def->queue_timeout_us : 0;
 }
 
+static void write_held(const struct attempt *a, struct batch_step *row, struct batch *out)
+{
+    const struct limit_hold *slots = limits_held_slots(a);
+    row->limits = limits_held_text(a, out);
+    if (!slots)
+        return;
+    row->pool = batch_text(out, limit_pool_name(slots->limit));
+    row->slots = (int32_t)slots->n;
+}
+
 static void write_live(struct core *core, struct step_ref at, const struct core_now *now,
                        struct batch *out)
 {
@@ -93,7 +103,7 @@ static void write_live(struct core *core, struct step_ref at, const struct core_
     row->due_us = a->due_us;
     if (!a->worker)
         return;
-    row->limits = limits_held_text(a, out);
+    write_held(a, row, out);
     row->attempt_id = a->id;
     row->nonce = a->nonce;
     row->worker = batch_text(out, a->worker->id);

@@ -94,6 +94,8 @@ static void put_steps(const struct batch *b, struct pg_params *p)
     TEXTS(steps, reason);
     BOOLS(steps, leave);
     TEXTS_OR_NULL(steps, limits);
+    TEXTS_OR_NULL(steps, pool);
+    INTS(steps, slots);
 }
 
 static void put_results(const struct batch *b, struct pg_params *p)

@@ -55,6 +55,7 @@ READ(versions, db_pg_take_version)
 READ(runs, db_pg_take_run)
 READ(groups, db_pg_take_group)
 READ(limits, db_pg_take_limit)
+READ(pools, db_pg_take_pool)
 READ(cached, db_pg_take_cached)
 #undef READ
 
@@ -108,6 +109,7 @@ static void fetch_delta(struct fetching *f)
     pg_exec(pg, QUERY_LOAD_PIPELINES, &p, delta_pipelines, f);
     f->delta->has_limits = true;
     pg_exec(pg, QUERY_LOAD_LIMITS, NULL, delta_limits, f);
+    pg_exec(pg, QUERY_LOAD_POOLS, NULL, delta_pools, f);
     pg_add_int8(&p, f->wanted.catalog_gen);
     put_runs(f, &p);
     put_versions(f, &p);

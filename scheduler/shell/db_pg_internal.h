@@ -47,7 +47,7 @@ typedef void db_pg_take(struct snapshot *s, const struct pg_rows *rows, size_t r
 void db_pg_take_rows(struct snapshot *s, const struct pg_rows *rows, db_pg_take *take);
 db_pg_take db_pg_take_version, db_pg_take_pipeline, db_pg_take_run, db_pg_take_step,
     db_pg_take_result, db_pg_take_group, db_pg_take_start, db_pg_take_finally, db_pg_take_limit,
-    db_pg_take_cached, db_pg_take_worker, db_pg_take_offset;
+    db_pg_take_pool, db_pg_take_cached, db_pg_take_worker, db_pg_take_offset;
 
 /* ---- db_pg_fetch.c ---- */
 void db_pg_fetch(struct db *db, const struct db_wanted *wanted, db_fetched *done, void *arg);

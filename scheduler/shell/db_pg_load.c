@@ -36,6 +36,7 @@ READ(finallys, db_pg_take_finally)
 READ(starts, db_pg_take_start)
 READ(workers, db_pg_take_worker)
 READ(limits, db_pg_take_limit)
+READ(pools, db_pg_take_pool)
 #undef READ
 
 /* The last of the group. */
@@ -72,6 +73,7 @@ void db_pg_load(struct db *base, const struct uuid *bus_id, db_loaded *done, voi
     pg_exec(pg, QUERY_LOAD_ADOPTED_GROUPS, NULL, groups_read, l);
     l->snapshot->has_limits = true;
     pg_exec(pg, QUERY_LOAD_LIMITS, NULL, limits_read, l);
+    pg_exec(pg, QUERY_LOAD_POOLS, NULL, pools_read, l);
     pg_exec(pg, QUERY_LOAD_WORKERS, NULL, workers_read, l);
     pg_add_uuid(&p, bus_id);
     pg_call(pg, QUERY_LOAD_OFFSETS, &p, offsets_read, l);

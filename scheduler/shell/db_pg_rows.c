@@ -99,6 +99,8 @@ void db_pg_take_step(struct snapshot *s, const struct pg_rows *rows, size_t row)
     t->reason = text(s, rows, row, 13);
     t->leave = pg_bool(rows, row, 14);
     t->limits = json(rows, row, 15);
+    t->pool = text(s, rows, row, 16);
+    t->slots = (int32_t)pg_int(rows, row, 17);
 }
 
 void db_pg_take_result(struct snapshot *s, const struct pg_rows *rows, size_t row)
@@ -154,6 +156,14 @@ void db_pg_take_limit(struct snapshot *s, const struct pg_rows *rows, size_t row
     struct snapshot_limit *l = snapshot_add_limits(s);
     l->name = text(s, rows, row, 0);
     l->n = pg_int(rows, row, 1);
+}
+
+void db_pg_take_pool(struct snapshot *s, const struct pg_rows *rows, size_t row)
+{
+    struct snapshot_pool *p = snapshot_add_pools(s);
+    p->name = text(s, rows, row, 0);
+    p->slots = pg_int(rows, row, 1);
+    p->path = text(s, rows, row, 2);
 }
 
 void db_pg_take_start(struct snapshot *s, const struct pg_rows *rows, size_t row)

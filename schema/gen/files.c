@@ -244,6 +244,15 @@ static const struct schema_node pipeline_node_132 = {.types = SCHEMA_STRING, .mi
 static const struct schema_property pipeline_properties_133[] = {{"kind", &pipeline_node_130, false}, {"name", &pipeline_def_name, true}, {"description", &pipeline_def_text, false}, {"experiment", &pipeline_node_132, false}, {"on", &pipeline_def_on, false}, {"concurrency", &pipeline_def_concurrency, false}, {"params", &pipeline_def_params, false}, {"timeout", &pipeline_def_duration, false}, {"queue_timeout", &pipeline_def_duration, false}, {"priority", &pipeline_def_priority, false}, {"defaults", &pipeline_def_defaults, false}, {"steps", &pipeline_def_steps, true}, {"outputs", &pipeline_def_collected, false}, {"finally", &pipeline_def_finally, false}, {"finally_timeout", &pipeline_def_duration, false}};
 const struct schema_node SCHEMA_PIPELINE = {.types = SCHEMA_OBJECT, .properties = pipeline_properties_133, .property_count = 15, .closed = true};
 
+static const char *const pool_words_2[] = {"pool", NULL};
+static const struct schema_node pool_node_1 = {.types = SCHEMA_STRING, .words = pool_words_2};
+static const struct schema_node pool_node_3 = {.types = SCHEMA_STRING, .min_length = 1, .max_length = 63, .pattern = "^[a-z0-9][a-z0-9_.-]*$", .names_hint = "be 1 to 63 of a-z 0-9 . _ - and begin with a letter or digit"};
+static const struct schema_node pool_node_4 = {.types = SCHEMA_STRING, .max_length = 4096};
+static const struct schema_node pool_node_5 = {.types = SCHEMA_INTEGER, .has_least = true, .least = 0, .has_most = true, .most = 1000000};
+static const struct schema_node pool_node_6 = {.types = SCHEMA_STRING, .min_length = 1, .max_length = 4096, .pattern = "^/[^:]*(:/[^:]*)*$", .names_hint = "be absolute folders with colons between them"};
+static const struct schema_property pool_properties_7[] = {{"kind", &pool_node_1, true}, {"name", &pool_node_3, true}, {"description", &pool_node_4, false}, {"slots", &pool_node_5, false}, {"path", &pool_node_6, false}};
+const struct schema_node SCHEMA_POOL = {.types = SCHEMA_OBJECT, .properties = pool_properties_7, .property_count = 5, .closed = true};
+
 static const char *const source_words_2[] = {"source", NULL};
 static const struct schema_node source_node_1 = {.types = SCHEMA_STRING, .words = source_words_2};
 static const struct schema_node source_node_3 = {.types = SCHEMA_STRING, .min_length = 1, .max_length = 63, .pattern = "^[a-z0-9][a-z0-9_.-]*$", .names_hint = "be 1 to 63 of a-z 0-9 . _ - and begin with a letter or digit"};

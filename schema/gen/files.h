@@ -6,4 +6,5 @@
 extern const struct schema_node SCHEMA_COMPONENT;
 extern const struct schema_node SCHEMA_LIMIT;
 extern const struct schema_node SCHEMA_PIPELINE;
+extern const struct schema_node SCHEMA_POOL;
 extern const struct schema_node SCHEMA_SOURCE;

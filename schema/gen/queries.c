@@ -112,6 +112,50 @@ const struct query QUERIES[] = {
     "gone AS (DELETE FROM named_limit l USING k WHERE l.name = k.name AND NOT EXISTS (SELECT FROM named))\n"
     "SELECT NOT EXISTS (SELECT FROM named), coalesce((SELECT pipeline FROM named), '') FROM k",
     1},
+    {"api_pool_put",
+    "WITH old AS (SELECT * FROM pool WHERE name = $1::text), put AS (\n"
+    "    INSERT INTO pool (name, slots, path, description, gen) SELECT $1::text, $2::bigint, $3::text, $4::text, gen FROM catalog\n"
+    "    ON CONFLICT (name) DO UPDATE SET slots = excluded.slots, path = excluded.path, description = excluded.description, gen = excluded.gen, updated = now())\n"
+    "SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN 'created' WHEN EXISTS (\n"
+    "    SELECT FROM old WHERE slots IS NOT DISTINCT FROM $2::bigint AND path IS NOT DISTINCT FROM $3::text AND description IS NOT DISTINCT FROM $4::text)\n"
+    "    THEN 'unchanged' ELSE 'updated' END",
+    4},
+    {"api_pool_compare",
+    "SELECT slots IS NOT DISTINCT FROM $2::bigint AND path IS NOT DISTINCT FROM $3::text AND description IS NOT DISTINCT FROM $4::text\n"
+    "FROM pool WHERE name = $1::text;\n"
+    "\n"
+    "-- Of these, those that nobody has heard of.",
+    4},
+    {"api_pools_unknown",
+    "SELECT w.name FROM unnest($1::text[]) AS w (name) WHERE NOT EXISTS (SELECT FROM pool_known k WHERE k.name = w.name) ORDER BY w.name",
+    1},
+    {"api_pools",
+    "SELECT coalesce(jsonb_agg(to_jsonb(k) ORDER BY k.name), '[]')::text FROM pool_known k;\n"
+    "\n"
+    "-- The same of one, with the first 100 attempts that use its slots, oldest first.",
+    0},
+    {"api_pool",
+    "SELECT (to_jsonb(k) || jsonb_build_object('holders', (\n"
+    "    SELECT coalesce(jsonb_agg(jsonb_build_object('run', h.run, 'name', r.name, 'pipeline', r.pipeline, 'worker', h.worker,\n"
+    "            'step', v.ir->'steps'->h.step->>'name', 'iteration', h.iteration, 'n', h.slots, 'state', h.state, 'since', h.since)\n"
+    "            ORDER BY h.since, h.run, h.step, h.iteration), '[]')\n"
+    "        FROM (SELECT * FROM step_live u WHERE u.pool = k.name ORDER BY u.since, u.run, u.step, u.iteration LIMIT 100) AS h\n"
+    "        JOIN run_live r ON r.id = h.run LEFT JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version)))::text\n"
+    "FROM pool_known k WHERE k.name = $1::text;\n"
+    "\n"
+    "-- What its file says goes, not while a current version or a live run names it. Was it removed; else who names it.",
+    1},
+    {"api_pool_remove",
+    "WITH k AS (SELECT name FROM pool WHERE name = $1::text),\n"
+    "named AS (\n"
+    "    SELECT v.pipeline FROM pipeline_version v\n"
+    "    WHERE (v.pipeline, v.hash) IN (SELECT p.name, p.version FROM pipeline p WHERE NOT p.deleted UNION SELECT r.pipeline, r.version FROM run_live r)\n"
+    "      AND EXISTS (SELECT FROM jsonb_array_elements(v.ir->'steps') AS s WHERE s->>'pool' = $1::text)\n"
+    "    ORDER BY v.pipeline LIMIT 1),\n"
+    "raised AS (UPDATE catalog SET gen = gen + 1 WHERE EXISTS (SELECT FROM k) AND NOT EXISTS (SELECT FROM named)),\n"
+    "gone AS (DELETE FROM pool p USING k WHERE p.name = k.name AND NOT EXISTS (SELECT FROM named))\n"
+    "SELECT NOT EXISTS (SELECT FROM named), coalesce((SELECT pipeline FROM named), '') FROM k",
+    1},
     {"api_pipeline_compare",
     "SELECT (SELECT version FROM pipeline WHERE name = $1::text AND NOT deleted),\n"
     "       (SELECT number FROM pipeline_version WHERE pipeline = $1::text AND hash = $2::text)",
@@ -231,6 +275,10 @@ const struct query QUERIES[] = {
     "    SELECT DISTINCT e.n FROM steps e CROSS JOIN LATERAL jsonb_array_elements_text(e.step->'needs') AS need\n"
     "    JOIN steps o ON o.name = need LEFT JOIN results x ON x.step = o.n AND x.iteration = 0 AND x.state = 'succeeded'\n"
     "    WHERE x.run IS NULL),\n"
+    "places AS MATERIALIZED (                    -- why a step that is ready waits, by what it wants of which pool\n"
+    "    SELECT d.pool, d.n, leat_pool_wait(d.pool, d.n) AS why\n"
+    "    FROM (SELECT DISTINCT coalesce(e.step->>'pool', 'default') AS pool, (e.step->'resources'->>'slots')::int AS n\n"
+    "          FROM steps e JOIN r ON r.state = 'running' WHERE e.step ? 'resources') AS d),\n"
     "tries AS (\n"
     "    SELECT step, iteration, jsonb_agg(to_jsonb(a) - 'run' - 'step' ORDER BY attempt) AS attempts\n"
     "    FROM r JOIN attempt_done a ON a.run = r.id GROUP BY step, iteration)\n"
@@ -243,8 +291,10 @@ const struct query QUERIES[] = {
     "        'name', e.name || CASE WHEN e.iteration > 0 THEN '[' || e.iteration || ']' ELSE '' END, 'step', e.name, 'index', e.n, 'kind', e.step->>'kind', 'iteration', e.iteration, 'ordinal', f.ordinal,\n"
     "        'item', f.item,\n"
     "        'state', coalesce(s.state, l.state, CASE WHEN r.state = 'running' AND u.n IS NULL THEN 'ready' ELSE 'pending' END),\n"
-    "        'reason', coalesce(s.reason, CASE WHEN l.state = 'waiting' AND l.limits IS NOT NULL THEN leat_limit_wait(l.limits) END, l.reason, CASE WHEN r.state <> 'running' THEN 'the run is ' || r.state\n"
-    "            WHEN u.n IS NULL THEN 'waiting for capacity' ELSE '' END),\n"
+    "        'reason', coalesce(s.reason, CASE WHEN l.state = 'waiting' AND l.limits IS NOT NULL THEN coalesce(leat_limit_wait(l.limits), y.why,\n"
+    "                'waits for a worker, or for older steps that want the same limit')\n"
+    "            WHEN l.state = 'ready' THEN coalesce(y.why, 'waiting for capacity') END, l.reason, CASE WHEN r.state <> 'running' THEN 'the run is ' || r.state\n"
+    "            WHEN u.n IS NULL THEN coalesce(y.why, 'waiting for capacity') ELSE '' END),\n"
     "        'attempt', coalesce(s.attempt, l.attempt, 0), 'attempt_id', coalesce(s.attempt_id, l.attempt_id),\n"
     "        'worker', coalesce(s.worker, l.worker), 'exit_code', s.exit_code, 'image', s.image, 'cached_from', s.cached_from, 'needs', e.step->'needs',\n"
     "        'outputs', coalesce(s.outputs, '{}'), 'metrics', coalesce(s.metrics, '{}'), 'log', s.log,\n"
@@ -254,6 +304,7 @@ const struct query QUERIES[] = {
     "    LEFT JOIN live l ON l.step = e.n AND l.iteration = e.iteration\n"
     "    LEFT JOIN results s ON s.step = e.n AND s.iteration = e.iteration\n"
     "    LEFT JOIN tries t ON t.step = e.n AND t.iteration = e.iteration\n"
+    "    LEFT JOIN places y ON y.pool = coalesce(e.step->>'pool', 'default') AND y.n = (e.step->'resources'->>'slots')::int\n"
     "    LEFT JOIN frames f ON f.iteration = e.iteration)))::text\n"
     "FROM r;\n"
     "\n"
@@ -688,20 +739,21 @@ const struct query QUERIES[] = {
     6},
     {"batch_steps",
     "INSERT INTO step_live AS s (run, step, iteration, state, attempt, attempt_id, nonce, worker,\n"
-    "                            incarnation, since, started, due, lost, reason, leave, limits)\n"
+    "                            incarnation, since, started, due, lost, reason, leave, limits, pool, slots)\n"
     "SELECT u.run, u.step, u.iteration, u.state, u.attempt, u.attempt_id, u.nonce, u.worker, u.incarnation,\n"
-    "       u.since, u.started, u.due, u.lost, u.reason, u.leave, u.limits::jsonb\n"
+    "       u.since, u.started, u.due, u.lost, u.reason, u.leave, u.limits::jsonb, u.pool, u.slots\n"
     "FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::uuid[],\n"
     "            $7::bigint[], $8::text[], $9::uuid[], $10::timestamptz[], $11::timestamptz[],\n"
-    "            $12::bigint[], $13::int[], $14::text[], $15::bool[], $16::text[])\n"
+    "            $12::bigint[], $13::int[], $14::text[], $15::bool[], $16::text[], $17::text[], $18::int[])\n"
     "    AS u (run, step, iteration, state, attempt, attempt_id, nonce, worker, incarnation, since,\n"
-    "          started, due, lost, reason, leave, limits)\n"
+    "          started, due, lost, reason, leave, limits, pool, slots)\n"
     "ON CONFLICT (run, step, iteration) DO UPDATE\n"
     "SET state = excluded.state, attempt = excluded.attempt, attempt_id = excluded.attempt_id,\n"
     "    nonce = excluded.nonce, worker = excluded.worker, incarnation = excluded.incarnation,\n"
     "    since = excluded.since, started = excluded.started, due = excluded.due, lost = excluded.lost,\n"
-    "    reason = excluded.reason, leave = excluded.leave, limits = excluded.limits",
-    16},
+    "    reason = excluded.reason, leave = excluded.leave, limits = excluded.limits,\n"
+    "    pool = excluded.pool, slots = excluded.slots",
+    18},
     {"batch_results",
     "WITH gone AS (\n"
     "    DELETE FROM step_live s\n"
@@ -841,7 +893,7 @@ const struct query QUERIES[] = {
     0},
     {"load_steps",
     "SELECT run, step, iteration, state, attempt, attempt_id, nonce, worker, incarnation, since, started,\n"
-    "       due, lost, reason, leave, limits::text\n"
+    "       due, lost, reason, leave, limits::text, pool, slots\n"
     "FROM step_live",
     0},
     {"load_results",
@@ -851,6 +903,9 @@ const struct query QUERIES[] = {
     0},
     {"load_limits",
     "SELECT name, n FROM named_limit",
+    0},
+    {"load_pools",
+    "SELECT name, coalesce(slots, -1), path FROM pool",
     0},
     {"load_starts",
     "SELECT s.child, s.parent, s.step, s.iteration, s.attempt, s.depth\n"

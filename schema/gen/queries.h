@@ -16,6 +16,12 @@ enum query_id {
     QUERY_API_LIMITS, /* api.sql */
     QUERY_API_LIMIT, /* api.sql */
     QUERY_API_LIMIT_REMOVE, /* api.sql */
+    QUERY_API_POOL_PUT, /* api.sql */
+    QUERY_API_POOL_COMPARE, /* api.sql */
+    QUERY_API_POOLS_UNKNOWN, /* api.sql */
+    QUERY_API_POOLS, /* api.sql */
+    QUERY_API_POOL, /* api.sql */
+    QUERY_API_POOL_REMOVE, /* api.sql */
     QUERY_API_PIPELINE_COMPARE, /* api.sql */
     QUERY_API_SOURCE_COMPARE, /* api.sql */
     QUERY_API_PIPELINES, /* api.sql */
@@ -112,6 +118,7 @@ enum query_id {
     QUERY_LOAD_STEPS, /* scheduler.sql */
     QUERY_LOAD_RESULTS, /* scheduler.sql */
     QUERY_LOAD_LIMITS, /* scheduler.sql */
+    QUERY_LOAD_POOLS, /* scheduler.sql */
     QUERY_LOAD_STARTS, /* scheduler.sql */
     QUERY_LOAD_GROUPS, /* scheduler.sql */
     QUERY_LOAD_FINALLYS, /* scheduler.sql */

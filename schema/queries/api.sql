@@ -107,6 +107,47 @@ raised AS (UPDATE catalog SET gen = gen + 1 WHERE EXISTS (SELECT FROM k) AND NOT
 gone AS (DELETE FROM named_limit l USING k WHERE l.name = k.name AND NOT EXISTS (SELECT FROM named))
 SELECT NOT EXISTS (SELECT FROM named), coalesce((SELECT pipeline FROM named), '') FROM k;
 
+-- name: api_pool_put
+WITH old AS (SELECT * FROM pool WHERE name = $1::text), put AS (
+    INSERT INTO pool (name, slots, path, description, gen) SELECT $1::text, $2::bigint, $3::text, $4::text, gen FROM catalog
+    ON CONFLICT (name) DO UPDATE SET slots = excluded.slots, path = excluded.path, description = excluded.description, gen = excluded.gen, updated = now())
+SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN 'created' WHEN EXISTS (
+    SELECT FROM old WHERE slots IS NOT DISTINCT FROM $2::bigint AND path IS NOT DISTINCT FROM $3::text AND description IS NOT DISTINCT FROM $4::text)
+    THEN 'unchanged' ELSE 'updated' END;
+
+-- name: api_pool_compare
+SELECT slots IS NOT DISTINCT FROM $2::bigint AND path IS NOT DISTINCT FROM $3::text AND description IS NOT DISTINCT FROM $4::text
+FROM pool WHERE name = $1::text;
+
+-- Of these, those that nobody has heard of.
+-- name: api_pools_unknown
+SELECT w.name FROM unnest($1::text[]) AS w (name) WHERE NOT EXISTS (SELECT FROM pool_known k WHERE k.name = w.name) ORDER BY w.name;
+
+-- name: api_pools
+SELECT coalesce(jsonb_agg(to_jsonb(k) ORDER BY k.name), '[]')::text FROM pool_known k;
+
+-- The same of one, with the first 100 attempts that use its slots, oldest first.
+-- name: api_pool
+SELECT (to_jsonb(k) || jsonb_build_object('holders', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object('run', h.run, 'name', r.name, 'pipeline', r.pipeline, 'worker', h.worker,
+            'step', v.ir->'steps'->h.step->>'name', 'iteration', h.iteration, 'n', h.slots, 'state', h.state, 'since', h.since)
+            ORDER BY h.since, h.run, h.step, h.iteration), '[]')
+        FROM (SELECT * FROM step_live u WHERE u.pool = k.name ORDER BY u.since, u.run, u.step, u.iteration LIMIT 100) AS h
+        JOIN run_live r ON r.id = h.run LEFT JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version)))::text
+FROM pool_known k WHERE k.name = $1::text;
+
+-- What its file says goes, not while a current version or a live run names it. Was it removed; else who names it.
+-- name: api_pool_remove
+WITH k AS (SELECT name FROM pool WHERE name = $1::text),
+named AS (
+    SELECT v.pipeline FROM pipeline_version v
+    WHERE (v.pipeline, v.hash) IN (SELECT p.name, p.version FROM pipeline p WHERE NOT p.deleted UNION SELECT r.pipeline, r.version FROM run_live r)
+      AND EXISTS (SELECT FROM jsonb_array_elements(v.ir->'steps') AS s WHERE s->>'pool' = $1::text)
+    ORDER BY v.pipeline LIMIT 1),
+raised AS (UPDATE catalog SET gen = gen + 1 WHERE EXISTS (SELECT FROM k) AND NOT EXISTS (SELECT FROM named)),
+gone AS (DELETE FROM pool p USING k WHERE p.name = k.name AND NOT EXISTS (SELECT FROM named))
+SELECT NOT EXISTS (SELECT FROM named), coalesce((SELECT pipeline FROM named), '') FROM k;
+
 -- name: api_pipeline_compare
 SELECT (SELECT version FROM pipeline WHERE name = $1::text AND NOT deleted),
        (SELECT number FROM pipeline_version WHERE pipeline = $1::text AND hash = $2::text);
@@ -220,6 +261,10 @@ unmet AS (
     SELECT DISTINCT e.n FROM steps e CROSS JOIN LATERAL jsonb_array_elements_text(e.step->'needs') AS need
     JOIN steps o ON o.name = need LEFT JOIN results x ON x.step = o.n AND x.iteration = 0 AND x.state = 'succeeded'
     WHERE x.run IS NULL),
+places AS MATERIALIZED (                    -- why a step that is ready waits, by what it wants of which pool
+    SELECT d.pool, d.n, leat_pool_wait(d.pool, d.n) AS why
+    FROM (SELECT DISTINCT coalesce(e.step->>'pool', 'default') AS pool, (e.step->'resources'->>'slots')::int AS n
+          FROM steps e JOIN r ON r.state = 'running' WHERE e.step ? 'resources') AS d),
 tries AS (
     SELECT step, iteration, jsonb_agg(to_jsonb(a) - 'run' - 'step' ORDER BY attempt) AS attempts
     FROM r JOIN attempt_done a ON a.run = r.id GROUP BY step, iteration)
@@ -232,8 +277,10 @@ SELECT (to_jsonb(r) || coalesce((SELECT jsonb_build_object('reason', q.reason) F
         'name', e.name || CASE WHEN e.iteration > 0 THEN '[' || e.iteration || ']' ELSE '' END, 'step', e.name, 'index', e.n, 'kind', e.step->>'kind', 'iteration', e.iteration, 'ordinal', f.ordinal,
         'item', f.item,
         'state', coalesce(s.state, l.state, CASE WHEN r.state = 'running' AND u.n IS NULL THEN 'ready' ELSE 'pending' END),
-        'reason', coalesce(s.reason, CASE WHEN l.state = 'waiting' AND l.limits IS NOT NULL THEN leat_limit_wait(l.limits) END, l.reason, CASE WHEN r.state <> 'running' THEN 'the run is ' || r.state
-            WHEN u.n IS NULL THEN 'waiting for capacity' ELSE '' END),
+        'reason', coalesce(s.reason, CASE WHEN l.state = 'waiting' AND l.limits IS NOT NULL THEN coalesce(leat_limit_wait(l.limits), y.why,
+                'waits for a worker, or for older steps that want the same limit')
+            WHEN l.state = 'ready' THEN coalesce(y.why, 'waiting for capacity') END, l.reason, CASE WHEN r.state <> 'running' THEN 'the run is ' || r.state
+            WHEN u.n IS NULL THEN coalesce(y.why, 'waiting for capacity') ELSE '' END),
         'attempt', coalesce(s.attempt, l.attempt, 0), 'attempt_id', coalesce(s.attempt_id, l.attempt_id),
         'worker', coalesce(s.worker, l.worker), 'exit_code', s.exit_code, 'image', s.image, 'cached_from', s.cached_from, 'needs', e.step->'needs',
         'outputs', coalesce(s.outputs, '{}'), 'metrics', coalesce(s.metrics, '{}'), 'log', s.log,
@@ -243,6 +290,7 @@ SELECT (to_jsonb(r) || coalesce((SELECT jsonb_build_object('reason', q.reason) F
     LEFT JOIN live l ON l.step = e.n AND l.iteration = e.iteration
     LEFT JOIN results s ON s.step = e.n AND s.iteration = e.iteration
     LEFT JOIN tries t ON t.step = e.n AND t.iteration = e.iteration
+    LEFT JOIN places y ON y.pool = coalesce(e.step->>'pool', 'default') AND y.n = (e.step->'resources'->>'slots')::int
     LEFT JOIN frames f ON f.iteration = e.iteration)))::text
 FROM r;
 

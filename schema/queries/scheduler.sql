@@ -94,19 +94,20 @@ SELECT * FROM gone;
 
 -- name: batch_steps
 INSERT INTO step_live AS s (run, step, iteration, state, attempt, attempt_id, nonce, worker,
-                            incarnation, since, started, due, lost, reason, leave, limits)
+                            incarnation, since, started, due, lost, reason, leave, limits, pool, slots)
 SELECT u.run, u.step, u.iteration, u.state, u.attempt, u.attempt_id, u.nonce, u.worker, u.incarnation,
-       u.since, u.started, u.due, u.lost, u.reason, u.leave, u.limits::jsonb
+       u.since, u.started, u.due, u.lost, u.reason, u.leave, u.limits::jsonb, u.pool, u.slots
 FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::uuid[],
             $7::bigint[], $8::text[], $9::uuid[], $10::timestamptz[], $11::timestamptz[],
-            $12::bigint[], $13::int[], $14::text[], $15::bool[], $16::text[])
+            $12::bigint[], $13::int[], $14::text[], $15::bool[], $16::text[], $17::text[], $18::int[])
     AS u (run, step, iteration, state, attempt, attempt_id, nonce, worker, incarnation, since,
-          started, due, lost, reason, leave, limits)
+          started, due, lost, reason, leave, limits, pool, slots)
 ON CONFLICT (run, step, iteration) DO UPDATE
 SET state = excluded.state, attempt = excluded.attempt, attempt_id = excluded.attempt_id,
     nonce = excluded.nonce, worker = excluded.worker, incarnation = excluded.incarnation,
     since = excluded.since, started = excluded.started, due = excluded.due, lost = excluded.lost,
-    reason = excluded.reason, leave = excluded.leave, limits = excluded.limits;
+    reason = excluded.reason, leave = excluded.leave, limits = excluded.limits,
+    pool = excluded.pool, slots = excluded.slots;
 
 -- name: batch_results
 WITH gone AS (
@@ -244,7 +245,7 @@ WHERE g.run = ANY (ARRAY(SELECT retry_of FROM run_live WHERE retry_of IS NOT NUL
 
 -- name: load_steps
 SELECT run, step, iteration, state, attempt, attempt_id, nonce, worker, incarnation, since, started,
-       due, lost, reason, leave, limits::text
+       due, lost, reason, leave, limits::text, pool, slots
 FROM step_live;
 
 -- name: load_results
@@ -254,6 +255,9 @@ FROM run_live r JOIN step_result s ON s.run = r.id;
 
 -- name: load_limits
 SELECT name, n FROM named_limit;
+
+-- name: load_pools
+SELECT name, coalesce(slots, -1), path FROM pool;
 
 -- name: load_starts
 SELECT s.child, s.parent, s.step, s.iteration, s.attempt, s.depth

@@ -1,4 +1,5 @@
-/* Named limits, counted from the rows: what the plan says that each live attempt's step uses. */
+/* Named limits and slots of pools, counted from the rows: what the plan says that each live
+ * attempt's step uses. */
 #include <string.h>
 
 #include "tests/sim/check.h"
@@ -27,6 +28,11 @@ static void check_row(struct sim *sim, const struct row_step *row)
         sim_fail(sim, 10, "step %s of run %s is %s, its row has limits %s", step->name,
                  SHORT(row->key.run), machine_state_name(&MACHINE_STEP, row->state),
                  row->limits ? row->limits : "(none)");
+    if (!row->pool || strcmp(row->pool, plan_pool_name(step->pool)) != 0 ||
+        row->slots != step->slots)
+        sim_fail(sim, 10, "step %s of run %s uses %d slots of pool %s, its row says %d of %s",
+                 step->name, SHORT(row->key.run), step->slots, plan_pool_name(step->pool),
+                 row->slots, row->pool ? row->pool : "(none)");
 }
 
 static int used_of(struct sim *sim, int limit)
@@ -34,7 +40,7 @@ static int used_of(struct sim *sim, int limit)
     int used = 0;
     for (const struct row_step *row = sim->db->steps; row; row = row->hh.next)
         if (row->worker && !uuid_is_nil(&row->attempt_id))
-            used += step_of(sim, &row->key.run, row->key.step)->uses[limit];
+            used += plan_step_uses(step_of(sim, &row->key.run, row->key.step), limit);
     return used;
 }
 
@@ -42,7 +48,7 @@ static int used_of(struct sim *sim, int limit)
  * seen, or a newer one. A limit that is lowered ends nobody. */
 void check_limits(struct sim *sim, const struct batch *batch)
 {
-    bool placed[PLAN_LIMITS] = {false};
+    bool placed[PLAN_SIZED] = {false};
     for (size_t i = 0; i < batch->steps_count; i++) {
         const struct batch_step *from = &batch->steps[i];
         const struct row_key key = {from->run, from->step, from->iteration};
@@ -50,11 +56,11 @@ void check_limits(struct sim *sim, const struct batch *batch)
         if (!row || row->state != STEP_PLACED)
             continue;
         check_row(sim, row);
-        for (int k = 0; k < PLAN_LIMITS; k++)
+        for (int k = 0; k < PLAN_SIZED; k++)
             placed[k] |= row->placed_in == sim->counts.commits &&
-                         step_of(sim, &key.run, key.step)->uses[k] > 0;
+                         plan_step_uses(step_of(sim, &key.run, key.step), k) > 0;
     }
-    for (int k = 0; k < PLAN_LIMITS; k++) {
+    for (int k = 0; k < PLAN_SIZED; k++) {
         const int most = plan_limit_size_since(&sim->plan->limits[k], sim->db->known_gen);
         if (placed[k] && used_of(sim, k) > most)
             sim_fail(sim, 10, "%d of limit %s are in use, it is %d", used_of(sim, k),

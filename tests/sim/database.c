@@ -273,6 +273,7 @@ static void step_drop(struct database *db, struct row_step *row)
     free(row->worker);
     free(row->reason);
     free(row->limits);
+    free(row->pool);
     free(row);
 }
 
@@ -305,6 +306,9 @@ static void write_steps(struct database *db, const struct batch *b)
         put_text(&row->reason, from->reason ? from->reason : "");
         free(TAKE(row->limits));
         put_text(&row->limits, from->limits);
+        free(TAKE(row->pool));
+        put_text(&row->pool, from->pool);
+        row->slots = from->slots;
         sim_changed(db->sim);
     }
     for (size_t i = 0; i < b->results_count; i++) {
@@ -479,7 +483,7 @@ void database_free(struct database *db)
     FREE_TABLE(db->runs, struct row_run, row->pipeline, row->version, row->name, row->experiment,
                row->reason, row->trigger, row->params, row->vars, row->retry_from, row->key,
                row->again);
-    FREE_TABLE(db->steps, struct row_step, row->worker, row->reason, row->limits);
+    FREE_TABLE(db->steps, struct row_step, row->worker, row->reason, row->limits, row->pool);
     FREE_TABLE(db->results, struct row_result, row->worker, row->reason, row->outputs, row->metrics,
                row->log);
     FREE_TABLE(db->attempts, struct row_attempt, NULL);

@@ -48,7 +48,8 @@ struct row_step {
     struct uuid incarnation;
     int64_t since_us, started_us, due_us;
     int32_t lost;
-    char *reason, *limits;
+    char *reason, *limits, *pool;
+    int32_t slots;
     int64_t placed_in; /* the commit that placed its attempt */
     bool leave;
     UT_hash_handle hh;

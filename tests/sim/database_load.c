@@ -32,6 +32,18 @@ static void add_named_version(const struct database *db, struct snapshot *s, con
         add_version(s, p, v);
 }
 
+/* One of any size has a file that says nothing of slots, or none. */
+static void add_pool(struct snapshot *s, const struct plan_limit *slots, int i)
+{
+    const int n = slots->sizes[slots->count - 1].n;
+    if (n == PLAN_ANY && slots->count % 2)
+        return;
+    struct snapshot_pool *row = snapshot_add_pools(s);
+    row->name = snapshot_text(s, plan_pool_name(i));
+    row->slots = n == PLAN_ANY ? -1 : n;
+    row->path = snapshot_text(s, "/opt/bin:/bin");
+}
+
 static void add_catalog(const struct database *db, struct snapshot *s, int64_t newer_than)
 {
     const struct plan *plan = db->sim->plan;
@@ -42,6 +54,8 @@ static void add_catalog(const struct database *db, struct snapshot *s, int64_t n
         row->name = snapshot_text(s, plan_limit_name(i));
         row->n = plan->limits[i].sizes[plan->limits[i].count - 1].n;
     }
+    for (int i = 0; i < PLAN_POOLS; i++)
+        add_pool(s, &plan->limits[PLAN_LIMITS + i], i);
     for (int i = 0; i < plan->pipeline_count; i++) {
         const struct plan_pipeline *p = &plan->pipelines[i];
         if (p->gen <= newer_than || p->dropped)
@@ -122,6 +136,8 @@ static void add_step(struct snapshot *s, const struct row_step *from)
     row->leave = from->leave;
     row->reason = snapshot_text(s, from->reason);
     row->limits = parsed(from->limits);
+    row->pool = snapshot_text(s, from->pool);
+    row->slots = from->slots;
 }
 
 static void add_group(struct snapshot *s, const struct row_group *from)

@@ -214,6 +214,16 @@ static void strike_scheduler(struct sim *sim, enum sim_fault fault)
     }
 }
 
+/* Of its pool: who can do its work. */
+static bool has_others(const struct worker *w)
+{
+    const struct sim *sim = w->sim;
+    for (int i = 0; i < sim->worker_count; i++)
+        if (sim->workers[i] != w && sim->workers[i]->pool == w->pool)
+            return true;
+    return false;
+}
+
 static void strike_worker(struct sim *sim, enum sim_fault fault)
 {
     struct worker *w = sim->workers[rng_in(&sim->rng, 0, sim->worker_count - 1)];
@@ -237,7 +247,7 @@ static void strike_worker(struct sim *sim, enum sim_fault fault)
         sim_at(sim, NULL, time, worker_start, w);
         return;
     case FAULT_WORKER_GONE:
-        if (sim->gone++ == 0 && w->slots >= 2 && sim->now < FAULTS_UNTIL - 10 * SEC)
+        if (has_others(w) && sim->gone++ == 0 && sim->now < FAULTS_UNTIL - 10 * SEC)
             worker_lose(w); /* one at most: the others can still do the work */
         else
             worker_kill(w);

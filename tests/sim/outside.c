@@ -355,13 +355,15 @@ static void size_limit(struct sim *sim, struct plan_limit *limit, int n)
     sim_note(sim, "limit %s is now %d", plan_limit_name((int)(limit - sim->plan->limits)), n);
 }
 
-/* Up and down, and to nothing for a while. */
+/* Up and down, and to nothing for a while; what is said of a pool comes and goes. */
 static void resize(void *arg)
 {
     struct sim *sim = arg;
-    struct plan_limit *limit = &sim->plan->limits[rng_in(&sim->rng, 0, PLAN_LIMITS - 1)];
-    if (limit->count < PLAN_SIZES - 1)
-        size_limit(sim, limit, (int)rng_in(&sim->rng, 0, PLAN_SIZE_MOST));
+    const int k = (int)rng_in(&sim->rng, 0, PLAN_SIZED - 1);
+    const int n = (int)rng_in(&sim->rng, 0, PLAN_SIZE_MOST);
+    const bool any = k >= PLAN_LIMITS && rng_chance(&sim->rng, 0.3);
+    if (sim->plan->limits[k].count < PLAN_SIZES - 1)
+        size_limit(sim, &sim->plan->limits[k], any ? PLAN_ANY : n);
 }
 
 /* In the end there is enough for every step. */
@@ -370,6 +372,9 @@ static void resize_last(void *arg)
     struct sim *sim = arg;
     for (int i = 0; i < PLAN_LIMITS; i++)
         size_limit(sim, &sim->plan->limits[i], PLAN_SIZE_MOST - (int)rng_in(&sim->rng, 0, 1));
+    for (int i = PLAN_LIMITS; i < PLAN_SIZED; i++)
+        size_limit(sim, &sim->plan->limits[i],
+                   rng_chance(&sim->rng, 0.5) ? PLAN_ANY : WORKERS_MAX * PLAN_SIZE_MOST);
 }
 
 void outside_bad_records(struct sim *sim)

@@ -95,12 +95,26 @@ void plan_step_program(struct rng *rng, struct plan_step *step)
     for (int i = 0; i < PLAN_LIMITS; i++)
         if (rng_chance(rng, 0.12))
             step->uses[i] = (int)rng_in(rng, 1, 2);
+    step->pool = rng_chance(rng, 0.2);
 }
 
 const char *plan_limit_name(int limit)
 {
     static const char *const NAMES[PLAN_LIMITS] = {"gpu", "licence"};
-    return NAMES[limit];
+    return limit < PLAN_LIMITS ? NAMES[limit] : plan_pool_name(limit - PLAN_LIMITS);
+}
+
+const char *plan_pool_name(int pool)
+{
+    static const char *const NAMES[PLAN_POOLS] = {"default", "side"};
+    return NAMES[pool];
+}
+
+int plan_step_uses(const struct plan_step *step, int limit)
+{
+    if (limit < PLAN_LIMITS)
+        return step->uses[limit];
+    return step->pool == limit - PLAN_LIMITS ? step->slots : 0;
 }
 
 int plan_limit_size_since(const struct plan_limit *limit, int64_t gen)
@@ -194,6 +208,8 @@ static void version_new(struct sim *sim, struct plan_pipeline *p, int place, int
             step_new(&sim->rng, &v->steps[i], shape, i, v->step_count);
     }
     const int index = (int)(p - sim->plan->pipelines), version = p->version_count - 1;
+    for (int i = 0; i < v->step_count && !sim->sides; i++)
+        v->steps[i].pool = 0;
     sim->planned.steps[index][version] = v->step_count;
     plan_drop(v, keep_steps(&sim->keep, index, version));
     if (!v->step_count)
@@ -207,10 +223,13 @@ struct plan *plan_new(struct sim *sim)
     const struct rng world = sim->rng;
     sim->plan = plan;
     sim->rng = sim_stream(sim, STREAM_PLAN, 0);
-    for (int i = 0; i < PLAN_LIMITS; i++) {
+    for (int i = 0; i < PLAN_SIZED; i++) {
         plan->limits[i].count = 1;
         plan->limits[i].sizes[0].n = (int)rng_in(&sim->rng, 1, PLAN_SIZE_MOST);
+        if (i >= PLAN_LIMITS && rng_chance(&sim->rng, 0.7))
+            plan->limits[i].sizes[0].n = PLAN_ANY;
     }
+    sim->sides = rng_chance(&sim->rng, 0.4);
     plan->pipeline_count = (int)rng_in(&sim->rng, 1, PLAN_PIPELINES);
     sim->planned.pipelines = plan->pipeline_count;
     for (int i = 0; i < plan->pipeline_count; i++) {

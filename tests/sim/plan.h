@@ -14,7 +14,9 @@
 #define PLAN_VERSIONS  3
 #define PLAN_PAUSES    6
 #define PLAN_APPLIED   8
-#define PLAN_LIMITS    2
+#define PLAN_LIMITS    2 /* with a name */
+#define PLAN_POOLS     2 /* "default" and "side" */
+#define PLAN_SIZED     (PLAN_LIMITS + PLAN_POOLS)
 #define PLAN_SIZES     8
 #define PLAN_SIZE_MOST 3
 
@@ -59,6 +61,7 @@ struct plan_step {
     bool cache;
     int64_t cache_us; /* 0 = of any age */
     int slots;
+    int pool;              /* of PLAN_POOLS */
     int uses[PLAN_LIMITS]; /* of each named limit; 0 = not */
     double fails;          /* chance of an attempt */
     double hangs;          /* chance of running into the timeout, or falling silent */
@@ -121,17 +124,19 @@ struct plan_pipeline {
     int pauses;
 };
 
-/* A named limit: how much it was from which catalog on. */
+/* A named limit, or the slots of a pool: how much it was from which catalog on. */
 struct plan_limit {
     struct {
         int64_t gen;
-        int n;
+        int n; /* PLAN_ANY: of a pool, no limit */
     } sizes[PLAN_SIZES];
     int count;
 };
 
+#define PLAN_ANY 1000000
+
 struct plan {
-    struct plan_limit limits[PLAN_LIMITS];
+    struct plan_limit limits[PLAN_SIZED];
     struct plan_pipeline pipelines[PLAN_PIPELINES];
     int pipeline_count;
 };
@@ -165,7 +170,10 @@ void plan_step_waits(struct rng *rng, const struct plan_version *v, struct plan_
 bool plan_wait_fits(const struct plan_step *step, const char *type, int n);
 void plan_write_wait(struct text *out, const struct plan_step *step);
 
+/* Of a pool: its own. */
 const char *plan_limit_name(int limit);
+int plan_step_uses(const struct plan_step *step, int limit);
+const char *plan_pool_name(int pool);
 /* The most that it was since catalog `gen`. */
 int plan_limit_size_since(const struct plan_limit *limit, int64_t gen);
 struct plan *plan_new(struct sim *sim);

@@ -241,7 +241,7 @@ static void write_program(struct text *out, const struct plan_version *v, int i)
         text_printf(out, ", timeout: %llds", (long long)(s->timeout_us / SEC));
     if (s->heartbeat_us)
         text_printf(out, ", heartbeat: %llds", (long long)(s->heartbeat_us / SEC));
-    text_printf(out, ", resources: {slots: %d}", s->slots);
+    text_printf(out, ", resources: {slots: %d}, pool: %s", s->slots, plan_pool_name(s->pool));
     write_limits(out, s);
 }
 

@@ -143,6 +143,7 @@ struct sim {
     struct keep_counts planned; /* so far */
     bool quiet;                 /* at the end: nobody says anything new */
     int gone;                   /* machines that were lost for good */
+    bool sides;                 /* one worker is of a pool of its own, and so are some steps */
     bool calm;                  /* few faults: slow things come to their end */
     bool healed, ending;
     bool skewed; /* some wall clock has jumped */

@@ -540,6 +540,7 @@ struct worker *worker_new(struct sim *sim, int index)
     w->index = index;
     snprintf(w->id, sizeof w->id, "w%d", index);
     w->slots = (int)rng_in(&sim->rng, 2, 4);
+    w->pool = sim->sides && index == 1;
     snprintf(w->boot, sizeof w->boot, "boot-%d", index);
     w->keeper = proc_new(sim);
     return w;

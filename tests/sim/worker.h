@@ -47,6 +47,7 @@ struct worker {
     int index;
     char id[16];
     int slots;
+    int pool; /* of PLAN_POOLS */
     /* disk */
     int64_t epoch, orders_next, n;
     struct local *attempts;

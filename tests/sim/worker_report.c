@@ -8,6 +8,7 @@
 #include "common/base/mem.h"
 #include "schema/gen/messages.h"
 #include "tests/sim/check.h"
+#include "tests/sim/plan.h"
 #include "tests/sim/worker.h"
 
 #define HEARTBEAT_US (2 * SEC)
@@ -68,7 +69,7 @@ void report_hello(struct worker *w)
     struct held_attempt held[128];
     struct report_hello hello = {.boot = w->boot,
                                  .slots = w->slots,
-                                 .pool = "default",
+                                 .pool = plan_pool_name(w->pool),
                                  .executors = executors,
                                  .executors_count = ARRAY_LEN(executors),
                                  .abilities = abilities,

@@ -229,6 +229,8 @@ static inline void harness_restart(struct harness *h, int64_t gone_us)
     live->has_limits = true;
     for (size_t i = 0; i < h->rows->limits_count; i++)
         *snapshot_add_limits(live) = h->rows->limits[i];
+    for (size_t i = 0; i < h->rows->pools_count; i++)
+        *snapshot_add_pools(live) = h->rows->pools[i];
     for (size_t i = 0; i < h->rows->groups_count; i++) {
         *snapshot_add_groups(live) = h->rows->groups[i];
         json_incref(h->rows->groups[i].items);
@@ -322,6 +324,7 @@ static inline void harness_hello(struct harness *h, int w, int slots, struct hel
     memcpy(abilities, ABILITY_TEXTS, sizeof abilities);
     struct report_hello hello = {.boot = "boot",
                                  .slots = slots,
+                                 .pool = h->pools[w],
                                  .executors = executors,
                                  .executors_count = 2,
                                  .abilities = abilities,

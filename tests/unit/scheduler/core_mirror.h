@@ -30,8 +30,9 @@ struct harness {
     size_t attempts_done, turns, step_rows, changes, partial;
     size_t most_rows; /* of one batch */
     bool mirror;
-    bool older[8];    /* workers of a version that knows no abilities */
-    char detail[600]; /* of the last command's verdict */
+    const char *pools[8]; /* of workers; NULL = default */
+    bool older[8];        /* workers of a version that knows no abilities */
+    char detail[600];     /* of the last command's verdict */
     bool accepted;
     struct harness_cached { /* cached_result */
         char key[SHA256_HEX];
@@ -178,6 +179,8 @@ static inline void mirror_steps(struct harness *h)
             .reason = snapshot_text(h->rows, s->reason),
             .leave = s->leave,
             .limits = json_of(s->limits),
+            .pool = snapshot_text(h->rows, s->pool),
+            .slots = s->slots,
         };
     }
 }

@@ -21,6 +21,8 @@ static void harness_limit(struct harness *h, const char *name, int64_t n)
     delta->has_limits = true;
     for (size_t i = 0; i < h->rows->limits_count; i++)
         *snapshot_add_limits(delta) = h->rows->limits[i];
+    for (size_t i = 0; i < h->rows->pools_count; i++)
+        *snapshot_add_pools(delta) = h->rows->pools[i];
     core_learn(h->core, delta, &h->now);
     snapshot_free(delta);
 }
