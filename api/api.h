@@ -87,7 +87,7 @@ http_handler api_runs, api_run, api_run_events, api_artifacts, api_artifact, api
 http_handler api_run_start, api_run_cancel, api_run_retry, api_run_approve;
 http_handler api_run_rerun, api_run_only;
 http_handler api_events, api_event, api_event_envelope, api_workers, api_sources, api_limits,
-    api_limit_show, api_limit_remove;
+    api_limit_show, api_limit_remove, api_pools, api_pool_show, api_pool_remove;
 http_handler api_token_create, api_tokens, api_token_revoke, api_worker_join;
 http_handler api_worker_drain, api_worker_resume, api_worker_remove;
 http_handler api_attempt_bucket;

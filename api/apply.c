@@ -15,6 +15,7 @@ struct apply {
     struct http_request *req;
     struct documents all;
     size_t next; /* whose answer comes next: of what is missing, then of the documents */
+    json_t *warnings;
     bool dry, large;
 };
 
@@ -22,6 +23,7 @@ static void apply_free(struct apply *a)
 {
     const bool large = a->large;
     documents_free(&a->all);
+    json_decref(a->warnings);
     free(a);
     if (large)
         mem_give_back();
@@ -40,7 +42,7 @@ static json_t *result(const struct apply *a)
         }
         json_array_append_new(items, item);
     }
-    return json_pack("{s:o}", "items", items);
+    return json_pack("{s:o, s:O}", "items", items, "warnings", a->warnings);
 }
 
 static void applied(void *arg, const struct pg_answer *answer)
@@ -76,11 +78,18 @@ static void put_done(void *arg, const struct pg_answer *answer)
     d->number = d->kind == DOCUMENT_PIPELINE ? pg_int(answer->rows, 0, 1) : 0;
 }
 
-/* What a source and a limit are, after their name. */
+/* What a source, a limit and a pool are, after their name. */
 static void add_values(struct pg_params *params, const struct document *d)
 {
     if (d->kind == DOCUMENT_LIMIT) {
         pg_add_int8(params, d->limit);
+        pg_add_text(params, d->description);
+    } else if (d->kind == DOCUMENT_POOL) {
+        if (d->limit < 0)
+            pg_add_null(params, PG_INT8);
+        else
+            pg_add_int8(params, d->limit);
+        pg_add_text(params, d->text);
         pg_add_text(params, d->description);
     } else {
         pg_add_text(params, d->provider);
@@ -93,7 +102,8 @@ static void put(struct apply *a, const struct document *d)
 {
     static const enum query_id PUT[] = {[DOCUMENT_PIPELINE] = QUERY_API_PIPELINE_PUT,
                                         [DOCUMENT_SOURCE] = QUERY_API_SOURCE_PUT,
-                                        [DOCUMENT_LIMIT] = QUERY_API_LIMIT_PUT};
+                                        [DOCUMENT_LIMIT] = QUERY_API_LIMIT_PUT,
+                                        [DOCUMENT_POOL] = QUERY_API_POOL_PUT};
     struct pg *pg = a->api->pg;
     struct pg_params params = {0};
     pg_add_text(&params, d->name);
@@ -132,7 +142,8 @@ static void compare(struct apply *a, const struct document *d)
 {
     static const enum query_id COMPARE[] = {[DOCUMENT_PIPELINE] = QUERY_API_PIPELINE_COMPARE,
                                             [DOCUMENT_SOURCE] = QUERY_API_SOURCE_COMPARE,
-                                            [DOCUMENT_LIMIT] = QUERY_API_LIMIT_COMPARE};
+                                            [DOCUMENT_LIMIT] = QUERY_API_LIMIT_COMPARE,
+                                            [DOCUMENT_POOL] = QUERY_API_POOL_COMPARE};
     struct pg_params params = {0};
     pg_add_text(&params, d->name);
     if (d->kind == DOCUMENT_PIPELINE)
@@ -143,10 +154,39 @@ static void compare(struct apply *a, const struct document *d)
     pg_params_free(&params);
 }
 
+/* A worker of it may come later, so it is no mistake for certain. */
+static void unknown_pools(void *arg, const struct pg_answer *answer)
+{
+    struct apply *a = arg;
+    for (size_t i = 0; !answer->err && i < pg_row_count(answer->rows); i++) {
+        const char *pool = pg_text(answer->rows, i, 0);
+        json_array_append_new(
+            a->warnings,
+            json_sprintf("%s: pool %s: no worker is of it and no file of kind: pool names it; what "
+                         "wants it waits until a worker comes",
+                         json_string_value(json_object_get(a->all.pools, pool)), pool));
+    }
+}
+
+static void ask_for_pools(struct apply *a)
+{
+    cleanup_pg_params struct pg_params params = {0};
+    const char *name;
+    json_t *by;
+    if (json_object_size(a->all.pools) == 0)
+        return;
+    pg_array_begin(&params, PG_TEXT);
+    json_object_foreach (a->all.pools, name, by)
+        pg_add_text(&params, name);
+    pg_array_end(&params);
+    pg_exec(a->api->pg, QUERY_API_POOLS_UNKNOWN, &params, unknown_pools, a);
+}
+
 static void write_all(struct apply *a)
 {
     if (!a->dry)
         pg_exec(a->api->pg, QUERY_API_CATALOG_RAISE, NULL, NULL, NULL); /* its row is the lock */
+    ask_for_pools(a);
     for (size_t i = 0; i < a->all.count; i++)
         a->dry ? compare(a, &a->all.items[i]) : put(a, &a->all.items[i]);
     if (!a->dry)
@@ -225,7 +265,8 @@ void api_apply(struct http_request *req, void *arg)
     if (!body)
         return;
     struct apply *a = mem_alloc(sizeof *a);
-    *a = (struct apply){.api = arg, .req = req, .dry = dry && strcmp(dry, "true") == 0};
+    *a = (struct apply){
+        .api = arg, .req = req, .dry = dry && strcmp(dry, "true") == 0, .warnings = json_array()};
     size_t len = 0;
     http_body(req, &len);
     a->large = len > LARGE_BYTES;

@@ -8,8 +8,10 @@
 #include "common/ir/ir.h"
 #include "common/text/json.h"
 
-static const char *const KINDS[] = {
-    [DOCUMENT_PIPELINE] = "pipeline", [DOCUMENT_SOURCE] = "source", [DOCUMENT_LIMIT] = "limit"};
+static const char *const KINDS[] = {[DOCUMENT_PIPELINE] = "pipeline",
+                                    [DOCUMENT_SOURCE] = "source",
+                                    [DOCUMENT_LIMIT] = "limit",
+                                    [DOCUMENT_POOL] = "pool"};
 
 const char *document_kind_name(enum document_kind kind)
 {
@@ -32,6 +34,7 @@ void documents_free(struct documents *all)
     json_decref(all->missing);
     json_decref(all->catalog);
     json_decref(all->limits);
+    json_decref(all->pools);
 }
 
 /* ---- the catalog ----------------------------------------------------------------------------- */
@@ -87,6 +90,7 @@ void documents_open(struct documents *all, const json_t *files, const json_t *pa
     all->missing = json_array();
     all->catalog = json_object();
     all->limits = json_object();
+    all->pools = json_object();
     json_array_foreach (files, i, file)
         bundle_add(all->bundle, json_get_string(file, "name", "file.yaml"),
                    json_get_string(file, "text", ""), &all->problems);
@@ -100,28 +104,65 @@ void documents_open(struct documents *all, const json_t *files, const json_t *pa
     bundle_missing(all->bundle, note_missing, all);
 }
 
-static void fill_pipeline(struct document *d, const json_t *ir, const char *file)
+static void note_pools(struct documents *all, const struct document *d, const json_t *ir)
 {
-    d->file = mem_string(file);
-    d->text = json_write(ir);
-    ir_hash(ir, d->hash);
+    size_t i;
+    json_t *step;
+    json_array_foreach (json_object_get(ir, "steps"), i, step) {
+        const char *pool = json_get_string(step, "pool", NULL);
+        if (pool && !json_object_get(all->pools, pool))
+            json_object_set_new(
+                all->pools, pool,
+                json_sprintf("%s: step %s", d->name, json_get_string(step, "name", "")));
+    }
 }
 
-static void fill_source(struct document *d, const json_t *source)
+static void fill_pipeline(struct documents *all, struct document *d, const json_t *ir, size_t i)
 {
+    d->file = mem_string(bundle_text(all->bundle, i));
+    d->text = json_write(ir);
+    ir_hash(ir, d->hash);
+    note_pools(all, d, ir);
+}
+
+static void fill_source(struct documents *all, struct document *d, const json_t *source, size_t i)
+{
+    (void)all, (void)i;
     d->provider = mem_string(json_get_string(source, "provider", ""));
     d->secret = mem_string(json_get_string(source, "secret", NULL));
     d->text = json_write(json_object_get(source, "config"));
 }
 
-static void fill_limit(struct document *d, const json_t *limit)
+static void fill_limit(struct documents *all, struct document *d, const json_t *limit, size_t i)
 {
+    (void)all, (void)i;
     d->limit = json_get_int(limit, "limit", 0);
     d->description = mem_string(json_get_string(limit, "description", NULL));
 }
 
+static void fill_pool(struct documents *all, struct document *d, const json_t *pool, size_t i)
+{
+    (void)all, (void)i;
+    d->limit = json_get_int(pool, "slots", -1);
+    d->text = mem_string(json_get_string(pool, "path", NULL));
+    d->description = mem_string(json_get_string(pool, "description", NULL));
+}
+
+static enum document_kind kind_of(const char *name)
+{
+    for (size_t kind = 0; kind < ARRAY_LEN(KINDS); kind++)
+        if (strcmp(KINDS[kind], name) == 0)
+            return (enum document_kind)kind;
+    return DOCUMENT_PIPELINE;
+}
+
 static void compile(struct documents *all, size_t i)
 {
+    typedef void fill_fn(struct documents * all, struct document * d, const json_t *out, size_t i);
+    static fill_fn *const FILL[] = {[DOCUMENT_PIPELINE] = fill_pipeline,
+                                    [DOCUMENT_SOURCE] = fill_source,
+                                    [DOCUMENT_LIMIT] = fill_limit,
+                                    [DOCUMENT_POOL] = fill_pool};
     const char *kind = bundle_kind(all->bundle, i);
     cleanup_json json_t *out = bundle_compile(all->bundle, i, &all->problems);
     if (!out || strcmp(kind, "component") == 0)
@@ -129,22 +170,17 @@ static void compile(struct documents *all, size_t i)
     MEM_ROOM(all->items, all->count, all->cap);
     struct document *d = &all->items[all->count++];
     *d = (struct document){.name = mem_string(json_get_string(out, "name", ""))};
-    if (strcmp(kind, KINDS[DOCUMENT_SOURCE]) == 0)
-        d->kind = DOCUMENT_SOURCE;
-    if (strcmp(kind, KINDS[DOCUMENT_LIMIT]) == 0)
-        d->kind = DOCUMENT_LIMIT;
-    if (d->kind == DOCUMENT_SOURCE)
-        fill_source(d, out);
-    else if (d->kind == DOCUMENT_LIMIT)
-        fill_limit(d, out);
-    else
-        fill_pipeline(d, out, bundle_text(all->bundle, i));
+    d->kind = kind_of(kind);
+    FILL[d->kind](all, d, out, i);
 }
 
 void documents_compile(struct documents *all)
 {
     for (size_t i = 0; i < bundle_count(all->bundle); i++)
         compile(all, i);
+    for (size_t i = 0; i < all->count; i++)
+        if (all->items[i].kind == DOCUMENT_POOL)
+            json_object_del(all->pools, all->items[i].name);
     bundle_free(all->bundle); /* the files as trees are most of what an apply holds */
     all->bundle = NULL;
 }

@@ -55,6 +55,10 @@
     R("GET", "/api/v1/limits/:limit", api_limit_show, USER, 0, "One, and who holds it")            \
     R("DELETE", "/api/v1/limits/:limit", api_limit_remove, USER, 0,                                \
       "Removes one that no pipeline names")                                                        \
+    R("GET", "/api/v1/pools", api_pools, USER, 0, "Pools, of files and of workers")                \
+    R("GET", "/api/v1/pools/:pool", api_pool_show, USER, 0, "One, and who uses its slots")         \
+    R("DELETE", "/api/v1/pools/:pool", api_pool_remove, USER, 0,                                   \
+      "Removes what a file says of one that no pipeline names")                                    \
     R("GET", "/api/v1/secrets", api_secrets, USER, 0, "Names of secrets")                          \
     R("PUT", "/api/v1/secrets/:secret", api_secret_put, USER, API_SECRET_MAX,                      \
       "Set a secret to the request's body")                                                        \

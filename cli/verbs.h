@@ -38,6 +38,9 @@
     V(LIMITS)                                                                                      \
     V(LIMIT_SHOW)                                                                                  \
     V(LIMIT_REMOVE)                                                                                \
+    V(POOLS)                                                                                       \
+    V(POOL_SHOW)                                                                                   \
+    V(POOL_REMOVE)                                                                                 \
     V(SECRET_SET)                                                                                  \
     V(SECRET_LIST)                                                                                 \
     V(SECRET_REMOVE)                                                                               \

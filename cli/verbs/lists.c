@@ -85,6 +85,16 @@ static const struct column limit_columns[] = {{"NAME", "/name", false},
                                               {"DESCRIPTION", "/description", false},
                                               {"UPDATED", "/updated", true},
                                               COLUMN_END};
+static const struct column pool_columns[] = {{"NAME", "/name", false},
+                                             {"SLOTS", "/slots", false},
+                                             {"USED", "/used", false},
+                                             {"WORKERS", "/workers", false},
+                                             {"ACTIVE", "/active", false},
+                                             {"CAPACITY", "/capacity", false},
+                                             {"DESCRIPTION", "/description", false},
+                                             {"PATH", "/path", true},
+                                             {"UPDATED", "/updated", true},
+                                             COLUMN_END};
 static const struct column source_columns[] = {{"NAME", "/name", false},
                                                {"PROVIDER", "/provider", false},
                                                {"SECRET", "/secret", false},
@@ -175,6 +185,8 @@ LIST_VERB(TRIGGERS, "triggers",
 LIST_VERB(WORKERS, "workers", "Lists workers", "/api/v1/workers", plain_options, worker_columns)
 LIST_VERB(SOURCES, "sources", "Lists sources", "/api/v1/sources", plain_options, source_columns)
 LIST_VERB(LIMITS, "limits", "Lists named limits", "/api/v1/limits", plain_options, limit_columns)
+LIST_VERB(POOLS, "pools", "Lists pools, of files and of workers", "/api/v1/pools", plain_options,
+          pool_columns)
 LIST_VERB(SECRET_LIST, "secret list", "Lists the names of secrets", "/api/v1/secrets",
           plain_options, secret_columns)
 

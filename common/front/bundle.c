@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "common/ir/limit.h"
 #include "common/ir/names.h"
+#include "common/ir/plain.h"
 #include "common/ir/source.h"
 #include "common/text/json.h"
 #include "common/text/yaml.h"
@@ -269,8 +269,8 @@ json_t *bundle_compile(struct bundle *b, size_t i, struct text *problems)
     b->problems = problems;
     if (strcmp(kind, "source") == 0) {
         out = source_compile(doc_of(b, i), bundle_file(b, i), &all, &err);
-    } else if (strcmp(kind, "limit") == 0) {
-        out = limit_compile(doc_of(b, i), bundle_file(b, i), &all, &err);
+    } else if (plain_is(kind)) {
+        out = plain_compile(doc_of(b, i), kind, bundle_file(b, i), &all, &err);
     } else if (strcmp(kind, "component") == 0) {
         out = compile_component(b, i, &all, &err);
     } else {

@@ -31,7 +31,7 @@ const char *bundle_kind(const struct bundle *b, size_t i); /* "pipeline", "sourc
 const char *bundle_file(const struct bundle *b, size_t i); /* the name of its file */
 const char *bundle_text(const struct bundle *b, size_t i); /* all of its file */
 
-/* One document compiled by its kind: a pipeline's IR, what source_compile or limit_compile give, or
+/* One document compiled by its kind: a pipeline's IR, what source_compile or plain_compile give, or
  * a component as it is written, which is a part of the bundle too; a new reference. NULL and a line
  * or more in `problems`. */
 json_t *bundle_compile(struct bundle *b, size_t i, struct text *problems);

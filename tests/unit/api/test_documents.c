@@ -189,6 +189,34 @@ static void limits_and_components(void **state)
     documents_free(&all);
 }
 
+/* Any may be named: which of them nobody has heard of is asked of the catalog. */
+static void pools_and_who_names_them(void **state)
+{
+    (void)state;
+    struct documents all;
+    read_files(
+        &all,
+        (const char *[]){"name: a\nsteps:\n  x: {executor: noop, pool: gpu}\n"
+                         "  y: {executor: noop, pool: far}\n  z: {executor: noop, pool: far}\n"
+                         "  d: {executor: noop, pool: default}\n",
+                         "kind: pool\nname: gpu\nslots: 0\npath: /bin\n"
+                         "---\nkind: pool\nname: any\ndescription: d\n"},
+        2);
+    assert_int_equal(all.problems.len, 0);
+    assert_int_equal(all.count, 3);
+    assert_int_equal(all.items[1].kind, DOCUMENT_POOL);
+    assert_string_equal(document_kind_name(DOCUMENT_POOL), "pool");
+    assert_int_equal(all.items[1].limit, 0);
+    assert_string_equal(all.items[1].text, "/bin");
+    assert_null(all.items[1].description);
+    assert_int_equal(all.items[2].limit, -1);
+    assert_null(all.items[2].text);
+    assert_string_equal(all.items[2].description, "d");
+    assert_int_equal(json_object_size(all.pools), 1);
+    assert_string_equal(json_string_value(json_object_get(all.pools, "far")), "a: step y");
+    documents_free(&all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +230,7 @@ int main(void)
         cmocka_unit_test(what_is_not_given_is_a_problem_with_its_place),
         cmocka_unit_test(a_limit_must_be_there_or_come_along),
         cmocka_unit_test(limits_and_components),
+        cmocka_unit_test(pools_and_who_names_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
