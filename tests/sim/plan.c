@@ -39,7 +39,7 @@ int plan_pick(struct rng *rng, uint32_t needs)
 static void step_new(struct rng *rng, struct plan_step *step, enum shape shape, int i, int n)
 {
     plan_step_clear(step, i);
-    snprintf(step->name, sizeof step->name, "%s", step->label);
+    memcpy(step->name, step->label, sizeof step->label);
     step->needs = needs_of(rng, shape, i, n);
     if (step->needs && rng_chance(rng, 0.25)) {
         step->when_step = plan_pick(rng, step->needs);
