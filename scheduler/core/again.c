@@ -148,12 +148,27 @@ static struct run_plan plan_like(const struct asked *a, struct learned *of, stru
                              .cancelled = a->tombstoned};
 }
 
+/* A run that failed since they could not be worked out has none that could be the same. */
+static bool has_params(const struct asked *a, const struct learned *of, const struct ir *ir)
+{
+    for (size_t i = 0; i < ir->param_count; i++)
+        if (!json_object_get(of->params, ir->params[i].name)) {
+            command_refuse(a,
+                           "the run failed before it had its parameter %s: a rerun may be given "
+                           "it",
+                           ir->params[i].name);
+            return false;
+        }
+    return true;
+}
+
 void command_take_retry(const struct asked *a)
 {
     struct learned *of = run_to_repeat(a);
     struct pipeline *p = of ? command_pipeline(a, of->pipeline) : NULL;
     struct version *v = p ? command_version(a, p, of->version) : NULL;
-    if (!v || !command_id_is_free(a) || !step_to_begin_from(a, of, v->ir))
+    if (!v || !command_id_is_free(a) || !has_params(a, of, v->ir) ||
+        !step_to_begin_from(a, of, v->ir))
         return;
     const char *from = a->command->from;
     struct run_plan plan = plan_like(a, of, p, v);

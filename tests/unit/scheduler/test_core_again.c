@@ -228,6 +228,16 @@ static void what_is_missing_or_cannot_be_meant_is_refused(void **state)
     is_refused(h, "there is no pipeline q");
 }
 
+static void a_run_that_never_had_its_parameters_is_not_tried_again(void **state)
+{
+    struct harness *h = *state;
+    struct uuid old = old_run(h);
+    json_object_clear(row_of_run(h, old)->params);
+    harness_learn_run(h, old, NULL);
+    ask(h, (struct command){.kind = COMMAND_KIND_RETRY, .of = old}, 20);
+    is_refused(h, "the run failed before it had its parameter tag: a rerun may be given it");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +250,7 @@ int main(void)
         T(a_finally_step_alone),
         T(a_leader_that_takes_over_in_the_middle),
         T(what_is_missing_or_cannot_be_meant_is_refused),
+        T(a_run_that_never_had_its_parameters_is_not_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
