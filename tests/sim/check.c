@@ -68,6 +68,11 @@ struct row_key check_order(struct sim *sim, const struct uuid *attempt)
     return placing->key;
 }
 
+bool check_timed_out(const char *reason)
+{
+    return reason && strncmp(reason, "timed out after", 15) == 0;
+}
+
 const struct plan_version *check_version_of(struct sim *sim, const struct uuid *run)
 {
     const struct row_run *row = database_run(sim->db, run);
@@ -169,6 +174,8 @@ static bool check_unbegun_end(struct sim *sim, const struct row_run *run, uint8_
     else if (state == RUN_FAILED && run->state == RUN_QUEUED && reason &&
              strncmp(reason, too_long, strlen(too_long)) == 0)
         check_queued_too_long(sim, run, v);
+    else if (state == RUN_FAILED && run->state == RUN_PENDING && !strstr(run->params, "size"))
+        return true; /* what it was to be given could not be worked out */
     else
         return state == RUN_CANCELLED;
     return true;
@@ -187,7 +194,7 @@ static void check_run_end(struct sim *sim, const struct row_run *run, uint8_t st
         return;
     if (!begun && state == RUN_CANCELLED)
         return; /* cancelled at birth */
-    reference_run(sim, v, &run->id, state);
+    reference_run(sim, v, &run->id, state, reason);
     if (!uuid_is_nil(&run->retry_of))
         reference_repeats(sim, v, run);
 }
@@ -199,6 +206,7 @@ void check_run_move(struct sim *sim, const struct batch_run_move *move,
         sim_fail(sim, 7, "a run that is not live is moved to %s",
                  machine_state_name(&MACHINE_RUN, move->state));
     sim_note(sim, "run %s is %s", SHORT(move->id), machine_state_name(&MACHINE_RUN, move->state));
+    check_run_time(sim, move, before);
     if (machine_is_terminal(&MACHINE_RUN, move->state))
         check_run_end(sim, before, move->state, move->reason);
 }
@@ -253,6 +261,8 @@ void check_step(struct sim *sim, const struct batch_step *step, const struct row
     if (step->state == STEP_WAITING && step->due_us <= 0 && !step->limits)
         sim_fail(sim, 14, "step %d of run %s waits without a deadline", step->step,
                  SHORT(step->run));
+    if (before)
+        check_step_time(sim, step, before);
     if (owned)
         check_new_attempt(sim, step, before);
     else if (!before && plan_waits(&v->steps[v->step_at[step->step]]))
@@ -347,6 +357,7 @@ void check_result_new(struct sim *sim, const struct batch_result *result)
         check_not_running(sim, &result->attempt_id,
                           machine_state_name(&MACHINE_STEP, result->state), result->reason);
     const struct plan_version *v = check_version_of(sim, &result->run);
+    check_result_time(sim, result);
     sim->counts.unsure += result->reason && strstr(result->reason, "it may have run") != NULL;
     if (result->state != STEP_SUCCEEDED || v->steps[v->step_at[result->step]].kind != PLAN_RUN)
         return;

@@ -35,6 +35,8 @@ struct ledger {
 
 struct ledger *ledger_new(void);
 void ledger_free(struct ledger *ledger);
+/* Is that why it ended: its own time was up? */
+bool check_timed_out(const char *reason);
 /* Of a run that there is. */
 const struct plan_version *check_version_of(struct sim *sim, const struct uuid *run);
 struct effect *ledger_find(const struct ledger *ledger, const struct uuid *attempt);
@@ -74,6 +76,12 @@ void check_skipped(struct sim *sim, const struct row_run *run, const struct plan
 void check_queued_too_long(struct sim *sim, const struct row_run *run,
                            const struct plan_version *v);
 void check_concurrency(struct sim *sim, const struct batch *batch);
+/* check_times.c: nothing is over before its time is up, and in peace nothing long after it. */
+void check_step_time(struct sim *sim, const struct batch_step *step, const struct row_step *before);
+void check_result_time(struct sim *sim, const struct batch_result *result);
+void check_run_time(struct sim *sim, const struct batch_run_move *move,
+                    const struct row_run *before);
+void check_overdue(struct sim *sim);
 /* check_limits.c */
 void check_limits(struct sim *sim, const struct batch *batch);
 void check_after_commit(struct sim *sim, const struct batch *batch);

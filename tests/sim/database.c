@@ -147,7 +147,7 @@ static void write_runs(struct database *db, const struct batch *b)
         row->no_cache = from->no_cache;
         row->created_us = from->created_us;
         row->started_us = from->started_us;
-        row->born_at = db->sim->now;
+        row->born_at = row->began_at = db->sim->now;
         HASH_ADD(hh, db->runs, id, sizeof row->id, row);
         sim_changed(db->sim);
         db->sim->counts.runs++;
@@ -289,6 +289,8 @@ static void write_steps(struct database *db, const struct batch *b)
             row->key = key;
             HASH_ADD(hh, db->steps, key, sizeof row->key, row);
         }
+        if (row->state != from->state || row->attempt != from->attempt || !row->moved_at)
+            row->moved_at = db->sim->now;
         row->state = from->state;
         row->attempt = from->attempt;
         if (uuid_compare(&row->attempt_id, &from->attempt_id) != 0)
@@ -325,6 +327,8 @@ static void write_moves(struct database *db, const struct batch *b)
         const struct batch_run_move *from = &b->run_moves[i];
         struct row_run *row = database_run(db, &from->id);
         check_run_move(db->sim, from, row);
+        if (from->state == RUN_RUNNING && row->state != RUN_RUNNING)
+            row->began_at = db->sim->now;
         row->state = from->state;
         put_text(&row->reason, from->reason);
         if (from->started_us)
@@ -373,6 +377,7 @@ static void write_commands(struct database *db, const struct batch *b)
         row->accepted = b->commands[i].accepted;
         row->kind = mem_string(b->commands[i].kind);
         row->detail = mem_string(b->commands[i].detail);
+        row->taken_at = db->sim->now;
         HASH_ADD(hh, db->commands, id, sizeof row->id, row);
         sim_changed(db->sim);
     }

@@ -32,7 +32,7 @@ struct row_run { /* run_live and run_done */
     uint8_t state;
     struct uuid event, retry_of;
     int64_t created_us, started_us, cancelled_us, finished_us;
-    int64_t born_at; /* of the simulation */
+    int64_t born_at, began_at; /* of the simulation */
     bool done, no_cache;
     int64_t done_in; /* which commit */
     UT_hash_handle hh;
@@ -50,6 +50,7 @@ struct row_step {
     int32_t lost;
     char *reason, *limits, *pool;
     int32_t slots;
+    int64_t moved_at;  /* of the simulation: into this state, or this try */
     int64_t placed_in; /* the commit that placed its attempt */
     bool leave;
     UT_hash_handle hh;
@@ -116,6 +117,7 @@ struct row_command {
     struct uuid id;
     bool accepted;
     char *kind, *detail;
+    int64_t taken_at; /* of the simulation */
     UT_hash_handle hh;
 };
 

@@ -44,6 +44,20 @@ static void add_pool(struct snapshot *s, const struct plan_limit *slots, int i)
     row->path = snapshot_text(s, "/opt/bin:/bin");
 }
 
+/* NULL = none, as the query gives it. */
+static json_t *paused_triggers(const struct plan_change *now)
+{
+    static const char *const NAMES[] = {[PLAN_EVENT] = "event", [PLAN_CRON] = "cron"};
+    json_t *names = NULL;
+    for (int t = 0; t < PLAN_TRIGGERS; t++) {
+        if (!now->trigger_paused[t])
+            continue;
+        names = names ? names : json_array();
+        json_array_append_new(names, json_string(NAMES[t]));
+    }
+    return names;
+}
+
 static void add_catalog(const struct database *db, struct snapshot *s, int64_t newer_than)
 {
     const struct plan *plan = db->sim->plan;
@@ -58,17 +72,20 @@ static void add_catalog(const struct database *db, struct snapshot *s, int64_t n
         add_pool(s, &plan->limits[PLAN_LIMITS + i], i);
     for (int i = 0; i < plan->pipeline_count; i++) {
         const struct plan_pipeline *p = &plan->pipelines[i];
-        if (p->gen <= newer_than || p->dropped)
+        const struct plan_change *now = plan_now(p);
+        if (now->gen <= newer_than || p->dropped)
             continue;
         struct row_number *number = NULL;
         HASH_FIND_STR(db->numbers, p->name, number);
         struct snapshot_pipeline *row = snapshot_add_pipelines(s);
         row->name = snapshot_text(s, p->name);
-        row->version = snapshot_text(s, p->versions[p->current].hash);
-        row->paused = p->paused;
+        row->version = snapshot_text(s, p->versions[now->version].hash);
+        row->paused = now->paused;
+        row->deleted = now->deleted;
+        row->paused_triggers = paused_triggers(now);
         row->next_number = number ? number->next : 1;
-        row->gen = p->gen;
-        add_version(s, p, &p->versions[p->current]);
+        row->gen = now->gen;
+        add_version(s, p, &p->versions[now->version]);
     }
 }
 

@@ -86,6 +86,8 @@ void plan_step_program(struct rng *rng, struct plan_step *step)
     step->fails = rng_chance(rng, 0.4) ? 0.25 : 0.02;
     if (rng_chance(rng, 0.1))
         step->slots = 2;
+    if (rng_chance(rng, 0.12))
+        step->queue_us = rng_in(rng, 4, 25) * SEC;
     step->cache = rng_chance(rng, 0.2);
     step->cache_us = step->cache && rng_chance(rng, 0.5) ? rng_in(rng, 1, 20) * SEC : 0;
     if (rng_chance(rng, 0.15)) {
@@ -166,6 +168,8 @@ static void write_pipeline(struct text *out, const struct plan_pipeline *p,
                     v->keyed ? ", key: \"${{ params.size % 2 }}\"" : "");
     if (v->queued_us)
         text_printf(out, "queue_timeout: %ds\n", (int)(v->queued_us / SEC));
+    if (v->timeout_us)
+        text_printf(out, "timeout: %ds\n", (int)(v->timeout_us / SEC));
     text_puts(out, "params:\n  size: {type: integer, default: 1}\n");
     plan_write_steps(out, v);
 }
@@ -207,6 +211,8 @@ static void version_new(struct sim *sim, struct plan_pipeline *p, int place, int
         for (int i = 0; i < v->step_count; i++)
             step_new(&sim->rng, &v->steps[i], shape, i, v->step_count);
     }
+    plan_gives(&sim->rng, v);
+    v->timeout_us = rng_chance(&sim->rng, 0.15) ? rng_in(&sim->rng, 8, 60) * SEC : 0;
     const int index = (int)(p - sim->plan->pipelines), version = p->version_count - 1;
     for (int i = 0; i < v->step_count && !sim->sides; i++)
         v->steps[i].pool = 0;
@@ -240,9 +246,9 @@ struct plan *plan_new(struct sim *sim)
         snprintf(p->type, sizeof p->type, "dev.sim.%c", (char)('a' + rng_in(&sim->rng, 0, 1)));
         p->over = rng_chance(&sim->rng, 0.4) ? (int)rng_in(&sim->rng, 0, 4) : -1;
         p->cron = rng_chance(&sim->rng, 0.3);
-        p->gen = i + 1;
-        p->applied_count = 1; /* version 0, from the beginning */
-        int versions = rng_chance(&sim->rng, 0.3) ? PLAN_VERSIONS : 1;
+        p->changes[0].gen = i + 1;
+        p->change_count = 1; /* version 0, from the beginning */
+        int versions = rng_chance(&sim->rng, 0.4) ? PLAN_VERSIONS : 1;
         while (p->version_count < versions)
             version_new(sim, p, i, plan->pipeline_count);
     }
@@ -275,37 +281,12 @@ struct plan_pipeline *plan_find(struct plan *plan, const char *pipeline)
     return NULL;
 }
 
-void plan_was_paused(const struct plan_pipeline *p, int64_t from, int64_t to, bool *paused,
-                     bool *open)
-{
-    *paused = *open = false;
-    for (int i = 0; i <= p->pauses; i++) { /* the stretch before change i; even ones are open */
-        int64_t begins = i ? p->paused_at[i - 1] : INT64_MIN;
-        int64_t ends = i < p->pauses ? p->paused_at[i] : INT64_MAX;
-        if (begins <= to && ends >= from)
-            *(i % 2 ? paused : open) = true;
-    }
-}
-
 struct plan_version *plan_version_find(struct plan_pipeline *pipeline, const char *hash)
 {
     for (int v = 0; v < pipeline->version_count; v++)
         if (strcmp(pipeline->versions[v].hash, hash) == 0)
             return &pipeline->versions[v];
     return NULL;
-}
-
-int plan_limit_since(const struct plan_pipeline *p, int64_t gen)
-{
-    int most = 0;
-    for (int i = 0; i < p->applied_count; i++) {
-        const bool over = i + 1 < p->applied_count && p->applied[i + 1].gen <= gen;
-        const int limit = p->versions[p->applied[i].version].limit;
-        if (!over && limit == 0)
-            return INT32_MAX;
-        most = !over && limit > most ? limit : most;
-    }
-    return most;
 }
 
 int plan_step_find(const struct plan_version *version, const char *step)

@@ -12,8 +12,7 @@
 #define PLAN_DEPTH     4
 #define PLAN_BRANCHES  2
 #define PLAN_VERSIONS  3
-#define PLAN_PAUSES    6
-#define PLAN_APPLIED   8
+#define PLAN_CHANGES   16
 #define PLAN_LIMITS    2 /* with a name */
 #define PLAN_POOLS     2 /* "default" and "side" */
 #define PLAN_SIZED     (PLAN_LIMITS + PLAN_POOLS)
@@ -56,6 +55,7 @@ struct plan_step {
     int attempts;         /* tries in all */
     int64_t timeout_us;   /* 0 = none */
     int64_t heartbeat_us; /* 0 = none */
+    int64_t queue_us;     /* how long it may wait to be placed; 0 = any time */
     int64_t takes_us;     /* a usual attempt */
     bool at_most_once;
     bool cache;
@@ -88,6 +88,8 @@ struct plan_step {
     bool by_anna;     /* an approval: only she may answer */
     int starts;       /* which pipeline */
     bool waits;       /* for the run that it starts */
+    bool takes_n;     /* its run's n is its own */
+    bool named;       /* it gives that run a name */
     int silence;      /* what it comes to when nobody does: enum step_state */
 };                    /* a new field that holds a step's index: plan_drop.c too */
 
@@ -96,7 +98,9 @@ struct plan_version {
     int limit;  /* runs at once; 0 = any */
     bool keyed; /* of one parity of `size` */
     enum plan_policy policy;
-    int64_t queued_us; /* how long a run may be queued; 0 = any */
+    int64_t queued_us;  /* how long a run may be queued; 0 = any */
+    int64_t timeout_us; /* of a run; 0 = none */
+    int gives;          /* which step's n is the run's; -1 = none */
     json_t *ir;
     int first_child, last_child; /* pipelines that it may start: later ones only */
     struct plan_step steps[PLAN_STEPS];
@@ -105,23 +109,25 @@ struct plan_version {
     int step_at[PLAN_STEPS];  /* the reverse */
 };
 
+enum plan_trigger { PLAN_EVENT, PLAN_CRON, PLAN_TRIGGERS };
+
+/* What the catalog says of a pipeline from `at` on. */
+struct plan_change {
+    int64_t at, gen;
+    int version;
+    bool paused, deleted, trigger_paused[PLAN_TRIGGERS];
+};
+
 struct plan_pipeline {
     char name[16];
     bool dropped; /* was never applied, and nothing is sent for it (minimising) */
     struct plan_version versions[PLAN_VERSIONS];
-    int version_count, current;
-    struct {
-        int64_t gen;
-        int version;
-    } applied[PLAN_APPLIED]; /* which one was current from when on */
-    int applied_count;
+    int version_count;
+    struct plan_change changes[PLAN_CHANGES]; /* the first since for ever */
+    int change_count;
     char type[24]; /* of the events that it wants */
     int over;      /* its filter: event.data.n > over; -1 = none */
     bool cron;
-    int64_t gen;
-    bool paused;
-    int64_t paused_at[PLAN_PAUSES]; /* of each change of it, beginning with a pause */
-    int pauses;
 };
 
 /* A named limit, or the slots of a pool: how much it was from which catalog on. */
@@ -147,6 +153,7 @@ void plan_step_clear(struct plan_step *step, int i);
 void plan_step_program(struct rng *rng, struct plan_step *step);
 int plan_pick(struct rng *rng, uint32_t mask); /* a bit of it; -1 = it is empty */
 void plan_shapes(struct rng *rng, struct plan_version *v);
+void plan_gives(struct rng *rng, struct plan_version *v); /* what the run as a whole does */
 void plan_write_steps(struct text *out, const struct plan_version *v);
 /* Without the steps that are not in `kept`, nor those that cannot stand without them. */
 void plan_drop(struct plan_version *v, uint32_t kept);
@@ -168,7 +175,8 @@ bool plan_is_group(const struct plan_step *step);
 bool plan_waits(const struct plan_step *step);
 void plan_step_waits(struct rng *rng, const struct plan_version *v, struct plan_step *step);
 bool plan_wait_fits(const struct plan_step *step, const char *type, int n);
-void plan_write_wait(struct text *out, const struct plan_step *step);
+void plan_start_looks(struct rng *rng, const struct plan_version *v, struct plan_step *step);
+void plan_write_wait(struct text *out, const struct plan_version *v, const struct plan_step *step);
 
 /* Of a pool: its own. */
 const char *plan_limit_name(int limit);
@@ -181,10 +189,20 @@ void plan_free(struct plan *plan);
 /* Any that the seed has; NULL when it is one that was dropped. */
 struct plan_pipeline *plan_some(struct sim *sim);
 struct plan_pipeline *plan_find(struct plan *plan, const char *pipeline);
-/* Was it paused, was it not, at any instant of [from, to]? */
-void plan_was_paused(const struct plan_pipeline *pipeline, int64_t from, int64_t to, bool *paused,
-                     bool *open);
 struct plan_version *plan_version_find(struct plan_pipeline *pipeline, const char *hash);
+int plan_step_find(const struct plan_version *version, const char *step); /* -1 = none */
+
+/* plan_catalog.c: the last change; one more, a copy of it with a new gen (NULL: there are enough).
+ */
+const struct plan_change *plan_now(const struct plan_pipeline *pipeline);
+struct plan_change *plan_change_add(struct sim *sim, struct plan_pipeline *pipeline);
+/* What it was at some instant of [from, to]: open is neither deleted nor paused, nor its trigger
+ * (-1 = none). */
+struct plan_seen {
+    bool open, closed, there, deleted;
+    uint32_t versions;
+};
+struct plan_seen plan_seen(const struct plan_pipeline *pipeline, int trigger, int64_t from,
+                           int64_t to);
 /* How many runs may go on in a group, by any version that was current since catalog `gen`. */
 int plan_limit_since(const struct plan_pipeline *pipeline, int64_t gen);
-int plan_step_find(const struct plan_version *version, const char *step); /* -1 = none */

@@ -97,6 +97,7 @@ static void close_up(struct plan_version *v, uint32_t kept)
     int to[PLAN_STEPS], count = 0;
     for (int i = 0; i < v->step_count; i++)
         to[i] = is_in(kept, i) ? count++ : -1;
+    v->gives = v->gives >= 0 && plan_is_number(v, v->gives) ? to[v->gives] : -1;
     for (int i = 0; i < v->step_count; i++) {
         if (to[i] < 0)
             continue;

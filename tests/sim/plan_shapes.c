@@ -8,7 +8,7 @@ bool plan_is_number(const struct plan_version *v, int step)
 {
     const struct plan_step *s = &v->steps[step];
     if (!plan_is_group(s))
-        return s->kind == PLAN_RUN;
+        return s->kind == PLAN_RUN || s->takes_n;
     for (int b = 0; b < s->branches; b++)
         if (s->gives[b] < 0 || !plan_is_number(v, s->gives[b]))
             return false;
@@ -69,6 +69,7 @@ static void make_group(struct rng *rng, struct plan_version *v, int i, int depth
         s->kind = PLAN_EACH;
     s->attempts = rng_chance(rng, 0.3) ? 2 : 1;
     s->times *= s->attempts;
+    s->timeout_us = rng_chance(rng, 0.2) ? rng_in(rng, 3, 30) * SEC : 0;
     if (s->kind == PLAN_SWITCH) {
         s->branches = 2;
         s->branch_step = plan_pick(rng, numbers);
@@ -141,6 +142,7 @@ static void make_step(struct rng *rng, struct plan_version *v, int i, uint32_t e
     }
     if (rng_chance(rng, 0.2)) {
         plan_step_waits(rng, v, s);
+        plan_start_looks(rng, v, s);
         return;
     }
     plan_step_program(rng, s);
@@ -183,6 +185,15 @@ void plan_shapes(struct rng *rng, struct plan_version *v)
 {
     v->step_count = 0;
     make_dag(rng, v, -1, 0, 0);
+}
+
+void plan_gives(struct rng *rng, struct plan_version *v)
+{
+    uint32_t own = 0;
+    for (int i = 0; i < v->step_count; i++)
+        if (v->steps[i].parent < 0 && !v->steps[i].finally && plan_is_number(v, i))
+            own |= 1u << i;
+    v->gives = rng_chance(rng, 0.7) ? plan_pick(rng, own) : -1;
 }
 
 /* ---- the text -------------------------------------------------------------------------------- */
@@ -241,6 +252,8 @@ static void write_program(struct text *out, const struct plan_version *v, int i)
         text_printf(out, ", timeout: %llds", (long long)(s->timeout_us / SEC));
     if (s->heartbeat_us)
         text_printf(out, ", heartbeat: %llds", (long long)(s->heartbeat_us / SEC));
+    if (s->queue_us)
+        text_printf(out, ", queue_timeout: %llds", (long long)(s->queue_us / SEC));
     text_printf(out, ", resources: {slots: %d}, pool: %s", s->slots, plan_pool_name(s->pool));
     write_limits(out, s);
 }
@@ -307,6 +320,8 @@ static void write_group(struct text *out, const struct plan_version *v, int i)
         write_gives(out, v, s, 0);
     }
     text_printf(out, ", retry: {attempts: %d, backoff: {first: 2s, cap: 5s}}", s->attempts);
+    if (s->timeout_us)
+        text_printf(out, ", timeout: %llds", (long long)(s->timeout_us / SEC));
 }
 
 static void write_step(struct text *out, const struct plan_version *v, int i)
@@ -317,7 +332,7 @@ static void write_step(struct text *out, const struct plan_version *v, int i)
     if (s->kind == PLAN_RUN)
         write_program(out, v, i);
     else if (plan_waits(s))
-        plan_write_wait(out, s);
+        plan_write_wait(out, v, s);
     else
         write_group(out, v, i);
     text_puts(out, ", needs: [");
@@ -362,6 +377,8 @@ static void write_dag(struct text *out, const struct plan_version *v, int parent
 /* Top-level keys, one a line. */
 void plan_write_steps(struct text *out, const struct plan_version *v)
 {
+    if (v->gives >= 0)
+        text_printf(out, "outputs: {n: %s.n}\n", v->steps[v->gives].label);
     for (int finally = 0; finally < 2; finally++) {
         bool any = false;
         for (int i = 0; i < v->step_count; i++) {

@@ -23,6 +23,19 @@ static void starts(struct rng *rng, const struct plan_version *v, struct plan_st
     s->waits = rng_chance(rng, 0.8);
     s->attempts = rng_chance(rng, 0.3) ? 2 : 1;
     s->timeout_us = rng_chance(rng, 0.3) ? rng_in(rng, 3, 30) * SEC : 0;
+    s->takes_n = s->waits && rng_chance(rng, 0.5);
+    s->named = rng_chance(rng, 0.3);
+}
+
+/* At a number that is there for sure: a parameter that cannot be worked out fails each try. */
+void plan_start_looks(struct rng *rng, const struct plan_version *v, struct plan_step *s)
+{
+    uint32_t sure = 0;
+    for (int i = 0; i < v->step_count; i++)
+        if (s->needs >> i & 1u && v->steps[i].kind == PLAN_RUN)
+            sure |= 1u << i;
+    if (s->kind == PLAN_START && s->rule == PLAN_ALL_SUCCEEDED && rng_chance(rng, 0.6))
+        s->refers = plan_pick(rng, sure);
 }
 
 void plan_step_waits(struct rng *rng, const struct plan_version *v, struct plan_step *s)
@@ -57,19 +70,31 @@ static void write_approval(struct text *out, const struct plan_step *s)
                 (long long)(s->timeout_us / SEC));
 }
 
-void plan_write_wait(struct text *out, const struct plan_step *s)
+static void write_start(struct text *out, const struct plan_version *v, const struct plan_step *s)
+{
+    text_printf(out, "start: {pipeline: p%d, params: {size: ", s->starts);
+    if (s->refers >= 0)
+        text_printf(out, "\"${{ steps.%s.outputs.n }}\"}", v->steps[s->refers].label);
+    else
+        text_puts(out, "2}");
+    if (s->named)
+        text_printf(out, ", name: \"${{ run.name }} %s\"", s->label);
+    text_printf(out, ", wait: %s}, retry: {attempts: %d, backoff: {first: 2s, cap: 5s}}",
+                s->waits ? "true" : "false", s->attempts);
+    if (s->takes_n)
+        text_puts(out, ", outputs: {n: {type: integer}}");
+    if (s->timeout_us)
+        text_printf(out, ", timeout: %llds", (long long)(s->timeout_us / SEC));
+}
+
+void plan_write_wait(struct text *out, const struct plan_version *v, const struct plan_step *s)
 {
     if (s->kind == PLAN_APPROVAL) {
         write_approval(out, s);
         return;
     }
     if (s->kind == PLAN_START) {
-        text_printf(out,
-                    "start: {pipeline: p%d, params: {size: 2}, wait: %s}, retry: {attempts: %d, "
-                    "backoff: {first: 2s, cap: 5s}}",
-                    s->starts, s->waits ? "true" : "false", s->attempts);
-        if (s->timeout_us)
-            text_printf(out, ", timeout: %llds", (long long)(s->timeout_us / SEC));
+        write_start(out, v, s);
         return;
     }
     text_printf(out, "wait: {type: \"%s\", filter: \"event.data.n > %d\"}, timeout: %llds", s->type,

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "common/base/text.h"
+#include "tests/sim/check.h"
 #include "tests/sim/check_starts.h"
 
 #define SHORT(id) uuid_short(&(id), (char[UUID_TEXT]){0})
@@ -383,7 +384,8 @@ static json_t *expected_outputs(const struct scene *at, int step, const struct r
     return all;
 }
 
-static void check_outputs(const struct scene *at, int step, const struct row_group *start, int last)
+static void check_collected(const struct scene *at, int step, const struct row_group *start,
+                            int last)
 {
     const struct row_result *result = result_of(at, step);
     json_t *want = expected_outputs(at, step, start, last);
@@ -406,7 +408,7 @@ static void check_succeeded(const struct scene *at, int step, const struct row_g
     for (int o = 0; s->kind == PLAN_LOOP && o <= t->last; o++)
         if (round_holds(at, step, start, o) != (o == t->last))
             wrong(at, step, "it ended after the wrong round");
-    check_outputs(at, step, start, t->last);
+    check_collected(at, step, start, t->last);
 }
 
 static void check_failed(const struct scene *at, int step, const struct row_group *start,
@@ -415,14 +417,16 @@ static void check_failed(const struct scene *at, int step, const struct row_grou
     const struct plan_step *s = &at->v->steps[step];
     const bool spent = s->kind == PLAN_LOOP && t->good == start->count &&
                        !round_holds(at, step, start, start->count - 1);
-    if (!t->failed && !spent) {
+    const bool late = s->timeout_us && check_timed_out(result_of(at, step)->reason);
+    if (!t->failed && !spent && !late) {
         sim_note(at->sim, "try %d: %d of %d begun, last %d, %d good, %d cancelled",
                  start->key.attempt, t->begun, start->count, t->last, t->good, t->cancelled);
         wrong(at, step, "nothing in it failed");
     }
     if (start->key.attempt != s->attempts)
         wrong(at, step, "it was not tried as often as it says");
-    if (s->kind == PLAN_EACH && !s->fail_fast && (t->cancelled || t->begun != start->count))
+    if (s->kind == PLAN_EACH && !s->fail_fast && !late &&
+        (t->cancelled || t->begun != start->count))
         wrong(at, step, "an item was not run though fail_fast is off");
 }
 
@@ -449,7 +453,7 @@ static void check_group(const struct scene *at, int step, bool may_stop)
             t = look_at_try(at, step, start, may_stop || attempt < result->attempt || !good);
     }
     if (!start && good && s->kind == PLAN_EACH && expected_count(at, s) == 0)
-        check_outputs(at, step, NULL, 0);
+        check_collected(at, step, NULL, 0);
     else if (!start && result->state != STEP_CANCELLED)
         wrong(at, step, "it never began");
     else if (good)
@@ -501,7 +505,9 @@ static void check_step_end(const struct scene *at, int step, bool may_stop)
     if (result->state != STEP_SUCCEEDED && result->state != STEP_FAILED &&
         !(skips && result->state == STEP_SKIPPED))
         wrong(at, step, "it should have run");
-    if (s->kind == PLAN_RUN && result->attempt == 0 && uuid_is_nil(&result->cached_from))
+    const bool unplaced = s->queue_us && text_starts_with(result->reason, "waited longer than");
+    if (s->kind == PLAN_RUN && result->attempt == 0 && !unplaced &&
+        uuid_is_nil(&result->cached_from))
         wrong(at, step, "it was never tried, and nothing says why");
     if (plan_is_group(s))
         check_group(at, step, may_stop);
@@ -524,13 +530,16 @@ static struct outcome dag_outcome(const struct scene *at, bool may_stop)
 }
 
 void reference_run(struct sim *sim, const struct plan_version *v, const struct uuid *run,
-                   uint8_t state)
+                   uint8_t state, const char *reason)
 {
     int seen = 0, there = 0;
+    const bool late = state == RUN_FAILED && check_timed_out(reason);
     struct scene root = scene_of(sim, v, run, 0);
     root.seen = &seen;
-    const struct outcome was = dag_outcome(&root, state == RUN_CANCELLED);
-    if (state != RUN_CANCELLED && (state == RUN_FAILED) != was.failed)
+    const struct outcome was = dag_outcome(&root, state == RUN_CANCELLED || late);
+    if (late && !v->timeout_us)
+        sim_fail(sim, 3, "run %s fails by its timeout, and has none", SHORT(*run));
+    if (state != RUN_CANCELLED && !late && (state == RUN_FAILED) != was.failed)
         sim_fail(sim, 3, "run %s ends %s against its steps", SHORT(*run),
                  machine_state_name(&MACHINE_RUN, state));
     for (const struct row_result *row = sim->db->results; row; row = row->hh.next)

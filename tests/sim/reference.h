@@ -15,7 +15,7 @@ void reference_list(struct sim *sim, const struct plan_version *v, const struct 
                     const struct order_start *order);
 /* Every instance of every step, and the state of the run. */
 void reference_run(struct sim *sim, const struct plan_version *v, const struct uuid *run,
-                   uint8_t state);
+                   uint8_t state, const char *reason);
 /* No for_each has more items going on than its parallelism. */
 void reference_parallelism(struct sim *sim,
                            const struct plan_version *(*version_of)(struct sim *sim,
@@ -25,6 +25,6 @@ void reference_repeats(struct sim *sim, const struct plan_version *v, const stru
 /* Is there a reason to refuse a retry of that run from that step (NULL = from what failed)? */
 bool reference_may_refuse(const struct sim *sim, const struct plan_version *v,
                           const struct row_run *old, const char *from);
-/* Is there a reason to refuse a run of these steps only, of the same version, with what that run
- * has? */
-bool reference_only_may_refuse(struct sim *sim, const struct row_run *old, const char *steps);
+/* Is there a reason to refuse a run of these steps only, of version `v`, with what that run has? */
+bool reference_only_may_refuse(struct sim *sim, const struct plan_version *v,
+                               const struct row_run *old, const char *steps);

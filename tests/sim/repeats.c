@@ -132,6 +132,8 @@ static const struct row_group *old_try(const struct repeat *r, const struct pair
     int whole = 0;
     while (whole < was->count && is_whole(r, step, was->branch, was->first + whole))
         whole++;
+    if (check_timed_out(end->reason))
+        return was; /* what it had got done by then */
     const bool spent = whole == was->count || (r->v->steps[step].kind == PLAN_LOOP &&
                                                !has_rows(r, step, was->branch, was->first + whole));
     return end->state == STEP_FAILED && spent ? NULL : was;
@@ -246,16 +248,32 @@ static void check_rerun(struct sim *sim, const struct row_run *run, const struct
         if (uuid_compare(&row->key.run, &run->id) == 0 &&
             text_starts_with(row->reason, "adopted from "))
             sim_fail(sim, 3, "the rerun %s takes a result over", SHORT(run->id));
-    if (uuid_compare(&run->event, &old->event) != 0 || !same_text(run->params, old->params) ||
-        !same_text(run->vars, old->vars) || !same_text(run->version, old->version))
+    if (uuid_compare(&run->event, &old->event) != 0 || !same_text(run->vars, old->vars) ||
+        !same_text(run->version, old->version))
         sim_fail(sim, 3, "the rerun %s is not as %s was", SHORT(run->id), SHORT(old->id));
 }
 
-bool reference_only_may_refuse(struct sim *sim, const struct row_run *old, const char *steps)
+/* A step that stands in a group, or that the version does not have, cannot be named. */
+static bool names_only_its_own(const struct plan_version *v, const char *steps)
 {
-    const struct plan_version *v = check_version_of(sim, &old->id);
+    char list[64], *rest = list, *name;
+    snprintf(list, sizeof list, "%s", steps);
+    while ((name = strsep(&rest, ","))) {
+        const int step = plan_step_find(v, name);
+        if (step < 0 || v->steps[step].parent >= 0)
+            return false;
+    }
+    return true;
+}
+
+bool reference_only_may_refuse(struct sim *sim, const struct plan_version *v,
+                               const struct row_run *old, const char *steps)
+{
+    const struct plan_version *of = check_version_of(sim, &old->id);
+    if (!names_only_its_own(v, steps))
+        return true;
     for (int i = 0; i < v->step_count; i++) {
-        const struct row_result *was = result_by_name(sim, old, v, v->steps[i].name);
+        const struct row_result *was = result_by_name(sim, old, of, v->steps[i].name);
         if (v->steps[i].parent >= 0 || !is_needed(steps, v, i))
             continue;
         if (!was || (was->state != STEP_SUCCEEDED && was->state != STEP_SKIPPED))

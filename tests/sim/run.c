@@ -52,7 +52,8 @@ static int64_t work_left(const struct sim *sim)
         struct plan_pipeline *p = plan_find(sim->plan, run->pipeline);
         const struct plan_version *v = p ? plan_version_find(p, run->version) : NULL;
         for (int i = 0; v && i < v->step_count; i++)
-            work += v->steps[i].times * v->steps[i].attempts * (v->steps[i].takes_us * 2 + 5 * SEC);
+            work += v->steps[i].times * v->steps[i].attempts *
+                    (v->steps[i].takes_us * 2 + v->steps[i].queue_us + 5 * SEC);
     }
     return work;
 }
@@ -97,6 +98,7 @@ static void note_live(struct sim *sim)
 
 static void check_ends(struct sim *sim)
 {
+    check_overdue(sim);
     if (sim->now < sim->healed_us + PEACE_US + work_left(sim))
         return;
     char id[UUID_TEXT];

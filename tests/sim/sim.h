@@ -123,6 +123,8 @@ struct sim_counts {
     int64_t seeds, changes, commits, faults, runs, events, commands, attempts, duplicates;
     int64_t takeovers, unknown_commits, silences; /* attempts lost by a worker's silence */
     int64_t late_commits, housekeepings, trims, pauses, waits_ended, answers, starts;
+    int64_t deletes;                 /* of pipelines */
+    int64_t passed_on;               /* outputs of runs that steps started */
     int64_t leaves;                  /* at_most_once: processes that were let start */
     int64_t unsure;                  /* and steps that failed since they may have run */
     int64_t adopted, adopted_inside; /* results that retries took over; in groups */

@@ -34,6 +34,8 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
            c->seeds, c->faults, FAULT_COUNT, c->events, c->commands, c->duplicates, c->runs,
            c->attempts, c->commits, c->takeovers, c->unknown_commits, c->late_commits, c->silences,
            c->pauses, c->waits_ended, c->answers, c->starts, c->housekeepings, c->trims);
+    printf("pipelines deleted: %" PRId64 "; outputs of started runs: %" PRId64 "\n", c->deletes,
+           c->passed_on);
     printf("at_most_once: %" PRId64 " let start, %" PRId64 " lost in doubt; cache: %" PRId64
            " results taken\n",
            c->leaves, c->unsure, c->cached);
