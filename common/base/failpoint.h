@@ -10,8 +10,7 @@
 #pragma once
 #include <stdbool.h>
 
-/*     identifier              name                     process (see the table in docs/testing.md)
- */
+/*     identifier              name                     process that passes it */
 #define FAILPOINTS(F)                                                                              \
     F(HOOK_PUBLISH_BEFORE, "hook-publish-before", "triggers")                                      \
     F(HOOK_PUBLISH_AFTER, "hook-publish-after", "triggers")                                        \

@@ -19,6 +19,7 @@ static const struct {
     {QUERY_KEEP_REST, AGE_HISTORY, "rows of no week deleted"},
     {QUERY_KEEP_CACHED, AGE_HISTORY, "keys of earlier results deleted"},
     {QUERY_KEEP_STARTS, AGE_HISTORY, "ties of runs to steps deleted"},
+    {QUERY_KEEP_CAUSES, AGE_HISTORY, "causes of runs deleted"},
     {QUERY_KEEP_INBOX, AGE_KEYS, "ids of events and commands deleted"},
     {QUERY_KEEP_TOMBSTONES, AGE_KEYS, "tombstones deleted"},
     {QUERY_KEEP_IDEMPOTENCY, AGE_KEYS, "idempotency keys deleted"},

@@ -1024,6 +1024,13 @@ const struct query QUERIES[] = {
     "           AND NOT EXISTS (SELECT FROM run_live r WHERE r.id = s.child) LIMIT 2000)) RETURNING 1)\n"
     "SELECT nullif(count(*), 0)::text FROM gone",
     1},
+    {"keep_causes",
+    "WITH gone AS (\n"
+    "    DELETE FROM run_cause WHERE ctid = ANY (ARRAY(\n"
+    "        SELECT ctid FROM run_cause c WHERE c.at < $1::timestamptz\n"
+    "           AND NOT EXISTS (SELECT FROM run_live r WHERE r.id = c.run) LIMIT 2000)) RETURNING 1)\n"
+    "SELECT nullif(count(*), 0)::text FROM gone",
+    1},
     {"triggers_sources",
     "SELECT s.name, s.provider, s.config::text, s.secret, x.sealed, y.sealed\n"
     "FROM source s LEFT JOIN secret x ON x.name = s.secret\n"

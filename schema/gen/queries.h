@@ -140,6 +140,7 @@ enum query_id {
     QUERY_KEEP_IDEMPOTENCY, /* scheduler.sql */
     QUERY_KEEP_COMMANDS, /* scheduler.sql */
     QUERY_KEEP_STARTS, /* scheduler.sql */
+    QUERY_KEEP_CAUSES, /* scheduler.sql */
     QUERY_TRIGGERS_SOURCES, /* triggers.sql */
     QUERY_TRIGGERS_CRONS, /* triggers.sql */
     QUERY_TRIGGERS_CRON_DONE, /* triggers.sql */

@@ -372,3 +372,10 @@ WITH gone AS (
         SELECT ctid FROM run_start s WHERE s.at < $1::timestamptz
            AND NOT EXISTS (SELECT FROM run_live r WHERE r.id = s.child) LIMIT 2000)) RETURNING 1)
 SELECT nullif(count(*), 0)::text FROM gone;
+
+-- name: keep_causes
+WITH gone AS (
+    DELETE FROM run_cause WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM run_cause c WHERE c.at < $1::timestamptz
+           AND NOT EXISTS (SELECT FROM run_live r WHERE r.id = c.run) LIMIT 2000)) RETURNING 1)
+SELECT nullif(count(*), 0)::text FROM gone;

@@ -373,6 +373,24 @@ static void old_weeks_are_dropped_and_new_ones_made(void **state)
     s.db->ops->close(s.db);
 }
 
+static void causes_go_with_history_unless_their_run_lives(void **state)
+{
+    struct fixture *f = *state;
+    struct db_step s = lead(f);
+    test_sql(
+        f->conninfo,
+        "CREATE TABLE cause AS SELECT n, gen_random_uuid() AS run FROM generate_series(1, 3) AS n;"
+        "INSERT INTO run_cause SELECT run, gen_random_uuid(), gen_random_uuid(), now() - "
+        "CASE n WHEN 3 THEN interval '89 days' ELSE interval '91 days' END FROM cause;"
+        "INSERT INTO run_live (id, pipeline, version, name, number, experiment, state, params, "
+        "created) SELECT run, 'p', 'h1', 'n', 1, 'e', 'running', '{}', now() FROM cause WHERE n = "
+        "2");
+    assert_int_equal(keep_house(f, &s).failed, 0);
+    assert_int_equal(count(f, "run_cause"), 2);
+    assert_int_equal(count(f, "run_cause c JOIN cause USING (run) WHERE n > 1"), 2);
+    s.db->ops->close(s.db);
+}
+
 /* A run may live longer than history is kept; its results, what it is a retry of and its event
  * stay. */
 static void what_is_live_keeps_its_week(void **state)
@@ -510,6 +528,7 @@ int main(void)
         TEST(server_crashes_around_commits),
         TEST(keys_over_age_are_deleted),
         TEST(old_weeks_are_dropped_and_new_ones_made),
+        TEST(causes_go_with_history_unless_their_run_lives),
         TEST(what_is_live_keeps_its_week),
         TEST(housekeeping_waits_for_nobody),
         TEST(rows_of_no_week_go_by_their_end),
