@@ -209,7 +209,10 @@ bool front_few(struct front *f, const char *what, const json_t *object, size_t m
 
 /* The group around a step, -1 at the root and where nothing of outside is seen. */
 int32_t front_outward(const struct front *f, int32_t step);
-/* The step that is called `label` from where `step` stands, noted as looked at: needed by the step
+/* The step that is called `label` from where `step` stands, -1 = none. *by: the step that looks, or
+ * the group around it, that stands beside the one found. */
+int32_t front_find(const struct front *f, int32_t step, const char *label, int32_t *by);
+/* The same, noted as looked at: needed by the step
  * or by the group around it that stands beside the found one. -1 with a problem at front->at that
  * begins with `shown`. */
 int32_t front_refer(struct front *f, int32_t step, const char *label, const char *shown);

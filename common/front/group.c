@@ -95,9 +95,8 @@ static void check_list_param(struct front *f, const struct cel_reference *ref)
 
 static void check_list_output(struct front *f, size_t step, const struct cel_reference *ref)
 {
-    int32_t found = -1;
-    for (int32_t at = (int32_t)step; at >= 0 && found < 0; at = front_outward(f, at))
-        found = names_find(f->dags[f->step[at].dag].steps, ref->names[1]);
+    int32_t by;
+    const int32_t found = front_find(f, (int32_t)step, ref->names[1], &by);
     if (found < 0 || ref->count < 4)
         return;
     const json_t *output =

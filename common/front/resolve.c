@@ -12,8 +12,7 @@ int32_t front_outward(const struct front *f, int32_t step)
     return dag->closed ? -1 : dag->group;
 }
 
-/* `by`: the step that looks, or the group around it, that stands beside the one found. */
-static int32_t find(const struct front *f, int32_t step, const char *label, int32_t *by)
+int32_t front_find(const struct front *f, int32_t step, const char *label, int32_t *by)
 {
     for (*by = step; *by >= 0; *by = front_outward(f, *by)) {
         const int32_t found = names_find(f->dags[f->step[*by].dag].steps, label);
@@ -101,7 +100,7 @@ static void note(struct front *f, int32_t step, int32_t by, int32_t found)
 int32_t front_refer(struct front *f, int32_t step, const char *label, const char *shown)
 {
     int32_t by;
-    const int32_t found = find(f, step, label, &by);
+    const int32_t found = front_find(f, step, label, &by);
     if (found < 0) {
         tell_unknown(f, step, label, shown);
         return -1;
@@ -115,7 +114,7 @@ int32_t front_refer(struct front *f, int32_t step, const char *label, const char
 void front_refer_need(struct front *f, int32_t step, const char *label)
 {
     int32_t by;
-    const int32_t found = find(f, step, label, &by);
+    const int32_t found = front_find(f, step, label, &by);
     if (found >= 0 && f->step[by].finally && !f->step[found].finally)
         front_problem(f, "needs: %s comes before every finally step already: leave it out", label);
     else

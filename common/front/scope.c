@@ -116,11 +116,8 @@ static bool is_cut_at_dash(const struct front *f, const char *name)
 
 static bool is_known(const struct front *f, int32_t step, const char *label)
 {
-    for (; step >= 0; step = front_outward(f, step)) {
-        if (names_find(f->dags[f->step[step].dag].steps, label) >= 0)
-            return true;
-    }
-    return false;
+    int32_t by;
+    return front_find(f, step, label, &by) >= 0;
 }
 
 /* A value of that declaration, of which `ref` from its name at `at` on is looked at. */
@@ -293,6 +290,12 @@ bool scope_mentions(const char *condition, const char *name)
     return m.found;
 }
 
+static unsigned types_of(void *user, const struct cel_reference *ref)
+{
+    const struct check *c = user;
+    return scope_types(c->f, c->scope, ref);
+}
+
 bool scope_template(struct front *f, const struct scope *scope, const char *source)
 {
     struct err err = {0};
@@ -305,7 +308,24 @@ bool scope_template(struct front *f, const struct scope *scope, const char *sour
     }
     struct check c = {.f = f, .scope = scope};
     template_references(t, check_reference, &c);
+    if (c.problems == 0 && !template_types_fit(t, types_of, &c, &err))
+        refuse(&c, "%s: text %s", scope->where, err.text);
     return c.problems == 0;
+}
+
+/* What is neither true nor false whatever the values are. */
+static void check_truth(struct check *c, const struct cel *cel)
+{
+    struct err err = {0};
+    cleanup_text struct text have = {0};
+    const unsigned types = cel_types(cel, types_of, c, &err);
+    cel_types_text(types, &have);
+    if (!types)
+        refuse(c, "%s: expression %s", c->scope->where, err.text);
+    else if (!(types & (1U << CEL_BOOL)))
+        refuse(c,
+               "%s: a condition is true or false, and this is always %s; compare it with something",
+               c->scope->where, have.data);
 }
 
 bool scope_condition(struct front *f, const struct scope *scope, const char *source)
@@ -324,6 +344,8 @@ bool scope_condition(struct front *f, const struct scope *scope, const char *sou
     }
     struct check c = {.f = f, .scope = scope};
     cel_references(cel, check_reference, &c);
+    if (c.problems == 0)
+        check_truth(&c, cel);
     return c.problems == 0;
 }
 

@@ -55,8 +55,14 @@ struct scope {
 /* Checks a reference to an item, index, loop or outcome; false when it is none. */
 bool scope_around(struct front *f, const struct scope *scope, const struct cel_reference *ref);
 
+/* What the values of a reference may be, by what the file declares; CEL_ANY where it says nothing.
+ */
+unsigned scope_types(const struct front *f, const struct scope *scope,
+                     const struct cel_reference *ref);
+
 /* Compiles what stands at front->at and checks every reference in it; references to steps become
- * needs of scope->step. False when there was a problem, which is noted. */
+ * needs of scope->step. Types that cannot fit are problems too. False when there was a problem,
+ * which is noted. */
 bool scope_template(struct front *f, const struct scope *scope, const char *source);
 bool scope_condition(struct front *f, const struct scope *scope, const char *source);
 bool scope_is_taken(const char *name);         /* by something that every expression may see */

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "common/base/err.h"
+#include "common/base/text.h"
 
 #define CEL_SOURCE_MAX    (16 * 1024)       /* bytes of one expression */
 #define CEL_NESTING_MAX   64                /* brackets and calls inside one another */
@@ -82,6 +83,16 @@ struct cel_reference {
 typedef void cel_reference_fn(void *user, const struct cel_reference *ref);
 /* Calls `each` for every path in order of the text; the same path may come twice. */
 void cel_references(const struct cel *cel, cel_reference_fn *each, void *user);
+
+/* Types as bits, 1U << enum cel_type. */
+#define CEL_ANY ((2U << CEL_TYPE) - 1)
+/* What the values of a reference may be; CEL_ANY where that is not known. */
+typedef unsigned cel_types_of(void *user, const struct cel_reference *ref);
+/* What the expression may come to, judged without values: 0 with LEAT_EINPUT when an operator, a
+ * function or an index in it gets what it never takes, wherever in the expression that is (also
+ * where evaluation might not come to it, or default() would hide it). */
+unsigned cel_types(const struct cel *cel, cel_types_of *of, void *user, struct err *err);
+void cel_types_text(unsigned types, struct text *out); /* appends "int or double" */
 
 const char *cel_type_name(enum cel_type type); /* "null_type", "int", "google.protobuf.Duration" */
 /* Names of all functions and macros, in the order of docs/expressions.md; NULL past the last. */

@@ -8,6 +8,11 @@ static const char *const symbols[] = {
     [B_IN] = "in", [B_ADD] = "+", [B_SUB] = "-", [B_MUL] = "*", [B_DIV] = "/", [B_MOD] = "%",
 };
 
+const char *cel_symbol(enum cel_binary op)
+{
+    return symbols[op];
+}
+
 static bool is_number(const struct cel_value *v)
 {
     return v->type == CEL_INT || v->type == CEL_UINT || v->type == CEL_DOUBLE;

@@ -6,44 +6,59 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 
+#define BIT(type) (1U << (type))
+#define ANY       CEL_ANY
+#define BOOL      BIT(CEL_BOOL)
+#define INT       BIT(CEL_INT)
+#define UINT      BIT(CEL_UINT)
+#define DOUBLE    BIT(CEL_DOUBLE)
+#define STRING    BIT(CEL_STRING)
+#define BYTES     BIT(CEL_BYTES)
+#define LIST      BIT(CEL_LIST)
+#define TIMESTAMP BIT(CEL_TIMESTAMP)
+#define DURATION  BIT(CEL_DURATION)
+#define TYPE      BIT(CEL_TYPE)
+#define TIMES     (TIMESTAMP | DURATION)
+#define SIZED     (STRING | BYTES | LIST | BIT(CEL_MAP))
+
 /* Arguments are counted with the receiver. */
 static const struct cel_function functions[] = {
-    /* name, f(x), x.f(), least, most, call */
-    {"size", true, true, 1, 1, cel_call_size},
-    {"int", true, false, 1, 1, cel_call_int},
-    {"uint", true, false, 1, 1, cel_call_uint},
-    {"double", true, false, 1, 1, cel_call_double},
-    {"string", true, false, 1, 1, cel_call_string},
-    {"bool", true, false, 1, 1, cel_call_bool},
-    {"bytes", true, false, 1, 1, cel_call_bytes},
-    {"timestamp", true, false, 1, 1, cel_call_timestamp},
-    {"duration", true, false, 1, 1, cel_call_duration},
-    {"type", true, false, 1, 1, cel_call_type},
-    {"dyn", true, false, 1, 1, cel_call_dyn},
-    {"contains", false, true, 2, 2, cel_call_contains},
-    {"startsWith", false, true, 2, 2, cel_call_starts_with},
-    {"endsWith", false, true, 2, 2, cel_call_ends_with},
-    {"matches", true, true, 2, 2, cel_call_matches},
-    {"charAt", false, true, 2, 2, cel_call_char_at},
-    {"indexOf", false, true, 2, 3, cel_call_index_of},
-    {"lastIndexOf", false, true, 2, 3, cel_call_last_index_of},
-    {"substring", false, true, 2, 3, cel_call_substring},
-    {"lowerAscii", false, true, 1, 1, cel_call_lower_ascii},
-    {"upperAscii", false, true, 1, 1, cel_call_upper_ascii},
-    {"trim", false, true, 1, 1, cel_call_trim},
-    {"replace", false, true, 3, 4, cel_call_replace},
-    {"split", false, true, 2, 3, cel_call_split},
-    {"join", false, true, 1, 2, cel_call_join},
-    {"getFullYear", false, true, 1, 2, cel_call_time_part},
-    {"getMonth", false, true, 1, 2, cel_call_time_part},
-    {"getDate", false, true, 1, 2, cel_call_time_part},
-    {"getDayOfMonth", false, true, 1, 2, cel_call_time_part},
-    {"getDayOfWeek", false, true, 1, 2, cel_call_time_part},
-    {"getDayOfYear", false, true, 1, 2, cel_call_time_part},
-    {"getHours", false, true, 1, 2, cel_call_time_part},
-    {"getMinutes", false, true, 1, 2, cel_call_time_part},
-    {"getSeconds", false, true, 1, 2, cel_call_time_part},
-    {"getMilliseconds", false, true, 1, 2, cel_call_time_part},
+    /* name, f(x), x.f(), least, most, takes, gives, call */
+    {"size", true, true, 1, 1, SIZED, INT, cel_call_size},
+    {"int", true, false, 1, 1, ANY, INT, cel_call_int},
+    {"uint", true, false, 1, 1, ANY, UINT, cel_call_uint},
+    {"double", true, false, 1, 1, ANY, DOUBLE, cel_call_double},
+    {"string", true, false, 1, 1, ANY, STRING, cel_call_string},
+    {"bool", true, false, 1, 1, ANY, BOOL, cel_call_bool},
+    {"bytes", true, false, 1, 1, ANY, BYTES, cel_call_bytes},
+    {"timestamp", true, false, 1, 1, ANY, TIMESTAMP, cel_call_timestamp},
+    {"duration", true, false, 1, 1, ANY, DURATION, cel_call_duration},
+    {"type", true, false, 1, 1, ANY, TYPE, cel_call_type},
+    {"dyn", true, false, 1, 1, ANY, ANY, cel_call_dyn},
+    {"contains", false, true, 2, 2, STRING, BOOL, cel_call_contains},
+    {"startsWith", false, true, 2, 2, STRING, BOOL, cel_call_starts_with},
+    {"endsWith", false, true, 2, 2, STRING, BOOL, cel_call_ends_with},
+    {"matches", true, true, 2, 2, STRING, BOOL, cel_call_matches},
+    {"charAt", false, true, 2, 2, STRING, STRING, cel_call_char_at},
+    {"indexOf", false, true, 2, 3, STRING, INT, cel_call_index_of},
+    {"lastIndexOf", false, true, 2, 3, STRING, INT, cel_call_last_index_of},
+    {"substring", false, true, 2, 3, STRING, STRING, cel_call_substring},
+    {"lowerAscii", false, true, 1, 1, STRING, STRING, cel_call_lower_ascii},
+    {"upperAscii", false, true, 1, 1, STRING, STRING, cel_call_upper_ascii},
+    {"trim", false, true, 1, 1, STRING, STRING, cel_call_trim},
+    {"replace", false, true, 3, 4, STRING, STRING, cel_call_replace},
+    {"split", false, true, 2, 3, STRING, LIST, cel_call_split},
+    {"join", false, true, 1, 2, LIST, STRING, cel_call_join},
+    {"getFullYear", false, true, 1, 2, TIMES, INT, cel_call_time_part},
+    {"getMonth", false, true, 1, 2, TIMES, INT, cel_call_time_part},
+    {"getDate", false, true, 1, 2, TIMES, INT, cel_call_time_part},
+    {"getDayOfMonth", false, true, 1, 2, TIMES, INT, cel_call_time_part},
+    {"getDayOfWeek", false, true, 1, 2, TIMES, INT, cel_call_time_part},
+    {"getDayOfYear", false, true, 1, 2, TIMES, INT, cel_call_time_part},
+    {"getHours", false, true, 1, 2, TIMES, INT, cel_call_time_part},
+    {"getMinutes", false, true, 1, 2, TIMES, INT, cel_call_time_part},
+    {"getSeconds", false, true, 1, 2, TIMES, INT, cel_call_time_part},
+    {"getMilliseconds", false, true, 1, 2, TIMES, INT, cel_call_time_part},
 };
 
 /* Read by the parser, not called. The first five go over a receiver. */

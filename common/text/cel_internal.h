@@ -127,8 +127,9 @@ typedef bool cel_call(struct cel_ctx *ctx, const struct cel_node *at, const stru
 
 struct cel_function {
     const char *name;
-    bool global, member; /* f(x), x.f() */
-    uint8_t least, most; /* arguments, receiver included */
+    bool global, member;   /* f(x), x.f() */
+    uint8_t least, most;   /* arguments, receiver included */
+    unsigned takes, gives; /* types of the first argument and of what comes out, as bits */
     cel_call *call;
 };
 
@@ -155,6 +156,17 @@ struct cel {
 /* NULL with the error set. */
 struct cel_node *cel_parse(struct cel_lexer *lexer);
 void cel_collect_references(struct cel *cel);
+
+/* Names that macros around a node have bound, the innermost first. */
+struct cel_bound {
+    const char *name;
+    const struct cel_bound *outer;
+};
+bool cel_is_bound(const struct cel_bound *bound, const char *name);
+/* The variable at the bottom of a path of *count names, NULL when it does not begin with one. */
+const struct cel_node *cel_path_root(const struct cel_node *n, const struct cel_bound *bound,
+                                     size_t *count);
+const char *cel_symbol(enum cel_binary op); /* "<=" */
 
 /* By name and way of calling. NULL when there is none (then *known tells whether the name is). */
 const struct cel_function *cel_function_find(const char *name, bool member, bool *known);

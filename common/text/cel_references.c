@@ -4,18 +4,13 @@
 
 #include "common/base/mem.h"
 
-struct bound {
-    const char *name;
-    const struct bound *outer;
-};
-
 struct collector {
     struct arena *arena;
     struct cel_reference *items;
     size_t count, cap;
 };
 
-static bool is_bound(const struct bound *bound, const char *name)
+bool cel_is_bound(const struct cel_bound *bound, const char *name)
 {
     for (; bound; bound = bound->outer)
         if (strcmp(bound->name, name) == 0)
@@ -34,15 +29,14 @@ static const char *segment_of(const struct cel_node *n)
     return strlen(key.data) == key.len ? key.data : NULL; /* a key with a NUL is no name */
 }
 
-/* The variable at the bottom of a path, NULL when it does not begin with one. */
-static const struct cel_node *root_of(const struct cel_node *n, const struct bound *bound,
-                                      size_t *count)
+const struct cel_node *cel_path_root(const struct cel_node *n, const struct cel_bound *bound,
+                                     size_t *count)
 {
     enum cel_type type;
     for (*count = 1; segment_of(n); n = n->args[0])
         ++*count;
     const bool variable =
-        n->kind == N_NAME && !is_bound(bound, n->name) && !cel_type_find(n->name, &type);
+        n->kind == N_NAME && !cel_is_bound(bound, n->name) && !cel_type_find(n->name, &type);
     return variable ? n : NULL;
 }
 
@@ -57,15 +51,15 @@ static void add_path(struct collector *c, const struct cel_node *n, const struct
     c->items[c->count++] = (struct cel_reference){names, count, root->line, root->column};
 }
 
-static void collect(struct collector *c, const struct cel_node *n, const struct bound *bound)
+static void collect(struct collector *c, const struct cel_node *n, const struct cel_bound *bound)
 {
     size_t count;
-    const struct cel_node *root = root_of(n, bound, &count);
+    const struct cel_node *root = cel_path_root(n, bound, &count);
     if (root) {
         add_path(c, n, root, count);
         return;
     }
-    const struct bound inner = {n->name, bound};
+    const struct cel_bound inner = {n->name, bound};
     for (size_t i = 0; i < n->count; i++)
         collect(c, n->args[i], n->kind == N_MACRO && i > 0 ? &inner : bound);
 }

@@ -158,6 +158,14 @@ void template_references(const struct template *t, cel_reference_fn *each, void 
             cel_references(t->parts[i].cel, each, user);
 }
 
+bool template_types_fit(const struct template *t, cel_types_of *of, void *user, struct err *err)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (t->parts[i].cel && !cel_types(t->parts[i].cel, of, user, err))
+            return false;
+    return true;
+}
+
 /* ---- evaluating ----------------------------------------------------------------------------- */
 
 static int append_value(struct text *out, const struct part *part, const json_t *v, struct err *err)

@@ -38,3 +38,5 @@ json_t *template_eval_json(const struct template *t, const struct cel_vars *vars
 
 /* As cel_references, over all expressions of the template. */
 void template_references(const struct template *t, cel_reference_fn *each, void *user);
+/* False with LEAT_EINPUT when an expression of it fails whatever the values are; as cel_types. */
+bool template_types_fit(const struct template *t, cel_types_of *of, void *user, struct err *err);

@@ -78,6 +78,28 @@ static void check_bad(const struct bad *rows, size_t count)
     "\n  prepare: {command: [p], outputs: {o: {}, n: {type: integer}, j: "                         \
     "{type: json}}}\n"
 
+#define WHEN(text) P("g: {command: [x], when: \"" text "\"}")
+
+/* What a file declares is enough to see that it cannot be meant. */
+static const struct bad TYPES[] = {
+    {WHEN("steps.prepare.outputs.n"), "4:27",
+     "when: a condition is true or false, and this is always int; compare it with something"},
+    {WHEN("params.text"), "4:27", "always string"},
+    {WHEN("run.number"), "4:27", "always int"},
+    {WHEN("run.name + vars.BRANCH_NAME"), "4:27", "always string"},
+    {WHEN("steps.prepare.outputs.n > params.text"), "4:27",
+     "when: expression 1:25: '>' does not take int and string"},
+    {WHEN("steps.prepare.state && true"), "4:27", "'&&' does not take string"},
+    {P("g: {command: [x, \"${{ params.text + 1 }}\"]}"), "4:20",
+     "command: text 1:17: '+' does not take string and int"},
+    {P("g: {for_each: [a], command: [x], outputs: {m: {type: integer}}}\n  h: {command: [x], when: "
+       "steps.g.outputs.m == 1 && steps.g.outputs.m}"),
+     "5:27", "'&&' does not take list"},
+    {P("g: {loop: {until: outputs.m, max: 3}, command: [x], outputs: {m: {type: integer}}}"),
+     "4:21", "always int"},
+    {P("g: {steps: {a: {command: [x], when: steps.prepare.outputs.n}}}"), "4:39", "always int"},
+};
+
 static const struct bad SHAPES[] = {
     {P("g: {command: [x], steps: {a: {executor: noop}}}"), "4:7",
      "a group of steps has no command: put it on the steps inside"},
@@ -346,6 +368,12 @@ static void shapes_that_do_not_go_together(void **state)
     check_bad(SHAPES, ARRAY_LEN(SHAPES));
 }
 
+static void types_that_do_not_fit(void **state)
+{
+    (void)state;
+    check_bad(TYPES, ARRAY_LEN(TYPES));
+}
+
 static void items_that_are_none(void **state)
 {
     (void)state;
@@ -406,6 +434,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shapes_that_do_not_go_together),
+        cmocka_unit_test(types_that_do_not_fit),
         cmocka_unit_test(items_that_are_none),
         cmocka_unit_test(references_across_groups),
         cmocka_unit_test(what_is_written_elsewhere),
