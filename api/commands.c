@@ -309,8 +309,7 @@ void api_run_start(struct http_request *req, void *arg)
     api_run_start_by(arg, req, &nobody, &nobody);
 }
 
-/* ---- cancel, retry, rerun, only
- * -------------------------------------------------------------------------- */
+/* ---- cancel, retry, rerun, only -------------------------------------------------------------- */
 
 static void cancel_run(struct api *api, struct http_request *req, const struct uuid *run)
 {
@@ -362,6 +361,7 @@ static void repeat_run(struct api *api, struct http_request *req, const struct u
                         .experiment = json_get_string(body, "experiment", NULL),
                         .params = json_get_object(body, "params"),
                         .steps = steps,
+                        .no_cache = json_get_bool(body, "no_cache", false),
                         .anyway = json_get_bool(body, "anyway", false)};
     c.id = uuid_v5(&UUID_LEAT, c.run.b, sizeof c.run.b);
     submit(api, req, &c, &c.run, QUERY_API_RUN_BRIEF);

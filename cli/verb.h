@@ -18,6 +18,12 @@ struct option {
     {                                                                                              \
         0                                                                                          \
     }
+/* Every verb that makes a run has it. */
+#define OPTION_NO_CACHE                                                                            \
+    {                                                                                              \
+        "no-cache", 0, NULL, false,                                                                \
+            "no step takes an earlier result; what it gives may be taken later"                    \
+    }
 /* Every verb that shows something has it. */
 #define OPTION_OUTPUT                                                                              \
     {                                                                                              \

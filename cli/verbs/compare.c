@@ -23,6 +23,7 @@ static const struct option rerun_options[] = {
     {"param", 'p', "NAME=VALUE", true, "a parameter that is to be another"},
     {"name", 0, "NAME", false, "the run's name; default PIPELINE-N"},
     {"anyway", 0, NULL, false, "also when the event is no longer kept"},
+    OPTION_NO_CACHE,
     OPTION_OUTPUT,
     OPTION_END,
 };
@@ -36,6 +37,7 @@ static int run_rerun(const struct given *given, struct err *err)
     cleanup_free char *path = client_path("/api/v1/runs/%s/rerun", given_argument(given, 0));
     json_object_set_new(body, "params", params);
     json_object_set_new(body, "anyway", json_boolean(given_flag(given, "anyway")));
+    json_object_set_new(body, "no_cache", json_boolean(given_flag(given, "no-cache")));
     if (given_value(given, "name", NULL))
         json_object_set_new(body, "name", json_string(given_value(given, "name", "")));
     int rc = output_check(given, err);

@@ -23,8 +23,7 @@ static const struct option run_options[] = {
     {"idempotency-key", 0, "KEY", false, "the same key starts one run, however often it is sent"},
     {"only", 0, "STEP,…", true, "run only these steps, with what they need of --inputs-from"},
     {"inputs-from", 0, "RUN", false, "the finished run whose results --only takes"},
-    {"no-cache", 0, NULL, false,
-     "no step takes an earlier result; what it gives may be taken later"},
+    OPTION_NO_CACHE,
     {"wait", 0, NULL, false, "until it ends; exit 1 unless it succeeded"},
     {"follow", 0, NULL, false, "print its logs, then as --wait"},
     OPTION_OUTPUT,
@@ -166,6 +165,7 @@ static const struct option brief_options[] = {OPTION_OUTPUT, OPTION_END};
 static const struct option retry_options[] = {
     {"from", 0, "STEP", false,
      "run this step and all after it anew; a path, GROUP/STEP, inside groups"},
+    OPTION_NO_CACHE,
     OPTION_OUTPUT,
     OPTION_END};
 
@@ -228,6 +228,8 @@ static int run_retry(const struct given *given, struct err *err)
     cleanup_json json_t *body = json_object();
     cleanup_free char *path = client_path("/api/v1/runs/%s/retry", given_argument(given, 0));
     set_given(given, body, "from", "from");
+    if (given_flag(given, "no-cache"))
+        json_object_set_new(body, "no_cache", json_true());
     return post(given, path, body, err);
 }
 const struct verb VERB_RETRY = {

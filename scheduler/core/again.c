@@ -145,6 +145,7 @@ static struct run_plan plan_like(const struct asked *a, struct learned *of, stru
                              .event_id = of->event_id,
                              .retry_of = of->id,
                              .adopts = of,
+                             .no_cache = a->command->no_cache,
                              .cancelled = a->tombstoned};
 }
 

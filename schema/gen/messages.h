@@ -83,7 +83,7 @@ struct command {
     json_t *params; /* run: given parameters; rerun, only: those that are other than of then */
     const char *name; /* run: name; absent = PIPELINE-N */
     const char *experiment;
-    bool no_cache; /* run: no step takes an earlier result */
+    bool no_cache; /* run, retry, rerun, only: no step takes an earlier result */
     struct uuid of; /* retry, rerun, only: the finished run */
     const char *from; /* retry: path of the step from which on everything runs anew */
     const char *step; /* approve: the step's path */

@@ -58,6 +58,16 @@ def test_other_arguments_run_and_no_cache_runs_all(cached):
     assert steps_of(last)["make"]["cached_from"] == anew["id"]  # what it gave is the newest
 
 
+def test_running_again_looks_unless_told_not_to(cached):
+    first = start(cached, "-p", "n=11")
+    ran(cached, first)
+    for verb in (["rerun", first["id"]], ["retry", first["id"], "--from", "make"]):
+        for option, expected in ([], []), (["--no-cache"], ["make", "use"]):
+            again = cached.wait_run(cached.json(*verb, *option)["id"])
+            assert again["state"] == "succeeded"
+            assert ran(cached, again) == expected, (verb, option)
+
+
 def test_a_leader_that_dies_changes_nothing(cached):
     first = start(cached, "-p", "n=9")
     for point in ("commit-sent-after", "batch-begin-after"):
