@@ -19,7 +19,7 @@ from test_crash import AT_BIRTH, AT_START, POINTS
 TAKEOVER_S = 5
 SHAPES = ROOT / "examples" / "shapes"
 # Every step that the examples have says so to the ledger, by the PATH of the workers.
-WRAPPED = ("sh", "echo", "false")
+WRAPPED = ("sh", "echo", "false", "cat")
 WRAPPER = """#!/bin/dash
 if [ -z "$LEDGERED" ] && [ -n "$LEAT_ATTEMPT_ID" ]; then
     echo "$LEAT_RUN_ID $LEAT_STEP $LEAT_ATTEMPT_ID" >> {ledger}
@@ -148,6 +148,20 @@ class Matrix(Site):
             raise AssertionError(f"{error}: {self.leader()} leads of {self.leat.pids_of('leat-scheduler')}\n" + "\n".join(said)) from None
         return self.leader()
 
+    def lead_beside(self):
+        """The same, with the one beside `leat up` as the leader. When it is killed it can be started again at once, and so
+        stands by when the other is struck while it takes over; `leat up` waits longer after each death."""
+        pid, _ = self.stand_by()
+        if pid != self.alone["second"].pid:
+            os.kill(pid, signal.SIGKILL)
+            self.stand_by()
+        return self.leader()
+
+    def kill_beside(self):
+        self.alone["second"].kill()
+        self.alone["second"].wait()
+        self.start_scheduler("second")
+
 
 def age(pid):
     try:
@@ -173,10 +187,20 @@ def site():
         made.remove()
 
 
+@pytest.fixture(autouse=True)
+def nothing_stays_struck(site):
+    """One that fails half way leaves no point armed and nobody stopped for the next."""
+    yield
+    site.leat.arm()
+    for pid in site.leat.pids_of("leat-scheduler"):
+        if state(pid) in ("T", "t"):
+            os.kill(pid, signal.SIGCONT)
+
+
 def strike(site, name, act):
     """Arms the point with work under way and waits until it has struck. (when, stalled() then, victim's pid, its epoch)"""
     leat = site.leat
-    pid, _ = site.stand_by()
+    (site.lead_beside if name in AT_START else site.stand_by)()
     leat.failpoint_log.write_text("")
     site.begin("hold")
     held = site.runs[-1][1]
@@ -184,12 +208,12 @@ def strike(site, name, act):
     site.begin(next(site.shapes), next(site.shapes))
     leat.arm(f"{name}:1:{act}")
     if name in AT_START:
-        os.kill(pid, signal.SIGKILL)
+        site.kill_beside()
     until(lambda: leat.struck(name), 30, every=0.01, what=f"{name} is struck: it was never reached")
     struck, waited = leat.failpoint_log.stat().st_mtime, stalled()
     pid, epoch = site.leader()
     assert state(pid) in (("T", "t") if act == "stop" else (None, "Z")), f"{pid} is not who was struck"
-    assert site.between_202_and_inbox() > 0, "no event was between its 202 and the inbox"
+    until(site.between_202_and_inbox, 2, what="an event between its 202 and the inbox")
     assert site.is_running(held), "no step was running"
     leat.arm()
     return struck, waited, pid, epoch
