@@ -84,6 +84,7 @@ static void attempt_unlink(struct core *core, struct attempt *a)
     place_pool_changed(core, w->pool);
 }
 
+#ifdef LEAT_PLANTS
 void attempt_rename(struct core *core, struct attempt *a, const struct uuid *id, int64_t nonce)
 {
     HASH_DEL(core->attempts, a);
@@ -91,6 +92,7 @@ void attempt_rename(struct core *core, struct attempt *a, const struct uuid *id,
     a->nonce = nonce;
     HASH_ADD(hh, core->attempts, id, sizeof a->id, a);
 }
+#endif
 
 void attempt_drop(struct core *core, struct attempt *a)
 {
@@ -265,7 +267,7 @@ static bool is_meant(const struct ir_retry *retry, const struct ending *end)
         return retry->on_timed_out;
     if (!retry->on_failed)
         return false;
-    const int64_t code = end->result ? end->result->exit_code : -1;
+    const int64_t code = end->result->exit_code; /* only a worker says that one failed */
     if (retry->exit_codes && !has_code(retry->exit_codes, retry->exit_code_count, code))
         return false;
     return !has_code(retry->not_exit_codes, retry->not_exit_code_count, code);
@@ -420,7 +422,7 @@ void attempt_report(struct core *core, const struct report *report, const struct
         on_progress(core, a, report);
     else if (report->kind == REPORT_KIND_FINISHED)
         on_finished(core, a, report, now, out);
-    else if (report->kind == REPORT_KIND_ASK)
+    else /* asks leave */
         leave_asked(core, a, out);
 }
 

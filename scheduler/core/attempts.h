@@ -9,8 +9,10 @@ struct attempt *attempt_new(struct core *core, struct step_ref at, struct worker
 void attempt_drop(struct core *core, struct attempt *a);
 /* For restore: hangs an attempt with all its fields onto its worker and the index. */
 void attempt_link(struct core *core, struct attempt *a);
+#ifdef LEAT_PLANTS
 /* Its number in the index has to change with it. */
 void attempt_rename(struct core *core, struct attempt *a, const struct uuid *id, int64_t nonce);
+#endif
 
 /* The live attempt that (id, nonce) name, or NULL. */
 struct attempt *attempt_match(struct core *core, const struct uuid *id, int64_t nonce);

@@ -324,11 +324,13 @@ static void resend(struct core *core, struct attempt *a, struct batch *out)
     if (state != STEP_PLACED)
         return;
     assert(!run->broken); /* the first turn has asked its steps to end */
+#ifdef LEAT_PLANTS
     if (plant_on(PLANT_NEW_ATTEMPT_ID_ON_REPUBLISH)) {
         struct uuid fresh = core_uuid(core, run->created_us);
         attempt_rename(core, a, &fresh, (int64_t)(core_random(core) >> 1));
         step_mark(core, a->at);
     }
+#endif
     if (a->leave) /* it has the start: it asked */
         order_leave(core, a, out);
     else
@@ -388,6 +390,8 @@ void restore_first_turn(struct core *core, const struct core_now *now, struct ba
     if (!core->restored)
         return;
     core->restored = false;
+    while (starts_hear_one(core, now, out)) /* a run that is not there has no time to be up */
+        ;
     struct run *run, *next;
     HASH_ITER (hh, core->runs, run, next) {
         if (run->broken)

@@ -1,5 +1,6 @@
 /* Steps that start a run of another pipeline. The run, the row that ties it to its step and what
  * the step comes to by it are one transaction each time: while the step runs its run is live. */
+#include <assert.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -44,7 +45,7 @@ static int check_circle(const struct await *a, const struct run_plan *plan, stru
         return err->code;
     for (const struct run *run = ref_run(a->at); run;
          run = run->starter ? ref_run(run->starter->at) : NULL)
-        if (run->pipeline == plan->pipeline && run->key && strcmp(run->key, key) == 0)
+        if (run->pipeline == plan->pipeline && strcmp(run->key, key) == 0)
             return err_set(err, LEAT_EREFUSED,
                            "a run of %s waits for this one, and its concurrency would let the new "
                            "one wait for that: say wait: false",
@@ -305,8 +306,7 @@ void start_child_over(struct core *core, struct run *child, int state)
     a->outputs =
         json_pack("{s:s, s:s}", "run", id, "state", machine_state_name(&MACHINE_RUN, state));
     if (state != RUN_SUCCEEDED)
-        a->why = mem_printf("run %s %s%s%.500s", id, WORDS[state],
-                            child->reason && *child->reason ? ": " : "",
+        a->why = mem_printf("run %s %s%s%.500s", id, WORDS[state], child->reason ? ": " : "",
                             child->reason ? child->reason : "");
     else if (take_outputs(a, child, a->outputs, &err) < 0)
         a->why = mem_printf("run %s: %s", id, err.text);
@@ -349,6 +349,7 @@ static void cancel_child(struct core *core, struct await *a, char *reason,
 {
     struct run *child = a->child;
     char id[UUID_TEXT];
+    assert(child); /* that it is over is heard before anything is due or swept */
     uuid_format(&ref_run(a->at)->id, id);
     cleanup_free char *why = mem_printf("cancelled with step %s of run %s%s%s", a->def->name, id,
                                         a->late ? ", which " : "", a->late ? reason : "");
@@ -365,7 +366,7 @@ void start_stop(struct core *core, struct await *a, const struct core_now *now, 
         await_end(core, a, STEP_CANCELLED, NULL, NULL, now, out);
         return;
     }
-    if (!a->child || ref_step(a->at)->state == STEP_CANCELLING)
+    if (ref_step(a->at)->state == STEP_CANCELLING)
         return; /* it ends by itself */
     cancel_child(core, a, mem_string("its run is being cancelled"), now, out);
 }
