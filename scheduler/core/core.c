@@ -50,7 +50,7 @@ double core_random01(struct core *core)
 struct uuid core_uuid(struct core *core, int64_t wall_us)
 {
     uint64_t rest[2] = {core_random(core), core_random(core)};
-    return uuid_v7(wall_us > 0 ? wall_us / 1000 : 0, (const uint8_t *)rest);
+    return uuid_v7(wall_us / 1000, (const uint8_t *)rest);
 }
 
 /* ---- queues -------------------------------------------------------------------------------- */
@@ -191,45 +191,39 @@ void core_drained(struct core *core, int64_t ticket, const struct core_now *now)
 
 /* ---- a turn -------------------------------------------------------------------------------- */
 
-static void fire(struct core *core, struct timer *t, const struct core_now *now, struct batch *out)
-{
-    switch ((enum timer_kind)t->kind) {
-    case TIMER_BACKOFF:
-    case TIMER_ATTEMPT:
-        attempt_timer_due(core, OWNER(t, struct attempt, timer), now, out);
-        return;
-    case TIMER_RUN_TIMEOUT:
-        run_timeout_due(core, OWNER(t, struct run, timeout), now, out);
-        return;
-    case TIMER_QUEUED:
-        concurrency_wait_due(core, OWNER(t, struct run, timeout), now, out);
-        return;
-    case TIMER_STEP_QUEUED:
-        queued_due(core, OWNER(t, struct queued, timer), now, out);
-        return;
-    case TIMER_FINALLY:
-        frame_finally_due(core, OWNER(t, struct frame, finally), now, out);
-        return;
-    case TIMER_GROUP:
-        group_timeout_due(core, OWNER(t, struct group, timeout), now, out);
-        return;
-    case TIMER_GROUP_WAIT:
-        group_wait_due(core, OWNER(t, struct group, wait), now, out);
-        return;
-    case TIMER_AWAIT:
-        await_timer_due(core, OWNER(t, struct await, timer), now, out);
-        return;
-    case TIMER_SILENCE:
-        worker_silence_due(core, OWNER(t, struct worker, silence), now);
-        return;
-    case TIMER_GRANT:
-        worker_grant_due(core, OWNER(t, struct worker, grant));
-        return;
-    case TIMER_BLOCKED:
-        place_lane_due(core, OWNER(t, struct lane, blocked), now);
-        return;
+/* What is done when a timer of that kind is due to `it`, what the timer lies in. */
+#define TIMERS(T)                                                                                  \
+    T(BACKOFF, struct attempt, timer, attempt_timer_due(core, it, now, out))                       \
+    T(ATTEMPT, struct attempt, timer, attempt_timer_due(core, it, now, out))                       \
+    T(RUN_TIMEOUT, struct run, timeout, run_timeout_due(core, it, now, out))                       \
+    T(QUEUED, struct run, timeout, concurrency_wait_due(core, it, now, out))                       \
+    T(STEP_QUEUED, struct queued, timer, queued_due(core, it, now, out))                           \
+    T(FINALLY, struct frame, finally, frame_finally_due(core, it, now, out))                       \
+    T(GROUP, struct group, timeout, group_timeout_due(core, it, now, out))                         \
+    T(GROUP_WAIT, struct group, wait, group_wait_due(core, it, now, out))                          \
+    T(AWAIT, struct await, timer, await_timer_due(core, it, now, out))                             \
+    T(SILENCE, struct worker, silence, worker_silence_due(core, it, now))                          \
+    T(GRANT, struct worker, grant, worker_grant_due(core, it))                                     \
+    T(BLOCKED, struct lane, blocked, place_lane_due(core, it, now))
+
+typedef void fire_fn(struct core *core, struct timer *t, const struct core_now *now,
+                     struct batch *out);
+#define T(kind, type, member, done)                                                                \
+    static void fire_##kind(struct core *core, struct timer *t, const struct core_now *now,        \
+                            struct batch *out)                                                     \
+    {                                                                                              \
+        type *it = OWNER(t, type, member);                                                         \
+        (void)now, (void)out;                                                                      \
+        done;                                                                                      \
     }
-}
+TIMERS(T)
+#undef T
+
+static fire_fn *const FIRE[] = {
+#define T(kind, type, member, done) [TIMER_##kind] = fire_##kind,
+    TIMERS(T)
+#undef T
+};
 
 struct room {
     size_t rows; /* of the batch, all told */
@@ -285,7 +279,7 @@ void core_turn(struct core *core, const struct core_now *now, struct batch *out)
     restore_first_turn(core, now, out);
     struct timer *t;
     while (has_room(core, out, &room) && (t = timers_take(&core->timers, now->mono_us)))
-        fire(core, t, now, out);
+        FIRE[t->kind](core, t, now, out);
     workers_judge(core, now, out);
     while (has_room(core, out, &room) && work_once(core, now, out))
         room.work--;
