@@ -8,12 +8,12 @@
 uint32_t abilities_of(const json_t *names)
 {
     uint32_t set = 0;
-    size_t i;
-    json_t *name;
-    json_array_foreach (names, i, name)
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const char *name = json_string_value(json_array_get(names, i));
         for (unsigned n = 0; n < ABILITY_COUNT; n++)
-            if (json_is_string(name) && strcmp(json_string_value(name), ABILITY_TEXTS[n]) == 0)
+            if (name && strcmp(name, ABILITY_TEXTS[n]) == 0)
                 set |= 1u << n;
+    }
     return set;
 }
 

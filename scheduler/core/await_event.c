@@ -38,8 +38,6 @@ void await_list(struct core *core, struct await *a)
 void await_unlist(struct core *core, struct await *a)
 {
     struct await_key *key = a->key;
-    if (!key)
-        return;
     DL_DELETE(key->awaits, a);
     a->key = NULL;
     if (a->view)
@@ -159,7 +157,7 @@ static void meet_patterns(struct meeting *m, const char *type)
 void awaits_meet(struct core *core, const struct event *event, const char *text, json_t **envelope,
                  json_t *verdicts, const struct core_now *now, struct batch *out)
 {
-    if (!core->await_keys || !event->type)
+    if (!core->await_keys)
         return;
     while (frames_close_one(core, now, out)) /* after a takeover: filters look at what these give */
         ;

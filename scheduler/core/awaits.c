@@ -145,7 +145,7 @@ void await_recall(struct core *core, struct step_ref at, const struct snapshot_s
     a->since_us = from->since_us;
     a->started_us = from->started_us;
     a->due_us = from->due_us;
-    a->reason = mem_string(from->reason ? from->reason : "");
+    a->reason = mem_string(from->reason);
     core->waiting += from->state == STEP_WAITING;
     list(core, a);
     if (a->due_us > 0 && from->state != STEP_CANCELLING)

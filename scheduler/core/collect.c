@@ -2,6 +2,7 @@
 
 #include "common/base/mem.h"
 #include "common/text/json.h"
+#include "scheduler/core/groups.h"
 #include "scheduler/core/listing.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/view.h"
@@ -62,8 +63,7 @@ static json_t *list_of(const struct group *g, const char *name)
 {
     json_t *list = json_array();
     for (int32_t i = 0; i < g->count; i++) {
-        json_t *all = (size_t)i < g->out_count ? g->outs[i] : NULL;
-        json_t *value = json_object_get(all, name);
+        json_t *value = json_object_get(group_gave(g, i), name);
         if (value)
             json_array_append(list, value);
         else
@@ -75,7 +75,7 @@ static json_t *list_of(const struct group *g, const char *name)
 json_t *collect_all(const struct group *g)
 {
     if (g->def->group->mode != IR_GROUP_FOR_EACH)
-        return g->out_count ? json_incref(g->outs[g->out_count - 1]) : json_object();
+        return json_incref(group_gave(g, (int32_t)g->out_count - 1));
     json_t *all = json_object();
     for (size_t i = 0; i < g->def->output_count; i++)
         json_object_set_new(all, g->def->outputs[i].name, list_of(g, g->def->outputs[i].name));

@@ -13,7 +13,7 @@
 char *concurrency_key(const struct run_plan *plan, struct err *err)
 {
     const struct ir *ir = plan->version->ir;
-    if (!ir || !ir->concurrency_key)
+    if (!ir->concurrency_key)
         return mem_string("");
     const struct cel_var all[] = {
         {"event", plan->event}, {"vars", plan->vars}, {"params", plan->params}};
@@ -175,8 +175,6 @@ void concurrency_recall(struct core *core, struct run *run, const struct core_no
 void concurrency_stops(struct run *run)
 {
     struct concurrency *c = run->among;
-    if (run->stands_aside)
-        return;
     run->stands_aside = true;
     DL_DELETE(c->running, run);
     c->running_count--;
@@ -198,7 +196,7 @@ void concurrency_leave(struct core *core, struct run *run)
             c->going--;
         run->among = NULL;
     }
-    if (c->going == 0 && !c->queued && !c->running)
+    if (c->going == 0 && !c->queued)
         group_free(core, c);
     else
         due(core, c);
@@ -220,8 +218,7 @@ static bool is_in_the_way(const struct concurrency *c, const struct run *newest)
     case IR_CONCURRENCY_LATEST_ONLY:
         return c->queued_count > 1;
     case IR_CONCURRENCY_CANCEL_RUNNING:
-        return c->running_count + c->queued_count > concurrency_limit(c, newest) &&
-               (c->running || c->queued_count > 1);
+        return c->running_count + c->queued_count > concurrency_limit(c, newest);
     default:
         return false;
     }

@@ -1,5 +1,6 @@
 #include "scheduler/core/frames.h"
 
+#include <assert.h>
 #include <utlist.h>
 
 #include "common/base/mem.h"
@@ -63,10 +64,8 @@ static void push_first(struct core *core, struct frame *f, int32_t from, int32_t
 
 void frame_push_first(struct core *core, struct frame *f)
 {
-    if (f->in_finally)
-        push_first(core, f, work_count(f), f->count);
-    else
-        push_first(core, f, 0, work_count(f));
+    assert(!f->in_finally);
+    push_first(core, f, 0, work_count(f));
 }
 
 void frame_begin(struct core *core, struct frame *f)
@@ -84,8 +83,7 @@ static void note_failure(struct frame *f, const struct ir_step *def, const char 
     f->failed++;
     if (*to)
         return;
-    *to = mem_printf("step %s failed%s%.600s", def->name, reason && *reason ? ": " : "",
-                     reason ? reason : "");
+    *to = mem_printf("step %s failed%s%.600s", def->name, *reason ? ": " : "", reason);
 }
 
 /* How many needs are open when a step is looked at. */
@@ -149,8 +147,7 @@ static void begin_finally(struct core *core, struct frame *f, const struct core_
         frame_sweep_again(core, f);
         return;
     }
-    if (f->dag->finally_us > 0)
-        arm_finally(core, f, now, out);
+    arm_finally(core, f, now, out);
     push_first(core, f, work_count(f), f->count);
 }
 
@@ -161,8 +158,10 @@ void frame_advance(struct core *core, struct frame *f, const struct core_now *no
                    struct batch *out)
 {
     struct run *run = f->run;
-    if (f->closing || f->adoption || f->over || f->work_left > 0 || run->over ||
-        run->state == RUN_PENDING || run->state == RUN_QUEUED) /* adopted: when its turn comes */
+    if (f->closing || f->adoption || f->work_left > 0)
+        return;
+    assert(!f->over && !run->over && run->state != RUN_PENDING);
+    if (run->state == RUN_QUEUED) /* all of it was taken over: when its turn comes */
         return;
     if (f->left > 0) {
         if (!f->in_finally)
@@ -188,8 +187,7 @@ void frame_sweep_again(struct core *core, struct frame *f)
 
 void frame_stop(struct core *core, struct frame *f, enum stop stop, const char *reason)
 {
-    if (f->stop || f->over)
-        return;
+    assert(!f->stop && !f->over);
     f->stop = (uint8_t)stop;
     adopt_drop(core, f);
     if (f->group && !f->reason && reason)
@@ -255,8 +253,7 @@ void frame_sweep(struct core *core, struct frame *f, const struct core_now *now,
 
 void frame_close_later(struct core *core, struct frame *f)
 {
-    if (!f->closing)
-        DL_APPEND2(core->closing, f, close_prev, close_next);
+    DL_APPEND2(core->closing, f, close_prev, close_next);
     f->closing = true;
 }
 
@@ -286,8 +283,8 @@ bool frames_close_one(struct core *core, const struct core_now *now, struct batc
 struct frame *frame_of_step(struct frame *f, int32_t index)
 {
     const struct ir_dag *dag = ir_dag_of(f->run->version->ir, index);
-    while (f && f->dag != dag)
-        f = f->group ? f->group->at.frame : NULL;
+    while (f->dag != dag)
+        f = f->group->at.frame;
     return f;
 }
 

@@ -1,10 +1,12 @@
 #include "scheduler/core/groups.h"
 
+#include <assert.h>
 #include <string.h>
 #include <utlist.h>
 
 #include "common/base/mem.h"
 #include "common/base/plant.h"
+#include "common/base/text.h"
 #include "common/text/json.h"
 #include "scheduler/core/adopt.h"
 #include "scheduler/core/attempts.h"
@@ -121,7 +123,7 @@ static void end(struct core *core, struct group *g, int state, json_t *outputs, 
 static int64_t wait_for_retry(struct core *core, const struct group *g)
 {
     const struct ir_retry *retry = &g->def->retry;
-    const bool late = g->fatal && g->reason && strncmp(g->reason, RUN_TIMED_OUT, 9) == 0;
+    const bool late = g->fatal && text_starts_with(g->reason, RUN_TIMED_OUT);
     if (!(late ? retry->on_timed_out : retry->on_failed))
         return -1;
     struct backoff policy = {(uint32_t)retry->max_attempts, retry->first_us, retry->cap_us,
@@ -132,8 +134,8 @@ static int64_t wait_for_retry(struct core *core, const struct group *g)
 static void wait_for_next_try(struct core *core, struct group *g, int64_t wait_us,
                               const struct core_now *now)
 {
-    cleanup_free char *why = mem_printf("tried again after attempt %d: %.600s",
-                                        ref_step(g->at)->attempt, g->reason ? g->reason : "");
+    cleanup_free char *why =
+        mem_printf("tried again after attempt %d: %.600s", ref_step(g->at)->attempt, g->reason);
     forget_try(core, g);
     g->reason = mem_string(why);
     g->since_us = now->wall_us;
@@ -169,7 +171,8 @@ static void over(struct core *core, struct group *g, const struct core_now *now,
 
 static bool can_begin(const struct group *g)
 {
-    if (g->stop || g->ended || g->done + g->open >= g->count || group_waits(g))
+    assert(!group_waits(g)); /* between two tries it has no frame and starts none */
+    if (g->stop || g->ended || g->done + g->open >= g->count)
         return false;
     if (is_for_each(g))
         return g->def->group->parallelism == 0 || g->open < g->def->group->parallelism;
@@ -187,8 +190,7 @@ static void go_on(struct core *core, struct group *g, const struct core_now *now
 {
     if (can_begin(g))
         group_go_on_later(core, g);
-    else if (g->open == 0 && !g->wait.place &&
-             (g->stop || g->ended || g->done >= g->count || g->fatal))
+    else if (g->open == 0 && !g->wait.place)
         over(core, g, now, out);
 }
 
@@ -200,7 +202,7 @@ static void stop_frames(struct core *core, struct group *g, enum stop stop, cons
     if (!group_waits(g))
         timers_clear(&core->timers, &g->wait);
     timers_clear(&core->timers, &g->timeout);
-    if (g->open && ref_step(g->at)->state == STEP_RUNNING) {
+    if (g->open) {
         machine_move(&MACHINE_STEP, &ref_step(g->at)->state, STEP_CANCELLING);
         step_mark(core, g->at);
     }
@@ -273,7 +275,7 @@ struct frame *group_frame_new(struct core *core, struct group *g, int32_t ordina
 void group_frame_restored(struct core *core, struct frame *f)
 {
     struct err err = {0};
-    if (!f->params && view_params(f, &err) < 0)
+    if (view_params(f, &err) < 0)
         fail(core, f->group, err.text);
 }
 
@@ -310,9 +312,9 @@ bool groups_begin_one(struct core *core, const struct core_now *now, struct batc
     return true;
 }
 
-json_t *group_previous(const struct group *g, int32_t ordinal)
+json_t *group_gave(const struct group *g, int32_t ordinal)
 {
-    return ordinal > 0 && (size_t)ordinal <= g->out_count ? g->outs[ordinal - 1] : NULL;
+    return ordinal >= 0 && (size_t)ordinal < g->out_count ? g->outs[ordinal] : NULL;
 }
 
 /* After a takeover what is left of it. */
@@ -360,7 +362,7 @@ static void judge_round(struct core *core, struct group *g, int32_t ordinal,
 
 static void note_failed(struct group *g, const struct frame *f)
 {
-    const char *why = f->reason ? f->reason : "failed";
+    const char *why = f->reason; /* what counts as failed says why */
     g->failed++;
     if (g->reason)
         return;

@@ -20,8 +20,8 @@ void group_timeout_due(struct core *core, struct group *g, const struct core_now
 void group_wait_due(struct core *core, struct group *g, const struct core_now *now,
                     struct batch *out);
 
-/* What loop.previous is in round `ordinal`: borrowed, NULL in the first. */
-json_t *group_previous(const struct group *g, int32_t ordinal);
+/* What its frame of that ordinal gave, by name: borrowed; NULL = nothing (yet). */
+json_t *group_gave(const struct group *g, int32_t ordinal);
 
 /* For restore. */
 struct group *group_new(struct core *core, struct step_ref at);

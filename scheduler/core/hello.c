@@ -40,10 +40,8 @@ static void take_executors(struct worker *w, const json_t *names)
 {
     w->executors = 1u << ORDER_START_EXECUTOR_OBJECTS; /* built into every worker */
     w->default_executor = ORDER_START_EXECUTOR_NONE;
-    size_t i;
-    json_t *name;
-    json_array_foreach (names, i, name) {
-        const char *text = json_string_value(name);
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const char *text = json_string_value(json_array_get(names, i));
         int executor = text ? order_executor_parse(text) : ORDER_START_EXECUTOR_NONE;
         if (executor == ORDER_START_EXECUTOR_NONE)
             continue; /* one that this leader does not know */

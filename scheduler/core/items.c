@@ -23,7 +23,7 @@ static int find_branch(struct group *g, struct err *err)
 
 static int items_check(const json_t *items, struct err *err)
 {
-    if (!json_is_array(items))
+    if (json_typeof(items) != JSON_ARRAY)
         return err_set(err, LEAT_EINPUT, "for_each: its value is not a list");
     if (json_array_size(items) > IR_ITEMS_MAX)
         return err_set(err, LEAT_ELIMIT, "for_each: %zu items, and the limit is %d",

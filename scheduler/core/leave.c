@@ -17,10 +17,9 @@ void leave_asked(struct core *core, struct attempt *a, struct batch *out)
 
 bool leave_may_have_run(const struct attempt *a)
 {
-    const struct ir_step *def = ref_ir_known(a->at);
     if (plant_on(PLANT_TRIED_AGAIN_AFTER_LEAVE))
         return false;
-    return def && def->at_most_once && (a->leave || a->started_us);
+    return ref_ir(a->at)->at_most_once && (a->leave || a->started_us);
 }
 
 bool leave_again(const struct attempt *a, int32_t lost, bool unstarted)

@@ -234,14 +234,14 @@ void limits_take(struct attempt *a, const struct lane *l)
 /* The version says the same as the row, where both say it: neither ever changes. */
 void limits_recall(struct core *core, struct attempt *a, const struct snapshot_step *row)
 {
-    const char *name;
-    json_t *n;
     const struct ir_step *def = ref_ir_known(a->at);
     if (plant_on(PLANT_LIMITS_FORGOTTEN_AT_TAKEOVER))
         return;
     a->holds = mem_array(json_object_size(row->limits) + 1, sizeof *a->holds);
-    json_object_foreach ((json_t *)(uintptr_t)row->limits, name, n)
-        hold(a, limit_get(core, name), json_integer_value(n));
+    json_t *all = row->limits;
+    for (void *it = json_object_iter(all); it; it = json_object_iter_next(all, it))
+        hold(a, limit_get(core, json_object_iter_key(it)),
+             json_integer_value(json_object_iter_value(it)));
     const char *pool = def && def->pool ? def->pool : def ? "default" : row->pool;
     if (pool)
         hold(a, limit_of_pool(core, pool), def ? def->slots : row->slots);
@@ -263,7 +263,7 @@ void limits_give_back(struct core *core, struct attempt *a)
 
 static const char *text_of(json_t *all, struct batch *out)
 {
-    const char *text = json_object_size(all) ? batch_json(out, all) : NULL;
+    const char *text = batch_json(out, all);
     json_decref(all);
     return text;
 }

@@ -72,8 +72,7 @@ json_t *listing_items(const struct group *g, struct err *err)
     const struct ir_group *def = g->def->group;
     const struct ir_step *from = step_ir(ref_run(g->at), def->folder_step);
     const struct frame *f = frame_of_step(g->at.frame, def->folder_step);
-    const json_t *value =
-        f ? json_object_get(f->steps[from->place].outputs, def->folder_output) : NULL;
+    const json_t *value = json_object_get(f->steps[from->place].outputs, def->folder_output);
     const char *unlisted = json_get_string(value, "unlisted", NULL);
     json_t *names = json_object_get(value, "names");
     if (!json_is_object(value))
@@ -97,7 +96,7 @@ json_t *listing_items(const struct group *g, struct err *err)
 json_t *listing_leave_out(const struct ir_step *from, const char *output, json_t *value)
 {
     const struct ir_output *declared = ir_output_find(from, output);
-    if (!declared || declared->type != IR_ARTIFACT || !json_object_get(value, "names"))
+    if (declared->type != IR_ARTIFACT || !json_object_get(value, "names"))
         return json_incref(value);
     json_t *bare = json_copy(value);
     json_object_del(bare, "names");

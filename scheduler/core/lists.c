@@ -14,17 +14,13 @@ bool lists_taken(const struct ir *ir, const struct ir_step *def)
     return false;
 }
 
-/* Counts no further than `most`. */
+/* Of lists within it too; what is no list counts in the one around it. No further than `most`. */
 static size_t count_elements(const json_t *list, size_t most)
 {
-    size_t count = json_array_size(list), i;
-    json_t *element;
-    json_array_foreach (list, i, element) {
-        if (count > most)
-            break;
-        if (json_is_array(element))
-            count += count_elements(element, most - count);
-    }
+    const size_t size = json_array_size(list);
+    size_t count = size;
+    for (size_t i = 0; i < size && count <= most; i++)
+        count += count_elements(json_array_get(list, i), most - count);
     return count;
 }
 

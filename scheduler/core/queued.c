@@ -1,5 +1,6 @@
 #include "scheduler/core/queued.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "common/base/mem.h"
@@ -10,7 +11,8 @@ static void arm(struct core *core, struct step_ref at, int64_t since_us, int64_t
                 const struct core_now *now)
 {
     const int64_t length = ref_ir(at)->queue_timeout_us;
-    if (length <= 0 || ref_step(at)->queued)
+    assert(!ref_step(at)->queued);
+    if (length <= 0)
         return;
     struct queued *q = mem_alloc(sizeof *q);
     core->bytes += (int64_t)sizeof *q;

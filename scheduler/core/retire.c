@@ -6,7 +6,7 @@
 
 void retire_note(struct worker *w)
 {
-    json_t *info = w->info ? json_copy(w->info) : json_object(); /* it may be a snapshot's */
+    json_t *info = json_copy(w->info); /* it may be a snapshot's */
     json_object_del(info, "draining");
     json_object_del(info, "removed");
     if (w->draining)

@@ -50,7 +50,7 @@ const char *again_name(uint8_t again)
 
 uint8_t again_parse(const char *name)
 {
-    for (size_t i = 0; name && i < ARRAY_LEN(AGAIN); i++)
+    for (size_t i = 0; i < ARRAY_LEN(AGAIN); i++)
         if (strcmp(AGAIN[i], name) == 0)
             return (uint8_t)i;
     return AGAIN_RETRY;
@@ -96,7 +96,7 @@ static void write_birth(const struct run *run, struct batch *out)
         .trigger = batch_text(out, run->trigger),
         .event = run->event_id,
         .params = run->params ? batch_json(out, run->params) : "{}",
-        .vars = run->vars ? batch_json(out, run->vars) : "{}",
+        .vars = batch_json(out, run->vars),
         .retry_of = run->retry_of,
         .retry_from = batch_text(out, run->retry_from ? run->retry_from : ""),
         .concurrency_key = batch_text(out, run->key),
@@ -196,7 +196,7 @@ static struct run *run_new(struct core *core, const struct run_plan *plan, char 
                     : mem_printf("%s-%lld", plan->pipeline->name, (long long)run->number);
     const char *experiment = plan->experiment;
     if (!experiment || !*experiment)
-        experiment = ir && ir->experiment ? ir->experiment : plan->pipeline->name;
+        experiment = ir->experiment ? ir->experiment : plan->pipeline->name;
     run->experiment = mem_string(experiment);
     run->no_cache = plan->no_cache;
     run->trigger = mem_string(plan->trigger ? plan->trigger : "");

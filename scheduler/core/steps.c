@@ -1,5 +1,6 @@
 #include "scheduler/core/steps.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "common/base/mem.h"
@@ -34,7 +35,7 @@ static void write_live_group(const struct group *g, struct batch_step *row, stru
     row->since_us = g->since_us;
     row->started_us = g->started_us;
     row->due_us = g->due_us;
-    row->reason = (g->fatal || group_waits(g)) && g->reason ? batch_text(out, g->reason) : "";
+    row->reason = g->fatal || group_waits(g) ? batch_text(out, g->reason) : "";
 }
 
 static void write_live_await(const struct await *a, struct batch_step *row, struct batch *out)
@@ -92,9 +93,9 @@ static void write_live(struct core *core, struct step_ref at, const struct core_
         .since_us = a ? a->since_us : now->wall_us,
         .reason = a && a->reason ? batch_text(out, a->reason) : "",
     };
-    if (ref_is_group(at) && s->group)
+    if (ref_is_group(at))
         write_live_group(s->group, row, out);
-    if (ref_is_await(at) && s->await)
+    if (ref_is_await(at))
         write_live_await(s->await, row, out);
     if (s->heap_place)
         write_live_queued(core, at, now, row, out);
@@ -135,7 +136,7 @@ static void write_result(struct step_ref at, const struct step_end *end, const s
         .state = (uint8_t)end->state,
         .attempt = end->attempt,
         .attempt_id = by ? by->id : end->attempt_id,
-        .worker = by && by->worker ? batch_text(out, by->worker->id) : NULL,
+        .worker = by ? batch_text(out, by->worker->id) : NULL,
         .exit_code = end->exited ? end->exit_code : INT32_MIN,
         .reason = end->reason ? batch_text(out, end->reason) : "",
         .outputs = batch_json(out, end->outputs),
@@ -178,7 +179,7 @@ void step_end(struct core *core, struct step_ref at, const struct step_end *end,
         place_withdraw(core, at);
     machine_move(&MACHINE_STEP, &s->state, end->state);
     write_result(at, end, now, out);
-    if (run->state != RUN_PENDING && run->state != RUN_QUEUED)
+    if (run->state != RUN_PENDING) /* else it is taken over */
         core->live_steps--;
     take_result(core, at, end->state, end->outputs, end->reason);
     frame_advance(core, at.frame, now, out);
@@ -187,8 +188,6 @@ void step_end(struct core *core, struct step_ref at, const struct step_end *end,
 void step_recall(struct core *core, struct step_ref at, const struct snapshot_result *result)
 {
     struct step *s = ref_step(at);
-    if (step_is_over(s))
-        return;
     machine_move(&MACHINE_STEP, &s->state, result->state);
     s->attempt = (uint16_t)result->attempt;
     take_result(core, at, result->state, result->outputs, result->reason);
@@ -305,7 +304,9 @@ bool steps_settle_one(struct core *core, const struct core_now *now, struct batc
     if (core->settle.count == 0)
         return false;
     struct step_ref at = queue_pop(&core->settle);
-    if (!at.frame->over && ref_step(at)->state == STEP_PENDING && frame_lets_begin(at))
-        settle(core, at, now, out);
+    if (at.frame->over || ref_step(at)->state != STEP_PENDING)
+        return true;
+    assert(frame_lets_begin(at)); /* sweeps come first */
+    settle(core, at, now, out);
     return true;
 }

@@ -117,7 +117,7 @@ static void add_outcome(struct view *v, const struct frame *f)
 static json_t *loop_seen(const struct frame *f)
 {
     const struct group *g = f->group;
-    const json_t *before = group_previous(g, f->ordinal);
+    const json_t *before = group_gave(g, f->ordinal - 1);
     json_t *previous = json_object();
     for (size_t i = 0; i < g->def->output_count; i++) {
         const char *name = g->def->outputs[i].name;

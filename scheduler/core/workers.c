@@ -1,5 +1,6 @@
 #include "scheduler/core/workers.h"
 
+#include <assert.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -55,8 +56,6 @@ void worker_mark(struct core *core, struct worker *w)
 
 void worker_become(struct core *core, struct worker *w, int state)
 {
-    if (w->state == state)
-        return;
     machine_move(&MACHINE_WORKER, &w->state, state);
     worker_mark(core, w);
 }
@@ -136,11 +135,7 @@ static void suspect_or_wait(struct core *core, struct worker *w, const struct co
 
 void worker_silence_due(struct core *core, struct worker *w, const struct core_now *now)
 {
-    int64_t lease_left = core->config.lease_us - (now->mono_us - w->heard_us);
-    if (lease_left > 0) {
-        timers_set(&core->timers, &w->silence, TIMER_SILENCE, now->mono_us + lease_left);
-        return;
-    }
+    assert(now->mono_us - w->heard_us >= core->config.lease_us); /* each word sets it anew */
     if (w->state == WORKER_ACTIVE || w->state == WORKER_DRAINING) {
         place_release(core, w, now);
         worker_become(core, w, WORKER_UNREACHABLE);
@@ -171,7 +166,7 @@ static void judge(struct core *core, struct worker *w, const struct core_now *no
     w->suspect = 0;
     if (w->attempts || silent < step_lost_silence(core, NULL))
         suspect_or_wait(core, w, now);
-    else if (w->state != WORKER_GONE)
+    else
         worker_become(core, w, WORKER_GONE);
 }
 
@@ -180,8 +175,7 @@ void workers_judge(struct core *core, const struct core_now *now, struct batch *
     if (!core->judge)
         return;
     core->judge = false;
-    struct worker *w, *next;
-    HASH_ITER (hh, core->workers, w, next)
+    for (struct worker *w = core->workers; w; w = w->hh.next)
         if (w->judged)
             judge(core, w, now, out);
 }
@@ -394,7 +388,7 @@ void worker_restore(struct core *core, const struct snapshot_worker *from,
 {
     struct worker *w = worker_new(core, from->id);
     free(w->boot);
-    w->boot = mem_string(from->boot ? from->boot : "");
+    w->boot = mem_string(from->boot);
     w->incarnation = from->incarnation;
     w->state = from->state;
     w->report_n = from->report_n;
