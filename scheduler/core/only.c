@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/ir/value.h"
 #include "scheduler/core/learned.h"
 
 #define CHOSEN 4 /* while the marks are made */
@@ -84,21 +85,10 @@ bool only_leaves_out(struct step_ref at)
 /* Lists keep what their elements are to themselves. */
 static bool fits(const struct ir_output *output, const json_t *value)
 {
-    const bool artifact = json_is_object(value) && json_object_get(value, "artifact");
-    switch (output->list ? IR_JSON : output->type) {
-    case IR_ARTIFACT:
-        return artifact;
-    case IR_STRING:
-        return json_is_string(value);
-    case IR_INTEGER:
-        return json_is_integer(value);
-    case IR_NUMBER:
-        return json_is_number(value);
-    case IR_BOOLEAN:
-        return json_is_boolean(value);
-    default:
+    if (output->list)
         return true;
-    }
+    return output->type == IR_ARTIFACT ? json_object_get(value, "artifact") != NULL
+                                       : ir_value_check(output->type, value, NULL) == 0;
 }
 
 static int check_outputs(const struct ir_step *def, const struct learned_result *r, struct err *err)

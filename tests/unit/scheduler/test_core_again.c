@@ -44,22 +44,12 @@ static struct uuid old_run(struct harness *h)
     return run;
 }
 
-static struct uuid ask(struct harness *h, struct command c, int byte)
-{
-    harness_forget_orders(h);
-    c.v = 1;
-    c.id = id_of(byte + 100);
-    c.run = id_of(byte);
-    core_command(h->core, &c, false, &h->now, h->out);
-    return c.run;
-}
-
 static struct uuid rerun(struct harness *h, struct uuid of, const char *params, int byte)
 {
     json_t *given = params ? json_of(params) : NULL;
     harness_learn_run(h, of, NULL);
-    struct uuid run =
-        ask(h, (struct command){.kind = COMMAND_KIND_RERUN, .of = of, .params = given}, byte);
+    struct uuid run = harness_ask(
+        h, (struct command){.kind = COMMAND_KIND_RERUN, .of = of, .params = given}, byte);
     json_decref(given);
     return run;
 }
@@ -67,7 +57,7 @@ static struct uuid rerun(struct harness *h, struct uuid of, const char *params, 
 static struct uuid only(struct harness *h, struct uuid of, const char *steps, int byte)
 {
     harness_learn_run(h, of, NULL);
-    return ask(
+    return harness_ask(
         h, (struct command){.kind = COMMAND_KIND_ONLY, .of = of, .pipeline = "p", .steps = steps},
         byte);
 }
@@ -137,11 +127,11 @@ static void an_event_that_is_gone_is_said(void **state)
              id);
     is_refused(h, why);
     harness_learn_run(h, old, NULL);
-    ask(h, (struct command){.kind = COMMAND_KIND_RERUN, .of = old, .anyway = true}, 3);
+    harness_ask(h, (struct command){.kind = COMMAND_KIND_RERUN, .of = old, .anyway = true}, 3);
     harness_settle(h);
     assert_true(h->accepted);
     harness_learn_run(h, old, json_pack("{s:s}", "type", "x"));
-    ask(h, (struct command){.kind = COMMAND_KIND_RERUN, .of = old}, 4);
+    harness_ask(h, (struct command){.kind = COMMAND_KIND_RERUN, .of = old}, 4);
     harness_settle(h);
     assert_true(h->accepted);
 }
@@ -223,7 +213,8 @@ static void what_is_missing_or_cannot_be_meant_is_refused(void **state)
     only(h, old, "b", 22);
     is_refused(h, "step a is needed, and in that run it is failed");
     harness_learn_run(h, old, NULL);
-    ask(h, (struct command){.kind = COMMAND_KIND_ONLY, .of = old, .pipeline = "q", .steps = "b"},
+    harness_ask(
+        h, (struct command){.kind = COMMAND_KIND_ONLY, .of = old, .pipeline = "q", .steps = "b"},
         23);
     is_refused(h, "there is no pipeline q");
 }
@@ -234,8 +225,132 @@ static void a_run_that_never_had_its_parameters_is_not_tried_again(void **state)
     struct uuid old = old_run(h);
     json_object_clear(row_of_run(h, old)->params);
     harness_learn_run(h, old, NULL);
-    ask(h, (struct command){.kind = COMMAND_KIND_RETRY, .of = old}, 20);
+    harness_ask(h, (struct command){.kind = COMMAND_KIND_RETRY, .of = old}, 20);
     is_refused(h, "the run failed before it had its parameter tag: a rerun may be given it");
+}
+
+/* ---- retry --------------------------------------------------------------------------------- */
+
+/* A group that was skipped in every item, and an instance of a step that there is not. */
+static void a_step_that_is_no_place_to_begin_from_is_refused(void **state)
+{
+    static const struct {
+        const char *from, *why;
+    } ROWS[] = {{"e/g/in", "e/g was skipped in that run: nothing of it can begin"},
+                {"none[1]", "pipeline p has no step none[1] in that version"}};
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nsteps:\n"
+                     "  e:\n"
+                     "    for_each: [x, y]\n"
+                     "    steps: {g: {when: \"item == 'z'\", steps: {in: {command: [in]}}}}\n");
+    struct uuid old = harness_run(h, "p", 1);
+    assert_string_equal(run_is(h, old), "succeeded");
+    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+        harness_learn_run(h, old, NULL);
+        harness_ask(
+            h, (struct command){.kind = COMMAND_KIND_RETRY, .of = old, .from = ROWS[i].from}, 10);
+        is_refused(h, ROWS[i].why);
+    }
+}
+
+/* ---- all three ----------------------------------------------------------------------------- */
+
+static const int KINDS[] = {COMMAND_KIND_RETRY, COMMAND_KIND_RERUN, COMMAND_KIND_ONLY};
+
+static void repeat_is_refused(struct harness *h, int kind, struct uuid of, int byte,
+                              const char *why)
+{
+    harness_ask(h,
+                (struct command){.kind = kind, .of = of, .pipeline = "p", .steps = "b", .from = ""},
+                byte);
+    is_refused(h, why);
+}
+
+static void what_cannot_be_repeated_is_refused(void **state)
+{
+    struct harness *h = *state;
+    struct uuid old = old_run(h), live = harness_run(h, "p", 40);
+    for (size_t i = 0; i < ARRAY_LEN(KINDS); i++) {
+        repeat_is_refused(h, KINDS[i], id_of(99), 50, "there is no such run");
+        repeat_is_refused(h, KINDS[i], live, 51, "the run is not over; cancel it first or wait");
+        harness_learn_run(h, old, NULL);
+        repeat_is_refused(h, KINDS[i], old, 40, "there is such a run already");
+    }
+    struct snapshot *delta = snapshot_new();
+    *snapshot_add_pipelines(delta) = h->rows->pipelines[0];
+    delta->pipelines[0].deleted = true;
+    core_learn(h->core, delta, &h->now);
+    snapshot_free(delta);
+    for (size_t i = 0; i < ARRAY_LEN(KINDS); i++) {
+        harness_learn_run(h, old, NULL);
+        repeat_is_refused(h, KINDS[i], old, 52, "pipeline p was deleted");
+    }
+}
+
+static void a_run_of_another_pipeline_is_refused(void **state)
+{
+    struct harness *h = *state;
+    struct uuid old = old_run(h);
+    harness_apply(h, "name: q\nsteps: {b: {command: [b]}}\n");
+    harness_learn_run(h, old, NULL);
+    harness_ask(
+        h, (struct command){.kind = COMMAND_KIND_ONLY, .of = old, .pipeline = "q", .steps = "b"},
+        30);
+    is_refused(h, "that run is one of pipeline p");
+    only(h, old, NULL, 31);
+    is_refused(h, "name the steps to run");
+}
+
+/* No step named: what did not succeed. */
+static void an_empty_step_is_none(void **state)
+{
+    struct harness *h = *state;
+    struct uuid old = old_run(h);
+    harness_learn_run(h, old, NULL);
+    struct uuid run =
+        harness_ask(h, (struct command){.kind = COMMAND_KIND_RETRY, .of = old, .from = ""}, 2);
+    harness_settle(h);
+    assert_true(h->accepted);
+    assert_string_equal(row_of_run(h, run)->retry_from, "");
+    assert_non_null(order_of(h, ORDER_KIND_START, "c"));
+    assert_null(order_of(h, ORDER_KIND_START, "a"));
+}
+
+static void parameters_are_checked_as_those_of_a_run(void **state)
+{
+    struct harness *h = *state;
+    rerun(h, old_run(h), "{\"tga\":\"v2\"}", 2);
+    is_refused(h, "parameter tga: pipeline p has none of that name");
+}
+
+static void an_experiment_may_be_another(void **state)
+{
+    static const struct {
+        const char *said, *kept;
+    } ROWS[] = {{NULL, "p"}, {"", "p"}, {"lab", "lab"}};
+    struct harness *h = *state;
+    struct uuid old = old_run(h);
+    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+        harness_learn_run(h, old, NULL);
+        struct uuid run = harness_ask(
+            h, (struct command){.kind = COMMAND_KIND_RERUN, .of = old, .experiment = ROWS[i].said},
+            2 + (int)i);
+        harness_settle(h);
+        assert_string_equal(row_of_run(h, run)->experiment, ROWS[i].kept);
+    }
+}
+
+/* Before its first turn a leader may be told of the run that it has learned at the takeover. */
+static void a_run_that_is_learned_again_is_as_it_was_told_last(void **state)
+{
+    struct harness *h = *state;
+    struct uuid old = old_run(h);
+    harness_learn_run(h, old, NULL);
+    json_decref(row_of_result(h, old, A)->outputs);
+    row_of_result(h, old, A)->outputs = json_of("{\"n\":8}");
+    only(h, old, "b", 2);
+    harness_settle(h);
+    assert_string_equal(order_of(h, ORDER_KIND_START, "b")->start->argv[1], "8");
 }
 
 int main(void)
@@ -251,6 +366,13 @@ int main(void)
         T(a_leader_that_takes_over_in_the_middle),
         T(what_is_missing_or_cannot_be_meant_is_refused),
         T(a_run_that_never_had_its_parameters_is_not_tried_again),
+        T(a_step_that_is_no_place_to_begin_from_is_refused),
+        T(what_cannot_be_repeated_is_refused),
+        T(a_run_of_another_pipeline_is_refused),
+        T(an_empty_step_is_none),
+        T(parameters_are_checked_as_those_of_a_run),
+        T(an_experiment_may_be_another),
+        T(a_run_that_is_learned_again_is_as_it_was_told_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
