@@ -206,6 +206,8 @@ static void check_frame(const struct core *core, const struct frame *f, struct r
     MUST(left == f->left && work_left == f->work_left);
     MUST(!f->adoption || f->stop == GOES_ON);
     MUST(broken || (failed == f->failed && cancelled == f->cancelled));
+    MUST(cancelled == 0 || f->stop != GOES_ON || broken ||
+         core->sweeping); /* only a stop cancels */
     MUST(left > 0 || f->closing || f->sweeping || f->adoption || broken ||
          f->run->state == RUN_PENDING || f->run->state == RUN_QUEUED);
     MUST(work_left > 0 || f->in_finally || f->closing || f->adoption || broken || !f->steps ||

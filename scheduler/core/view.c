@@ -105,8 +105,7 @@ static void add_outcome(struct view *v, const struct frame *f)
     const struct run *run = f->run;
     const char *state = f->stop == STOP_CANCELLED ? "cancelled"
                         : f->stop || f->failed    ? "failed"
-                        : f->cancelled            ? "cancelled"
-                                                  : "succeeded";
+                                                  : "succeeded"; /* only a stop cancels */
     const char *reason = f->group ? f->reason : run->reason;
     if (!has(v, "outcome"))
         add_owned(v, "outcome",

@@ -130,6 +130,45 @@ static void a_bucket_that_fails_fails_its_pin(void **state)
     assert_non_null(strstr(row_of_run(h, run)->reason, "bucket"));
 }
 
+/* What finally steps see of the DAG that they end, and of the one around that. */
+static void finally_steps_see_how_it_went(void **state)
+{
+    struct harness *h = *state;
+    begin(h, "name: p\nsteps:\n  a: {command: [a, \"${{ run.name }}\"]}\n"
+             "finally:\n"
+             "  f: {command: [f, \"${{ outcome.state }}\", \"${{ run.name }}\"]}\n"
+             "  g:\n"
+             "    steps: {in: {command: [in, \"${{ outcome.state }}\"]}}\n"
+             "    finally: {last: {command: [last, \"${{ outcome.state }}\"]}}\n");
+    finish(h, 0, "a", FAILED, NULL);
+    assert_string_equal(start_of(h, "f")->argv[1], "failed");
+    assert_string_equal(start_of(h, "f")->argv[2], "p-1");
+    assert_string_equal(start_of(h, "g/in")->argv[1], "failed");
+    finish(h, 0, "g/in", SUCCEEDED, NULL);
+    assert_string_equal(start_of(h, "g/last")->argv[1], "succeeded"); /* of the nearest */
+}
+
+static void finally_steps_see_a_cancel(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin(h, "name: p\nsteps: {a: {command: [a]}}\n"
+                               "finally: {f: {command: [f, \"${{ outcome.state }}\"]}}\n");
+    harness_cancel(h, run);
+    finish(h, 0, "a", REPORT_RESULT_OUTCOME_CANCELLED, NULL);
+    assert_string_equal(start_of(h, "f")->argv[1], "cancelled");
+}
+
+static void finally_steps_see_a_timeout(void **state)
+{
+    struct harness *h = *state;
+    begin(h, "name: p\ntimeout: 2s\nsteps: {a: {command: [a]}}\n"
+             "finally: {f: {command: [f, \"${{ outcome.state }}\", \"${{ outcome.reason }}\"]}}\n");
+    harness_pass(h, 3 * US_PER_S);
+    finish(h, 0, "a", REPORT_RESULT_OUTCOME_CANCELLED, NULL);
+    assert_string_equal(start_of(h, "f")->argv[1], "failed");
+    assert_string_equal(start_of(h, "f")->argv[2], "timed out after 2 s");
+}
+
 /* ---- inputs ---------------------------------------------------------------------------------- */
 
 #define GIVER                                                                                      \
@@ -197,6 +236,37 @@ static void a_container_is_told_how_it_is_made(void **state)
     assert_int_equal(start->container->memory, 64 << 20);
     assert_int_equal(start->command, 2);
     assert_string_equal(start->argv[1], "/leat/out/r");
+}
+
+/* A program that chooses its own place. */
+static void an_output_may_lie_elsewhere_in_a_container(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nsteps:\n"
+                     "  a: {image: \"i:1\", command: [a, \"${{ outputs.m.path }}\"],\n"
+                     "      outputs: {m: {path: /opt/model}}}\n");
+    hello_with(h, "docker", NULL);
+    harness_run(h, "p", 1);
+    assert_string_equal(start_of(h, "a")->argv[1], "/opt/model");
+    assert_string_equal(start_of(h, "a")->outputs[0].path, "/opt/model");
+}
+
+/* The digest that ran is no other image tomorrow: it is fetched when it is not there. */
+static void a_rerun_fetches_no_image_that_it_has(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nsteps:\n"
+                     "  a: {image: \"i:1\", command: [a], container: {pull: always}}\n");
+    hello_with(h, "docker", NULL);
+    struct uuid old = harness_run(h, "p", 1);
+    assert_int_equal(start_of(h, "a")->container->pull, ORDER_CONTAINER_PULL_ALWAYS);
+    finish(h, 0, "a", SUCCEEDED, NULL);
+    row_of_result(h, old, 0)->image = "i@sha256:aa";
+    harness_learn_run(h, old, NULL);
+    harness_ask(h, (struct command){.kind = COMMAND_KIND_RERUN, .of = old}, 2);
+    harness_settle(h);
+    assert_string_equal(start_of(h, "a")->image, "i@sha256:aa");
+    assert_int_equal(start_of(h, "a")->container->pull, ORDER_CONTAINER_PULL_IF_MISSING);
 }
 
 /* A worker that prefers containers: without an image it is a process, where it can run those. */
@@ -353,12 +423,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(environment_and_workdir_are_templates),
         T(a_text_that_fails_names_itself),
+        T(finally_steps_see_how_it_went),
+        T(finally_steps_see_a_cancel),
+        T(finally_steps_see_a_timeout),
         T(where_objects_lie_is_a_template),
         T(a_bucket_that_fails_fails_its_pin),
         T(artifacts_values_and_texts_arrive),
         T(an_input_that_is_not_there_fails_the_step),
         T(an_input_that_is_no_artifact_fails_the_step),
         T(a_container_is_told_how_it_is_made),
+        T(an_output_may_lie_elsewhere_in_a_container),
+        T(a_rerun_fetches_no_image_that_it_has),
         T(without_an_image_it_is_a_process),
         T(a_large_event_rides_without_its_data),
         T(an_order_that_is_too_large_fails_the_step),
