@@ -183,7 +183,7 @@ void command_take(struct core *core, const struct command *command, bool tombsto
         [COMMAND_KIND_APPROVE] = take_approve,
     };
     struct asked asked = {core, command, tombstoned, now, out};
-    if (command->kind <= COMMAND_KIND_NONE || command->kind >= (int)ARRAY_LEN(TAKE_KIND))
+    if (command->kind == COMMAND_KIND_NONE)
         command_refuse(&asked, "this leader does not know such a command");
     else
         TAKE_KIND[command->kind](&asked);

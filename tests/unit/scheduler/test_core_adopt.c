@@ -139,6 +139,25 @@ static void the_next_leader_goes_on(void **state)
     assert_string_equal(step_is(h, run, MANY), "placed");
 }
 
+/* Rows of the old run that are no step's; and of the retry, a step to begin from that there is
+ * not: what succeeded is taken over. */
+static void rows_that_name_nothing_are_passed_over(void **state)
+{
+    struct harness *h = *state;
+    struct uuid old = finished_run(h, MANY);
+    for (int step = -1; step < 100000; step += 100000)
+        *snapshot_add_results(h->rows) = (struct snapshot_result){
+            .run = old, .step = step, .state = STEP_SUCCEEDED, .attempt = 1, .reason = ""};
+    harness_learn_run(h, old, NULL);
+    struct uuid run = ask(h, COMMAND_KIND_RETRY, old, 1);
+    harness_turn(h);
+    row_of_run(h, run)->retry_from = "nowhere";
+    harness_restart(h, 0);
+    harness_settle(h);
+    assert_int_equal(adopted(h, run), MANY);
+    assert_string_equal(step_is(h, run, MANY), "placed");
+}
+
 /* Its history was dropped meanwhile. */
 static void without_the_old_run_the_rest_runs_anew(void **state)
 {
@@ -204,6 +223,7 @@ int main(void)
         T(each_batch_is_bounded),
         T(nothing_begins_before_the_last_is_in),
         T(the_next_leader_goes_on),
+        T(rows_that_name_nothing_are_passed_over),
         T(without_the_old_run_the_rest_runs_anew),
         T(a_cancel_ends_it_at_once),
         T(one_run_serves_several_retries),

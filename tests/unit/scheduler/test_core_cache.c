@@ -1,4 +1,5 @@
 /* cache: what a key is made of, what is found, and what runs all the same (docs/pipelines.md). */
+#include "scheduler/core/cache.h"
 #include "tests/unit/scheduler/core_harness.h"
 
 static const char CACHED[] =
@@ -156,6 +157,104 @@ static void a_result_that_is_gone_is_none(void **state)
     assert_int_equal(starts(h), before + 1);
 }
 
+/* Somebody else's idea of the key: it does not give what this step promises. */
+static void a_result_that_lacks_an_output_is_none(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, CACHED);
+    json_object_del(row_of_result(h, first_run(h), 0)->outputs, "k");
+    const size_t before = starts(h);
+    run_with(h, 2, NULL, false);
+    assert_int_equal(starts(h), before + 1);
+}
+
+static void an_optional_output_may_be_missing(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nsteps: {s: {command: [x], cache: {}, outputs: {o: {optional: true},"
+                     " n: {type: integer}}}}\n");
+    run_with(h, 1, NULL, false);
+    finish(h, 0, "s", SUCCEEDED, "{\"n\": 1}");
+    const size_t before = starts(h);
+    struct uuid again = run_with(h, 2, NULL, false);
+    assert_int_equal(starts(h), before);
+    assert_string_equal(run_is(h, again), "succeeded");
+}
+
+/* ---- questions and answers ----------------------------------------------------------------- */
+
+/* So many runs, each with a step whose answer is open. */
+static void ask_for(struct harness *h, int from, int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct command c = {.v = 1, .id = id_of(from + i + 100), .kind = COMMAND_KIND_RUN};
+        c.run = id_of(from + i);
+        c.pipeline = "p";
+        core_command(h->core, &c, false, &h->now, h->out);
+    }
+    harness_turn(h);
+}
+
+/* As many as the shell asks for at once; the others are the next question. */
+static void questions_are_asked_a_few_at_a_time(void **state)
+{
+    struct harness *h = *state;
+    struct core_cached_wanted wanted[4];
+    harness_apply(h, CACHED);
+    ask_for(h, 1, 3);
+    assert_int_equal(core_wants_cached(h->core, wanted, 2), 2);
+    core_cached(h->core, NULL);
+    core_cached(h->core, NULL); /* nothing was asked for */
+    assert_int_equal(core_wants_cached(h->core, wanted, 4), 1);
+    core_cached(h->core, NULL);
+    harness_settle(h);
+    assert_int_equal(starts(h), 3);
+}
+
+/* The answers are in, and the turn has no room for all of what follows from them. */
+static void answers_are_taken_a_few_at_a_time(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, CACHED);
+    first_run(h);
+    h->config.batch_rows = 4;
+    harness_restart(h, 1000);
+    ask_for(h, 2, 8);
+    for (int i = 0; i < 20 && !h->core->looked; i++)
+        harness_turn(h);
+    assert_non_null(h->core->looked);
+    assert_true(cache_open_looks(h->core) > 0);
+    assert_int_equal(core_deadline(h->core), 0);
+}
+
+static void and_all_of_them_are_taken(void **state)
+{
+    struct harness *h = *state;
+    answers_are_taken_a_few_at_a_time(state);
+    harness_settle(h);
+    for (int i = 2; i < 10; i++)
+        assert_string_equal(run_is(h, id_of(i)), "succeeded");
+}
+
+/* What else is in the run goes on to its end. */
+static void an_answer_to_a_step_that_was_stopped(void **state)
+{
+    struct harness *h = *state;
+    struct core_cached_wanted wanted[4];
+    harness_apply(h, "name: p\nsteps:\n  a: {command: [a]}\n  s: {command: [s], cache: {}}\n");
+    ask_for(h, 1, 1);
+    assert_int_equal(core_wants_cached(h->core, wanted, 4), 1);
+    struct command cancel = {.v = 1, .id = id_of(201), .kind = COMMAND_KIND_CANCEL};
+    cancel.run = id_of(1);
+    core_command(h->core, &cancel, false, &h->now, h->out);
+    core_cached(h->core, NULL);
+    h->looked_up = 0;
+    harness_turn(h);
+    assert_string_equal(step_is(h, id_of(1), 1), "cancelled");
+    finish(h, 0, "a", REPORT_RESULT_OUTCOME_CANCELLED, NULL);
+    assert_string_equal(run_is(h, id_of(1)), "cancelled");
+}
+
 /* Cancelled between the question and the answer. */
 static void an_answer_that_comes_too_late(void **state)
 {
@@ -222,6 +321,38 @@ static void an_image_by_tag_has_no_key(void **state)
     expect_looked_up(h, 2, "a/b" DIGEST, true);
 }
 
+/* What a step says of how it is run: none of these takes the result of one before it. */
+static void what_is_run_counts(void **state)
+{
+    static const struct {
+        const char *keys;
+        bool looked_up;
+    } ROWS[] = {
+        {"", true},
+        {"pool: big,", true},
+        {"executor: noop,", true},
+        {"image: \"${{ params.image }}\", executor: process,", true}, /* ignores it */
+        {"image: \"${{ params.image }}\", executor: docker,", false},
+        {"image: \"a/b" DIGEST "\", container: {pids: 9},", true},
+        {"image: \"a/b" DIGEST "\", container: {pids: 8},", true},
+    };
+    struct harness *h = *state;
+    for (int i = 0; i < (int)ARRAY_LEN(ROWS); i++) {
+        cleanup_free char *yaml = mem_printf("name: p\nparams: {image: \"a:1\"}\n"
+                                             "steps: {s: {%s command: [x], cache: {}}}\n",
+                                             ROWS[i].keys);
+        harness_apply(h, yaml);
+        const size_t looked = h->looked_up, before = starts(h);
+        run_with(h, i + 1, NULL, false);
+        assert_int_equal(h->looked_up - looked, ROWS[i].looked_up);
+        if (starts(h) > before) /* there is a worker for it */
+            finish(h, 0, "s", SUCCEEDED, NULL);
+        else
+            assert_string_equal(run_is(h, id_of(i + 1)), "running");
+    }
+    assert_int_equal(h->cached_count, 5);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -234,9 +365,16 @@ int main(void)
         T(failures_are_not_kept),
         T(two_at_once_both_run),
         T(a_result_that_is_gone_is_none),
+        T(a_result_that_lacks_an_output_is_none),
+        T(an_optional_output_may_be_missing),
+        T(questions_are_asked_a_few_at_a_time),
+        T(answers_are_taken_a_few_at_a_time),
+        T(and_all_of_them_are_taken),
+        T(an_answer_to_a_step_that_was_stopped),
         T(an_answer_that_comes_too_late),
         T(a_takeover_asks_again),
         T(an_image_by_tag_has_no_key),
+        T(what_is_run_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

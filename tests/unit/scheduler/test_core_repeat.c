@@ -1,5 +1,6 @@
 /* A retry of a run with DAGs inside its DAG: what is taken over, what runs anew, what is refused.
  */
+#include "scheduler/core/runs.h"
 #include "tests/unit/scheduler/core_harness.h"
 
 static int setup(void **state)
@@ -56,16 +57,9 @@ static void pass(struct harness *h, int64_t us)
 /* Takes the command in, without any turn. */
 static struct uuid ask(struct harness *h, struct uuid of, const char *from, int byte)
 {
-    harness_forget_orders(h);
     harness_learn_run(h, of, NULL);
-    struct command c = {.v = 1,
-                        .kind = COMMAND_KIND_RETRY,
-                        .id = id_of(byte + 100),
-                        .run = id_of(byte),
-                        .of = of,
-                        .from = from};
-    core_command(h->core, &c, false, &h->now, h->out);
-    return c.run;
+    return harness_ask(h, (struct command){.kind = COMMAND_KIND_RETRY, .of = of, .from = from},
+                       byte);
 }
 
 static struct uuid retry(struct harness *h, struct uuid of, const char *from, int byte)
@@ -339,6 +333,88 @@ static void from_a_step_in_a_loop_only_the_first_round_repeats(void **state)
     assert_int_equal(adopted(h, run, -1), 1);
 }
 
+/* ---- another shape ------------------------------------------------------------------------- */
+
+/* What the group found in the old run, the first of its pipeline, it does not find again. */
+static void what_is_found_otherwise_runs_anew(void **state)
+{
+    static const char *const GROUPS[] = {
+        "  g: {for_each: \"${{ run.number == 1 ? ['x', 'y'] : ['x'] }}\", command: [a]}\n",
+        "  g: {switch: [{when: run.number == 1, steps: {a: {command: [a]}}},"
+        " {steps: {b: {command: [b]}}}]}\n"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(GROUPS); i++) {
+        struct harness *h = harness_new();
+        cleanup_free char *yaml =
+            mem_printf("name: p\nsteps:\n%s  z: {needs: g, command: [z]}\n", GROUPS[i]);
+        struct uuid old = begin(h, yaml);
+        for (size_t n = 0; n < h->order_count; n++)
+            if (h->orders[n].kind == ORDER_KIND_START)
+                harness_finished(h, 0, &h->orders[n], SUCCEEDED, NULL);
+        harness_settle(h);
+        end_nth(h, "z", 0, FAILED, NULL);
+        row_of_result(h, old, 0)->state = STEP_FAILED; /* so that it is not taken over whole */
+        row_of_result(h, old, 0)->reason = RUN_TIMED_OUT " 5 s";
+        struct uuid run = retry(h, old, NULL, 2);
+        assert_int_equal(adopted(h, run, -1), 0);
+        assert_string_equal(step_is(h, run, 0), "running");
+        harness_free(h);
+    }
+}
+
+/* Its time was up: what had succeeded by then did. A row that does not say why it failed says no
+ * other. */
+static void a_group_that_was_too_slow_goes_on(void **state)
+{
+    static const char *const REASONS[] = {NULL, ""};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(REASONS); i++) {
+        struct harness *h = harness_new();
+        struct uuid old =
+            begin(h, "name: p\nsteps:\n"
+                     "  g: {timeout: 5s,\n"
+                     "      steps: {a: {command: [a]}, b: {command: [b], needs: a}}}\n");
+        end_nth(h, "g/a", 0, SUCCEEDED, NULL);
+        pass(h, 6 * US_PER_S);
+        end_nth(h, "g/b", 0, REPORT_RESULT_OUTCOME_CANCELLED, NULL);
+        assert_string_equal(run_is(h, old), "failed");
+        if (REASONS[i])
+            row_of_result(h, old, 0)->reason = REASONS[i];
+        struct uuid run = retry(h, old, NULL, 2);
+        assert_int_equal(adopted(h, run, 1), 1);
+        assert_int_equal(starts_of(h, "g/a"), 0);
+        assert_int_equal(starts_of(h, "g/b"), 1);
+        harness_free(h);
+    }
+}
+
+/* It would fail again after the same rounds. */
+static void a_loop_whose_condition_failed_runs_anew(void **state)
+{
+    struct harness *h = *state;
+    struct uuid old = begin(h, "name: p\nsteps:\n"
+                               "  l: {loop: {until: outputs.n > 3, max: 5}, command: [a],\n"
+                               "      outputs: {n: {type: integer, optional: true}}}\n");
+    end_nth(h, "l/l", 0, SUCCEEDED, "{\"n\":1}");
+    end_nth(h, "l/l", 1, SUCCEEDED, "{}");
+    assert_string_equal(run_is(h, old), "failed");
+    struct uuid run = retry(h, old, NULL, 2);
+    assert_int_equal(adopted(h, run, -1), 0);
+    assert_int_equal(starts_of(h, "l/l"), 1);
+}
+
+/* A row of the run's own DAG, in an iteration. */
+static void a_result_of_another_dag_is_passed_over(void **state)
+{
+    struct harness *h = *state;
+    struct uuid old = items_with_a_bad_one(h, 1);
+    *snapshot_add_results(h->rows) = (struct snapshot_result){
+        .run = old, .iteration = 1, .state = STEP_SUCCEEDED, .attempt = 1, .reason = ""};
+    struct uuid run = retry(h, old, NULL, 2);
+    assert_int_equal(adopted(h, run, -1), 8);
+    assert_int_equal(starts_of(h, "e/b"), 1);
+}
+
 /* ---- refused ------------------------------------------------------------------------------- */
 
 static void what_cannot_be_meant_is_refused(void **state)
@@ -495,6 +571,10 @@ int main(void)
         T(rounds_go_on_from_the_one_that_failed),
         T(a_loop_whose_rounds_were_used_up_runs_anew),
         T(from_a_step_in_a_loop_only_the_first_round_repeats),
+        T(what_is_found_otherwise_runs_anew),
+        T(a_group_that_was_too_slow_goes_on),
+        T(a_loop_whose_condition_failed_runs_anew),
+        T(a_result_of_another_dag_is_passed_over),
         T(what_cannot_be_meant_is_refused),
         T(each_batch_of_a_frame_is_bounded),
         T(the_next_leader_goes_on_in_the_middle_of_a_frame),
