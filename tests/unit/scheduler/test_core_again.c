@@ -231,18 +231,21 @@ static void a_run_that_never_had_its_parameters_is_not_tried_again(void **state)
 
 /* ---- retry --------------------------------------------------------------------------------- */
 
-/* A group that was skipped in every item, and an instance of a step that there is not. */
+/* A group that was skipped in every item, one without items, and an instance of a step that there
+ * is not. */
 static void a_step_that_is_no_place_to_begin_from_is_refused(void **state)
 {
     static const struct {
         const char *from, *why;
     } ROWS[] = {{"e/g/in", "e/g was skipped in that run: nothing of it can begin"},
+                {"n/in", "n had no items in that run: nothing of it can begin"},
                 {"none[1]", "pipeline p has no step none[1] in that version"}};
     struct harness *h = *state;
     harness_apply(h, "name: p\nsteps:\n"
                      "  e:\n"
                      "    for_each: [x, y]\n"
-                     "    steps: {g: {when: \"item == 'z'\", steps: {in: {command: [in]}}}}\n");
+                     "    steps: {g: {when: \"item == 'z'\", steps: {in: {command: [in]}}}}\n"
+                     "  n: {for_each: [], steps: {in: {command: [in]}}}\n");
     struct uuid old = harness_run(h, "p", 1);
     assert_string_equal(run_is(h, old), "succeeded");
     for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {

@@ -239,15 +239,18 @@ static void nothing_of_it_is_sent_again(void **state)
 {
     struct harness *h = *state;
     h->config.resend_placed = true;
-    harness_apply(h, "name: p\nsteps: {a: {command: [x]}}\n");
+    harness_apply(h, "name: p\nsteps: {a: {command: [x]},\n"
+                     "  e: {for_each: \"${{ 'a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q'.split(',') }}\","
+                     " command: [x]}}\n");
     struct uuid run = harness_run(h, "p", 1);
+    assert_int_equal(orders_of(h, ORDER_KIND_START), 18);
     unreadable(h, "p");
     harness_restart(h, 0);
     harness_forget_orders(h);
     core_drained(h->core, core_wants_drain(h->core), &h->now);
     harness_settle(h);
     assert_int_equal(orders_of(h, ORDER_KIND_START), 0);
-    assert_true(orders_of(h, ORDER_KIND_CANCEL) > 0);
+    assert_true(orders_of(h, ORDER_KIND_CANCEL) >= 18);
     worker_comes_back_empty(h);
     failed_as_unreadable(h, run);
 }

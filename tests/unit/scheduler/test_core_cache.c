@@ -157,6 +157,16 @@ static void a_result_that_is_gone_is_none(void **state)
     assert_int_equal(starts(h), before + 1);
 }
 
+/* Nobody can say what it would run: it fails as any other. */
+static void what_cannot_be_evaluated_is_not_looked_up(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nsteps: {s: {command: [\"${{ event.data.x }}\"], cache: {}}}\n");
+    struct uuid run = run_with(h, 1, NULL, false);
+    assert_int_equal(h->looked_up, 0);
+    assert_string_equal(run_is(h, run), "failed");
+}
+
 /* Somebody else's idea of the key: it does not give what this step promises. */
 static void a_result_that_lacks_an_output_is_none(void **state)
 {
@@ -365,6 +375,7 @@ int main(void)
         T(failures_are_not_kept),
         T(two_at_once_both_run),
         T(a_result_that_is_gone_is_none),
+        T(what_cannot_be_evaluated_is_not_looked_up),
         T(a_result_that_lacks_an_output_is_none),
         T(an_optional_output_may_be_missing),
         T(questions_are_asked_a_few_at_a_time),

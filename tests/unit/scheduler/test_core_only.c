@@ -109,6 +109,21 @@ static void what_the_old_version_had_not_is_refused(void **state)
     is_refused(h, "step new is needed, and that run has no such step");
 }
 
+/* What was not to be had then is not to be had now. */
+static void what_was_skipped_is_skipped(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nsteps:\n  a: {when: \"false\", command: [a]}\n"
+                     "  b: {command: [b], needs: a, rule: all_done}\n");
+    struct uuid old = harness_run(h, "p", 1);
+    finish(h, 0, "b", SUCCEEDED, NULL);
+    struct uuid run = only(h, old, "b", 2);
+    is_accepted(h);
+    assert_string_equal(step_is(h, run, 0), "skipped");
+    assert_non_null(strstr(row_of_result(h, run, 0)->reason, "adopted from"));
+    assert_string_equal(step_is(h, run, 1), "placed");
+}
+
 /* Its other results, the failed one too, are of no account. */
 static void what_this_version_has_not_is_passed_over(void **state)
 {
@@ -176,9 +191,15 @@ static void died_while_adopting(struct harness *h, struct uuid run, size_t kept)
 {
     row_of_run(h, run)->state = RUN_PENDING;
     h->rows->steps_count = 0;
-    for (size_t i = 0; i < h->rows->results_count; i++)
-        if (same_id(&h->rows->results[i].run, &run) && kept-- == 0)
-            h->rows->results_count = i;
+    struct snapshot_result *all = h->rows->results;
+    size_t count = 0, found = 0;
+    for (size_t i = 0; i < h->rows->results_count; i++) {
+        if (same_id(&all[i].run, &run) && found++ >= kept)
+            json_decref(all[i].outputs);
+        else
+            all[count++] = all[i];
+    }
+    h->rows->results_count = count;
 }
 
 static void the_next_leader_takes_the_rest_over(void **state)
@@ -244,6 +265,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         T(outputs_must_be_of_their_type),
         T(what_the_old_version_had_not_is_refused),
+        T(what_was_skipped_is_skipped),
         T(what_this_version_has_not_is_passed_over),
         T(a_version_that_cannot_be_read_is_refused),
         T(the_next_leader_takes_the_rest_over),

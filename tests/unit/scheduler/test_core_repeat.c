@@ -201,6 +201,18 @@ static void another_list_runs_anew(void **state)
     assert_int_equal(adopted(h, run, -1), 0);
 }
 
+static void the_same_list_is_taken_over(void **state)
+{
+    struct harness *h = *state;
+    struct uuid old =
+        begin(h, "name: p\nsteps: {e: {for_each: \"${{ [1, 'x'] }}\", command: [e]}}\n");
+    end_nth(h, "e/e", 1, SUCCEEDED, NULL);
+    end_nth(h, "e/e", 0, FAILED, NULL);
+    struct uuid run = retry(h, old, NULL, 2);
+    assert_int_equal(starts_of(h, "e/e"), 1);
+    assert_int_equal(adopted(h, run, -1), 1);
+}
+
 static void the_next_try_of_the_group_runs_all_anew(void **state)
 {
     struct harness *h = *state;
@@ -565,6 +577,7 @@ int main(void)
         T(from_a_step_inside_it_runs_anew_in_every_item),
         T(from_the_group_all_of_it_runs_anew),
         T(another_list_runs_anew),
+        T(the_same_list_is_taken_over),
         T(the_next_try_of_the_group_runs_all_anew),
         T(what_needs_a_failed_step_runs_anew_whatever_its_rule),
         T(finally_of_an_item_is_taken_over_with_all_of_it),
