@@ -34,3 +34,7 @@ void jobs_seed(struct report_page *page, struct sums *sums, uint64_t seed, const
                bool history);
 /* What the seeds that were run came to, on stdout. */
 void table_print(const struct jobs *jobs);
+/* From so many seeds on the table must show that a seed means something: enough happens in one, and
+ * each kind of fault has struck while each kind of thing was going on. False: told on stdout. */
+#define TABLE_SEEDS 20000
+bool table_holds(const struct jobs *jobs);

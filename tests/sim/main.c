@@ -1,4 +1,5 @@
 /* leat-sim [--seeds N] [--seed FIRST] [--jobs N] [--history] [--expect-failure [--minimise]]
+ *          [--enforce]
  *          [--plant BUG] [--without KIND,…] [--keep-faults N,…] [--keep-sendings N,…]
  *          [--pipelines N,…] [--keep-steps P.V.S,…]
  * Runs seeds until one breaks an invariant, or all hold. */
@@ -13,7 +14,7 @@
 
 struct options {
     struct jobs jobs;
-    bool history, expect_failure, minimise;
+    bool history, expect_failure, minimise, enforce;
 };
 
 static int run_all(struct options *o)
@@ -31,7 +32,7 @@ static int run_all(struct options *o)
     }
     table_print(jobs);
     if (!jobs->interrupted)
-        return 0;
+        return (o->enforce || jobs->seeds >= TABLE_SEEDS) && !table_holds(jobs) ? 4 : 0;
     printf("ended by a signal after %" PRId64 " of %" PRId64 " seeds\n", jobs->sums.counts.seeds,
            jobs->seeds);
     return 130;
@@ -56,6 +57,7 @@ static const struct option OPTIONS[] = {
     {"history", no_argument, NULL, 'h'},
     {"expect-failure", no_argument, NULL, 'e'},
     {"minimise", no_argument, NULL, 'm'},
+    {"enforce", no_argument, NULL, 'f'},
     {"plant", required_argument, NULL, 'p'},
     {"without", required_argument, NULL, 'k'},
     {"keep-faults", required_argument, NULL, 'k'},
@@ -83,6 +85,8 @@ static bool take_option(struct options *o, int c, int index)
         return o->expect_failure = true;
     case 'm':
         return o->minimise = true;
+    case 'f':
+        return o->enforce = true;
     case 'p':
         choose_plant(optarg);
         return true;

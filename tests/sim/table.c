@@ -3,6 +3,17 @@
 #include <stdio.h>
 #include "tests/sim/jobs.h"
 
+#define LEAST_EVENTS 200 /* in half of the seeds */
+#define LEAST_PAIRS  100
+
+static int64_t median_of(const int64_t *changes, int64_t seeds)
+{
+    int64_t seen = 0, median = 0;
+    while (median < CHANGES_MAX - 1 && (seen += changes[median]) * 2 < seeds)
+        median++;
+    return median;
+}
+
 static void print_pairs(const struct sim_counts *c)
 {
     int64_t least = INT64_MAX;
@@ -21,9 +32,6 @@ static void print_pairs(const struct sim_counts *c)
 
 static void print_sums(const struct sim_counts *c, const int64_t *changes, int64_t took_us)
 {
-    int64_t seen = 0, median = 0;
-    while (median < CHANGES_MAX - 1 && (seen += changes[median]) * 2 < c->seeds)
-        median++;
     printf("simulator: %" PRId64 " seeds, %" PRId64 " faults of %d kinds, %" PRId64
            " events, %" PRId64 " commands, %" PRId64 " repeats, %" PRId64 " runs, %" PRId64
            " attempts, %" PRId64 " commits, %" PRId64 " takeovers, %" PRId64
@@ -41,12 +49,33 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
            c->leaves, c->unsure, c->cached);
     printf("running again: %" PRId64 " results taken over, %" PRId64 " of them inside groups\n",
            c->adopted, c->adopted_inside);
-    printf("state-changing events a seed: median %" PRId64 "; %.1f s, %.0f seeds/s\n", median,
-           (double)took_us / 1e6, (double)c->seeds * 1e6 / (double)(took_us ? took_us : 1));
+    printf("state-changing events a seed: median %" PRId64 "; %.1f s, %.0f seeds/s\n",
+           median_of(changes, c->seeds), (double)took_us / 1e6,
+           (double)c->seeds * 1e6 / (double)(took_us ? took_us : 1));
 }
 
 void table_print(const struct jobs *jobs)
 {
     print_pairs(&jobs->sums.counts);
     print_sums(&jobs->sums.counts, jobs->sums.changes, jobs->took_us);
+}
+
+bool table_holds(const struct jobs *jobs)
+{
+    const struct sim_counts *c = &jobs->sums.counts;
+    const int64_t median = median_of(jobs->sums.changes, c->seeds);
+    bool holds = median >= LEAST_EVENTS;
+    if (!holds)
+        printf("too little happens: %" PRId64 " events in half of the seeds, at least %d\n", median,
+               LEAST_EVENTS);
+    for (int f = 0; f < FAULT_COUNT; f++)
+        for (int a = 0; a < ACTION_COUNT; a++) {
+            if (c->pairs[f][a] >= LEAST_PAIRS)
+                continue;
+            holds = false;
+            printf("too rare: %s while %s: %" PRId64 " times, at least %d\n",
+                   fault_name((enum sim_fault)f), action_name((enum sim_action)a), c->pairs[f][a],
+                   LEAST_PAIRS);
+        }
+    return holds;
 }
