@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/base/mem.h"
+#include "schema/gen/messages.h"
 #include "tests/sim/check_starts.h"
 #include "tests/sim/outside.h"
 #include "tests/sim/plan.h"
@@ -98,6 +99,14 @@ static void check_at_most_once(struct sim *sim, const struct uuid *attempt,
     sim->counts.leaves++;
 }
 
+static long size_of(struct sim *sim, const struct uuid *run)
+{
+    json_t *params = json_loads(database_run(sim->db, run)->params, 0, NULL);
+    const long size = (long)json_integer_value(json_object_get(params, "size"));
+    json_decref(params);
+    return size;
+}
+
 struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const struct row_key *key,
                            int worker, const char *size, const char *argument, const char *where)
 {
@@ -114,6 +123,8 @@ struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const st
         check_at_most_once(sim, attempt, key);
     reference_begins(sim, v, key);
     reference_arguments(sim, v, key, refers, place);
+    if (size_of(sim, &key->run) != strtol(size, NULL, 10))
+        sim_fail(sim, 3, "step %s was given size %s", v->steps[v->step_at[key->step]].name, size);
     const size_t len = strcspn(where, ":"); /* the outcome that a finally step sees comes after */
     if (strcmp(refers, argument) != 0 || strlen(place) != len || strncmp(where, place, len) != 0)
         sim_fail(sim, 3, "step %s was given '%s' '%s', what is committed is '%s' '%s'",
@@ -121,15 +132,17 @@ struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const st
     effect = mem_alloc(sizeof *effect);
     *effect = (struct effect){
         .attempt = *attempt, .key = *key, .worker = worker, .running = true, .executions = 1};
-    snprintf(effect->given, sizeof effect->given, "%s|%s|%s", size, argument, where);
+    snprintf(effect->given, sizeof effect->given, "%s|%s|%08x|%s", size, argument,
+             reference_list_sum(sim, v, key), where);
     HASH_ADD(hh, sim->ledger->effects, attempt, sizeof effect->attempt, effect);
     return effect;
 }
 
-void check_end(struct effect *effect, bool succeeded, int n)
+void check_end(struct effect *effect, int outcome, int n)
 {
     effect->running = false;
-    effect->succeeded = succeeded;
+    effect->outcome = outcome;
+    effect->succeeded = outcome == REPORT_RESULT_OUTCOME_SUCCEEDED;
     effect->n = n;
 }
 
@@ -293,14 +306,15 @@ static void check_not_running(struct sim *sim, const struct uuid *attempt, const
 
 /* What its process would have been given. */
 static void given_to(struct sim *sim, const struct plan_version *v, const struct batch_result *row,
-                     const struct row_run *run, char out[160])
+                     const struct row_run *run, char out[192])
 {
     const struct row_key key = {row->run, row->step, row->iteration};
     char refers[16], place[64];
     json_t *params = json_loads(run->params, 0, NULL);
     reference_arguments(sim, v, &key, refers, place);
-    snprintf(out, 160, "%lld|%s|%s", (long long)json_integer_value(json_object_get(params, "size")),
-             refers, place);
+    snprintf(out, 192, "%lld|%s|%08x|%s",
+             (long long)json_integer_value(json_object_get(params, "size")), refers,
+             reference_list_sum(sim, v, &key), place);
     json_decref(params);
 }
 
@@ -320,7 +334,7 @@ static void check_cached(struct sim *sim, const struct plan_version *v,
                          const struct batch_result *row, const struct row_run *run)
 {
     const struct plan_step *s = &v->steps[v->step_at[row->step]];
-    char given[160];
+    char given[192];
     if (strncmp(row->reason, "adopted", 7) == 0)
         return; /* by a retry, of what was held against this when it was new */
     given_to(sim, v, row, run, given);
@@ -358,6 +372,7 @@ void check_result_new(struct sim *sim, const struct batch_result *result)
                           machine_state_name(&MACHINE_STEP, result->state), result->reason);
     const struct plan_version *v = check_version_of(sim, &result->run);
     check_result_time(sim, result);
+    check_tries(sim, result);
     sim->counts.unsure += result->reason && strstr(result->reason, "it may have run") != NULL;
     if (result->state != STEP_SUCCEEDED || v->steps[v->step_at[result->step]].kind != PLAN_RUN)
         return;
@@ -382,7 +397,10 @@ void check_attempt_done(struct sim *sim, const struct batch_attempt *attempt)
         sim_fail(sim, 3, "attempt %s ends twice", SHORT(attempt->attempt_id));
     check_not_running(sim, &attempt->attempt_id,
                       machine_state_name(&MACHINE_ATTEMPT, attempt->state), attempt->reason);
+    const struct row_key key = {attempt->run, attempt->step, attempt->iteration};
     const struct plan_version *v = check_version_of(sim, &attempt->run);
+    if (attempt->state == ATTEMPT_FAILED || attempt->state == ATTEMPT_TIMED_OUT)
+        check_tried(sim, &key);
     if (v->steps[v->step_at[attempt->step]].at_most_once &&
         ledger_find(sim->ledger, &attempt->attempt_id))
         sim_fail(sim, 4, "at_most_once: attempt %s has run, and the step is tried again",

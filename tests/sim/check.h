@@ -15,8 +15,9 @@ struct effect {
     bool running;
     int executions;
     bool succeeded;
+    int outcome;          /* enum report_result_outcome, of one that is over */
     int n;                /* the output that it wrote */
-    char given[160];      /* its arguments */
+    char given[192];      /* its arguments */
     int64_t committed_us; /* wall of the leader that committed its success; 0 = none did */
     UT_hash_handle hh;
 };
@@ -48,7 +49,7 @@ struct row_key check_order(struct sim *sim, const struct uuid *attempt);
 /* A process begins; returns its line in the ledger. */
 struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const struct row_key *key,
                            int worker, const char *size, const char *argument, const char *where);
-void check_end(struct effect *effect, bool succeeded, int n);
+void check_end(struct effect *effect, int outcome, int n);
 /* What a process that succeeded has written: a new reference. */
 json_t *check_outputs(struct sim *sim, const struct effect *effect);
 
@@ -76,12 +77,16 @@ void check_skipped(struct sim *sim, const struct row_run *run, const struct plan
 void check_queued_too_long(struct sim *sim, const struct row_run *run,
                            const struct plan_version *v);
 void check_concurrency(struct sim *sim, const struct batch *batch);
+void check_way_overdue(struct sim *sim);
 /* check_times.c: nothing is over before its time is up, and in peace nothing long after it. */
 void check_step_time(struct sim *sim, const struct batch_step *step, const struct row_step *before);
 void check_result_time(struct sim *sim, const struct batch_result *result);
 void check_run_time(struct sim *sim, const struct batch_run_move *move,
                     const struct row_run *before);
 void check_overdue(struct sim *sim);
+/* check_tries.c: programs are tried as often as their file says. */
+void check_tried(struct sim *sim, const struct row_key *key);
+void check_tries(struct sim *sim, const struct batch_result *result);
 /* check_limits.c */
 void check_limits(struct sim *sim, const struct batch *batch);
 void check_after_commit(struct sim *sim, const struct batch *batch);

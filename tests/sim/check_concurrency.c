@@ -32,6 +32,9 @@ void check_key(struct sim *sim, const struct batch_run *run)
     const bool known = json_object_get(params, "size"); /* else it never begins */
     json_decref(params);
     const char *want = !v->keyed || !known ? "" : size % 2 ? "1" : "0";
+    if (run->state == RUN_QUEUED && v->policy == PLAN_SKIP)
+        sim_fail(sim, 10, "run %s waits, and is to be skipped where there is no room",
+                 SHORT(run->id));
     if (strcmp(run->concurrency_key, want) != 0)
         sim_fail(sim, 10, "run %s has the key '%s', it should be '%s'", SHORT(run->id),
                  run->concurrency_key, want);
@@ -67,6 +70,68 @@ void check_queued_too_long(struct sim *sim, const struct row_run *run, const str
                  (long long)((sim->now - run->born_at) / SEC), (long long)(v->queued_us / SEC));
 }
 
+static enum plan_policy policy_of(struct sim *sim, const struct row_run *run)
+{
+    return plan_version_find(plan_find(sim->plan, run->pipeline), run->version)->policy;
+}
+
+/* The newest of those that wait in its group. */
+static const struct row_run *newest_queued(const struct sim *sim, const struct row_run *of)
+{
+    const struct row_run *newest = NULL;
+    for (const struct row_run *other = sim->db->runs; other; other = other->hh.next)
+        if (!other->done && other->state == RUN_QUEUED && shares_group(of, other) &&
+            (!newest || is_newer(other, newest)))
+            newest = other;
+    return newest;
+}
+
+/* Who begins though a newer one waits, which came before this commit and wants to be the only one
+ * that does? */
+static void check_latest(struct sim *sim, const struct row_run *run)
+{
+    const struct row_run *newest = newest_queued(sim, run);
+    if (newest && is_newer(newest, run) && newest->queued_in != sim->counts.commits &&
+        run->queued_in != sim->counts.commits && policy_of(sim, newest) == PLAN_LATEST_ONLY)
+        sim_fail(sim, 10, "run %s begins, and the newer run %s waits and is latest_only",
+                 SHORT(run->id), SHORT(newest->id));
+}
+
+/* It makes way for another that wants it: the oldest goes first. */
+static void check_way(struct sim *sim, const struct row_run *run)
+{
+    bool wanted = false;
+    for (const struct row_run *other = sim->db->runs; other; other = other->hh.next) {
+        if (!shares_group(run, other) || (other->done && other->done_in != sim->counts.commits))
+            continue;
+        wanted |= other != run && policy_of(sim, other) == PLAN_CANCEL_RUNNING;
+        if (other->state == RUN_RUNNING && is_newer(run, other) &&
+            other->began_in != sim->counts.commits)
+            sim_fail(sim, 10, "run %s is cancelled for a newer one, and run %s is older",
+                     SHORT(run->id), SHORT(other->id));
+    }
+    if (!wanted)
+        sim_fail(sim, 10, "run %s is cancelled for another, and none wants it", SHORT(run->id));
+}
+
+/* In peace: a run that cancels what runs does not wait for its end by itself. */
+void check_way_overdue(struct sim *sim)
+{
+    for (const struct row_run *run = sim->db->runs; run; run = run->hh.next) {
+        const int64_t since = run->born_at > sim->healed_us ? run->born_at : sim->healed_us;
+        if (run->done || run->state != RUN_QUEUED || policy_of(sim, run) != PLAN_CANCEL_RUNNING ||
+            sim->now < since + 20 * SEC || newest_queued(sim, run) != run)
+            continue;
+        const int limit = plan_limit_since(plan_find(sim->plan, run->pipeline), INT64_MAX);
+        int going = 1;
+        for (const struct row_run *other = sim->db->runs; other; other = other->hh.next)
+            going += !other->done && other->state == RUN_RUNNING && shares_group(run, other);
+        if (going > 1 && going > limit)
+            sim_fail(sim, 10, "run %s waits, and %d that it should cancel go on", SHORT(run->id),
+                     going - 1);
+    }
+}
+
 /* A limit that is lowered ends nobody: only who begins must find room, by the newest catalog that
  * its leader has seen, or a newer one. */
 static void check_begun(struct sim *sim, const struct row_run *run)
@@ -76,6 +141,7 @@ static void check_begun(struct sim *sim, const struct row_run *run)
     int going = 0;
     for (const struct row_run *other = sim->db->runs; other; other = other->hh.next)
         going += goes_on(other) && shares_group(run, other);
+    check_latest(sim, run);
     if (going > limit)
         sim_fail(sim, 10, "run %s begins: %d runs of %s '%s' go on, its limit is %d",
                  SHORT(run->id), going, p->name, run->key, limit);
@@ -86,7 +152,12 @@ void check_concurrency(struct sim *sim, const struct batch *batch)
     for (size_t i = 0; i < batch->runs_count; i++)
         if (batch->runs[i].state == RUN_RUNNING)
             check_begun(sim, database_run(sim->db, &batch->runs[i].id));
-    for (size_t i = 0; i < batch->run_moves_count; i++)
-        if (batch->run_moves[i].state == RUN_RUNNING)
-            check_begun(sim, database_run(sim->db, &batch->run_moves[i].id));
+    for (size_t i = 0; i < batch->run_moves_count; i++) {
+        const struct batch_run_move *move = &batch->run_moves[i];
+        const struct row_run *run = database_run(sim->db, &move->id);
+        if (move->state == RUN_RUNNING)
+            check_begun(sim, run);
+        if (move->state == RUN_CANCELLING && strstr(move->reason, "of its concurrency group came"))
+            check_way(sim, run);
+    }
 }

@@ -172,8 +172,9 @@ static bool lets_try_again(struct sim *sim, const struct plan_step *s, const str
            (state == RUN_SUCCEEDED && s->waits && misses(sim, s, child));
 }
 
-static const struct row_run *check_tries(struct sim *sim, const struct plan_step *s,
-                                         const struct row_key *key, const struct row_result *result)
+static const struct row_run *look_at_tries(struct sim *sim, const struct plan_step *s,
+                                           const struct row_key *key,
+                                           const struct row_result *result)
 {
     const struct row_run *child = NULL;
     for (int attempt = 1; attempt <= result->attempt; attempt++) {
@@ -224,7 +225,7 @@ static void check_failed(struct sim *sim, const struct plan_step *s, const struc
 void check_started(struct sim *sim, const struct plan_step *s, const struct row_key *key,
                    const struct row_result *result)
 {
-    const struct row_run *child = check_tries(sim, s, key, result);
+    const struct row_run *child = look_at_tries(sim, s, key, result);
     if (child && result->state != STEP_CANCELLED)
         check_names(sim, s, key, result, child);
     if (result->state == STEP_SUCCEEDED &&

@@ -147,7 +147,9 @@ static void write_runs(struct database *db, const struct batch *b)
         row->no_cache = from->no_cache;
         row->created_us = from->created_us;
         row->started_us = from->started_us;
-        row->born_at = row->began_at = db->sim->now;
+        row->born_at = db->sim->now;
+        row->began_at = db->asked_at;
+        row->queued_in = row->began_in = db->sim->counts.commits;
         HASH_ADD(hh, db->runs, id, sizeof row->id, row);
         sim_changed(db->sim);
         db->sim->counts.runs++;
@@ -290,7 +292,7 @@ static void write_steps(struct database *db, const struct batch *b)
             HASH_ADD(hh, db->steps, key, sizeof row->key, row);
         }
         if (row->state != from->state || row->attempt != from->attempt || !row->moved_at)
-            row->moved_at = db->sim->now;
+            row->moved_at = db->asked_at;
         row->state = from->state;
         row->attempt = from->attempt;
         if (uuid_compare(&row->attempt_id, &from->attempt_id) != 0)
@@ -327,8 +329,12 @@ static void write_moves(struct database *db, const struct batch *b)
         const struct batch_run_move *from = &b->run_moves[i];
         struct row_run *row = database_run(db, &from->id);
         check_run_move(db->sim, from, row);
-        if (from->state == RUN_RUNNING && row->state != RUN_RUNNING)
-            row->began_at = db->sim->now;
+        if (from->state == RUN_QUEUED && row->state != RUN_QUEUED)
+            row->queued_in = db->sim->counts.commits;
+        if (from->state == RUN_RUNNING && row->state != RUN_RUNNING) {
+            row->began_at = db->asked_at;
+            row->began_in = db->sim->counts.commits;
+        }
         row->state = from->state;
         put_text(&row->reason, from->reason);
         if (from->started_us)

@@ -34,7 +34,7 @@ struct row_run { /* run_live and run_done */
     int64_t created_us, started_us, cancelled_us, finished_us;
     int64_t born_at, began_at; /* of the simulation */
     bool done, no_cache;
-    int64_t done_in; /* which commit */
+    int64_t queued_in, began_in, done_in; /* which commit */
     UT_hash_handle hh;
 };
 
@@ -50,7 +50,7 @@ struct row_step {
     int32_t lost;
     char *reason, *limits, *pool;
     int32_t slots;
-    int64_t moved_at;  /* of the simulation: into this state, or this try */
+    int64_t moved_at;  /* of the simulation: when its leader moved it into this state or try */
     int64_t placed_in; /* the commit that placed its attempt */
     bool leave;
     UT_hash_handle hh;
@@ -139,6 +139,7 @@ struct database {
     int64_t epoch, tx_seq, beat, beat_epoch;
     struct proc *backend; /* whose connection is in the leader row */
     int64_t catalog_gen;
+    int64_t asked_at;  /* when its leader had made up its mind */
     int64_t known_gen; /* of the catalog, by whoever makes the commit that is written */
     struct row_id *inbox, *tombstones;
     struct row_event *events;
@@ -166,7 +167,7 @@ struct database {
         COMMIT_NOT_IN,
         COMMIT_LATE
     } next_commit;
-    int64_t late_gen;
+    int64_t late_gen, late_asked_at;
     struct batch *late; /* on its way on a connection that is no more */
 };
 

@@ -23,8 +23,9 @@ struct database_client {
     struct database *db;
     struct proc *proc;
     bool cut;
-    int64_t gen;     /* of the catalog that its process knows */
-    bool terminated; /* a takeover killed the connection that commits: the next commit sees it */
+    int64_t gen;      /* of the catalog that its process knows */
+    int64_t asked_at; /* when it asked for the commit that is open, or was last */
+    bool terminated;  /* a takeover killed the connection that commits: the next commit sees it */
     struct db_request *open;
     struct database_client *prev, *next;
 };
@@ -205,6 +206,7 @@ static void hold_back(struct db_request *r)
     batch_free(db->late);
     db->late = taken;
     db->late_gen = r->client->gen;
+    db->late_asked_at = r->client->asked_at;
     commit_fails(r, DB_UNKNOWN);
     sim_at(db->sim, NULL, 30 * SEC, database_late_arrives, db); /* nobody asked */
 }
@@ -215,6 +217,7 @@ void database_late_arrives(void *arg)
     struct batch *late = TAKE(db->late);
     if (late && !db->down && !db->sim->ending) {
         db->known_gen = db->late_gen;
+        db->asked_at = db->late_asked_at;
         bool in = database_commit(db, late);
         sim_note(db->sim, "database: a late commit comes and is %s", in ? "in" : "refused");
         db->sim->counts.late_commits++;
@@ -241,6 +244,7 @@ static void do_commit(struct db_request *r)
         return;
     }
     db->known_gen = r->client->gen;
+    db->asked_at = r->client->asked_at;
     r->outcome = database_commit(db, r->batch) ? DB_COMMITTED : DB_FENCED;
     if (r->outcome == DB_COMMITTED && what == COMMIT_UNKNOWN_IN)
         commit_fails(r, DB_UNKNOWN);
@@ -364,6 +368,7 @@ static void commit(struct db *base, const struct uuid *bus_id, const struct batc
     struct db_request *r = call(base, CALL_COMMIT, arg);
     r->batch = batch;
     r->committed = done;
+    r->client->asked_at = r->db->sim->now;
     r->db->in_flight++;
 }
 
@@ -419,6 +424,7 @@ void database_kill(struct db *base)
         bool reaches = r->call == CALL_COMMIT && !r->arrived && r->batch && !client->terminated &&
                        !unreachable(r) && rng_chance(&client->db->sim->rng, 0.5);
         client->db->known_gen = client->gen;
+        client->db->asked_at = client->asked_at;
         if (reaches) /* it was in the socket when the process died */
             database_commit(client->db, r->batch);
         DL_DELETE(client->open, r);

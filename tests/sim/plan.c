@@ -82,7 +82,7 @@ void plan_step_program(struct rng *rng, struct plan_step *step)
         step->heartbeat_us = rng_in(rng, 2, 8) * SEC;
         step->hangs = 0.15;
     }
-    step->folder = rng_chance(rng, 0.4);
+    step->folder = rng_chance(rng, 0.5);
     step->fails = rng_chance(rng, 0.4) ? 0.25 : 0.02;
     if (rng_chance(rng, 0.1))
         step->slots = 2;

@@ -81,10 +81,14 @@ void plan_take_list(struct rng *rng, const struct plan_version *v, struct plan_s
 {
     const uint32_t near = where(v, s->needs, true);
     const uint32_t outer = s->parent >= 0 ? where(v, v->steps[s->parent].needs, true) : 0;
-    if (near && rng_chance(rng, 0.7))
+    if (near && rng_chance(rng, 0.9))
         s->takes = plan_pick(rng, near);
-    else if (outer && rng_chance(rng, 0.5))
+    else if (outer && rng_chance(rng, 0.8))
         s->takes = plan_pick(rng, outer);
+    if (s->takes >= 0 && rng_chance(rng, 0.7)) {
+        s->cache = true; /* of that list and no other */
+        s->cache_us = 0;
+    }
 }
 
 /* ---- the text -------------------------------------------------------------------------------- */

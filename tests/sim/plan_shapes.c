@@ -150,6 +150,8 @@ static void make_step(struct rng *rng, struct plan_version *v, int i, uint32_t e
         s->takes_us = 3 * SEC;
     plan_take_list(rng, v, s);
     const uint32_t outer = s->parent >= 0 ? numbers_of(v, v->steps[s->parent].needs) : 0;
+    if (s->takes >= 0)
+        return; /* the list alone makes the difference */
     if (numbers && rng_chance(rng, 0.4))
         s->refers = plan_pick(rng, numbers);
     else if (outer && rng_chance(rng, 0.5))

@@ -13,6 +13,9 @@ void reference_arguments(struct sim *sim, const struct plan_version *v, const st
 /* The list that it must have been given, where it takes one. */
 void reference_list(struct sim *sim, const struct plan_version *v, const struct row_key *key,
                     const struct order_start *order);
+/* A sum of it; 0 = it takes none. */
+uint32_t reference_list_sum(struct sim *sim, const struct plan_version *v,
+                            const struct row_key *key);
 /* Every instance of every step, and the state of the run. */
 void reference_run(struct sim *sim, const struct plan_version *v, const struct uuid *run,
                    uint8_t state, const char *reason);

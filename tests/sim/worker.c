@@ -159,7 +159,7 @@ static void local_exit(struct local *a, int outcome)
     a->life++;
     a->state = LOCAL_EXITED;
     a->outcome = outcome;
-    check_end(a->effect, outcome == REPORT_RESULT_OUTCOME_SUCCEEDED, a->n);
+    check_end(a->effect, outcome, a->n);
     sim_changed(a->worker->sim);
     if (a->worker->up && !a->worker->proc->stopped)
         report_finished(a->worker, a);
@@ -244,6 +244,9 @@ static void let_start(void *arg)
 static void on_leave(struct worker *w, const struct order *order)
 {
     struct local *a = local_find(w, &order->attempt);
+    if (plant_on(PLANT_LEAVE_TAKEN_TWICE) && a && a->state == LOCAL_RUNNING && a->at_most_once &&
+        a->nonce == order->nonce)
+        begin(a);
     if (!a || a->nonce != order->nonce || a->state != LOCAL_ASKING)
         return;
     struct life *life = mem_alloc(sizeof *life);
@@ -474,7 +477,7 @@ void worker_kill_keeper(struct worker *w)
     w->keeper = proc_new(w->sim);
     DL_FOREACH (w->attempts, a)
         if (a->state == LOCAL_RUNNING) {
-            check_end(a->effect, false, 0);
+            check_end(a->effect, REPORT_RESULT_OUTCOME_LOST, 0);
             a->life++;
             a->state = LOCAL_EXITED;
             a->outcome = REPORT_RESULT_OUTCOME_LOST;
@@ -489,7 +492,7 @@ void worker_boot(struct worker *w)
     worker_kill(w);
     DL_FOREACH (w->attempts, a)
         if (a->state == LOCAL_RUNNING) { /* its record names another boot: nothing is held */
-            check_end(a->effect, false, 0);
+            check_end(a->effect, REPORT_RESULT_OUTCOME_LOST, 0);
             a->life++;
             a->state = LOCAL_TOMBSTONE;
         }
