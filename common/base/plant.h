@@ -38,7 +38,36 @@
     P(RULE_BEFORE_LAST_NEED, "rule-before-last-need")                                              \
     P(SWITCH_RUNS_TWO_BRANCHES, "switch-runs-two-branches")                                        \
     P(CACHE_WITHOUT_ARGUMENTS, "cache-without-arguments")                                          \
-    P(CACHE_OF_ANY_AGE, "cache-of-any-age")
+    P(CACHE_OF_ANY_AGE, "cache-of-any-age")                                                        \
+    P(WAIT_WITHOUT_FILTER, "wait-without-filter")                                                  \
+    P(WAIT_FORGOTTEN_AT_TAKEOVER, "wait-forgotten-at-takeover")                                    \
+    P(EVENT_ENDS_ONE_WAIT, "event-ends-one-wait")                                                  \
+    P(ANSWERED_TWICE, "answered-twice")                                                            \
+    P(ANSWER_TO_WHAT_IS_OVER, "answer-to-what-is-over")                                            \
+    P(ANSWERED_BY_ANYBODY, "answered-by-anybody")                                                  \
+    P(APPROVAL_FOR_EVER_AFTER_TAKEOVER, "approval-for-ever-after-takeover")                        \
+    P(STARTED_AGAIN_AT_TAKEOVER, "started-again-at-takeover")                                      \
+    P(PARENT_NOT_TOLD, "parent-not-told")                                                          \
+    P(CHILD_NOT_CANCELLED, "child-not-cancelled")                                                  \
+    P(STARTED_OUTPUT_FORGOTTEN, "started-output-forgotten")                                        \
+    P(CANCEL_RUNNING_THE_NEWEST, "cancel-running-the-newest")                                      \
+    P(CANCEL_RUNNING_AS_QUEUE, "cancel-running-as-queue")                                          \
+    P(LATEST_ONLY_AS_QUEUE, "latest-only-as-queue")                                                \
+    P(SKIP_AS_QUEUE, "skip-as-queue")                                                              \
+    P(QUEUED_FOR_EVER_AFTER_TAKEOVER, "queued-for-ever-after-takeover")                            \
+    P(QUEUE_TIMEOUT_OVER_ALL_TRIES, "queue-timeout-over-all-tries")                                \
+    P(QUEUE_TIMEOUT_FORGOTTEN_AT_TAKEOVER, "queue-timeout-forgotten-at-takeover")                  \
+    P(GROUP_FOR_EVER_AFTER_TAKEOVER, "group-for-ever-after-takeover")                              \
+    P(GROUP_TRIED_ONCE_MORE, "group-tried-once-more")                                              \
+    P(RUN_FOR_EVER_AFTER_TAKEOVER, "run-for-ever-after-takeover")                                  \
+    P(CACHE_WITHOUT_INPUTS, "cache-without-inputs")                                                \
+    P(AT_MOST_ONCE_TRIED_AGAIN, "at-most-once-tried-again")                                        \
+    P(LEAVE_TAKEN_TWICE, "leave-taken-twice")                                                      \
+    P(HEARTBEAT_NOT_ORDERED, "heartbeat-not-ordered")                                              \
+    P(TIMED_OUT_NOT_TRIED_AGAIN, "timed-out-not-tried-again")                                      \
+    P(DELETED_STILL_FIRES, "deleted-still-fires")                                                  \
+    P(PAUSED_TRIGGER_FIRES, "paused-trigger-fires")                                                \
+    P(TOMBSTONE_IGNORED, "tombstone-ignored")
 
 enum plant {
 #define P(id, name) PLANT_##id,

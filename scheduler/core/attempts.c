@@ -264,7 +264,7 @@ static bool has_code(const int32_t *codes, size_t count, int64_t code)
 static bool is_meant(const struct ir_retry *retry, const struct ending *end)
 {
     if (end->outcome != REPORT_RESULT_OUTCOME_FAILED)
-        return retry->on_timed_out;
+        return retry->on_timed_out && !plant_on(PLANT_TIMED_OUT_NOT_TRIED_AGAIN);
     if (!retry->on_failed)
         return false;
     const int64_t code = end->result->exit_code; /* only a worker says that one failed */
@@ -280,7 +280,10 @@ static void end_failed(struct core *core, struct attempt *a, const struct ending
     struct backoff policy = {(uint32_t)retry->max_attempts, retry->first_us, retry->cap_us,
                              retry->factor};
     uint32_t failures = (uint32_t)(a->number - attempt_step(a)->lost);
-    const bool again = is_meant(retry, end) && !ref_ir(a->at)->at_most_once;
+    if (plant_on(PLANT_AT_MOST_ONCE_TRIED_AGAIN) && ref_ir(a->at)->at_most_once)
+        policy.max_attempts = 2;
+    const bool again = is_meant(retry, end) &&
+                       (!ref_ir(a->at)->at_most_once || plant_on(PLANT_AT_MOST_ONCE_TRIED_AGAIN));
     int64_t wait = again ? backoff_wait_us(&policy, failures + 1, core_random01(core)) : -1;
     if (wait < 0)
         finish_step(core, a, STEP_FAILED, end, now, out);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "scheduler/core/frames.h"
 #include "scheduler/core/runs.h"
 #include "scheduler/core/steps.h"
@@ -146,8 +147,15 @@ void await_recall(struct core *core, struct step_ref at, const struct snapshot_s
     a->started_us = from->started_us;
     a->due_us = from->due_us;
     a->reason = mem_string(from->reason);
-    core->waiting += from->state == STEP_WAITING;
-    list(core, a);
+    if (plant_on(PLANT_STARTED_AGAIN_AT_TAKEOVER) && a->def->kind == IR_STEP_START) {
+        ref_step(at)->state = STEP_WAITING;
+        a->due_us = 1;
+    }
+    core->waiting += ref_step(at)->state == STEP_WAITING;
+    if (!plant_on(PLANT_WAIT_FORGOTTEN_AT_TAKEOVER) || a->def->kind != IR_STEP_WAIT)
+        list(core, a);
+    if (plant_on(PLANT_APPROVAL_FOR_EVER_AFTER_TAKEOVER) && a->def->kind == IR_STEP_APPROVAL)
+        a->due_us *= 1000;
     if (a->due_us > 0 && from->state != STEP_CANCELLING)
         timers_set(&core->timers, &a->timer, TIMER_AWAIT,
                    now->mono_us + (gone > a->due_us ? 0 : a->due_us - gone));

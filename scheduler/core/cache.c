@@ -56,6 +56,8 @@ static void write_key(const struct ir_step *def, struct order_start *start, char
     struct order order = {.v = 1, .kind = ORDER_KIND_START, .start = start};
     if (plant_on(PLANT_CACHE_WITHOUT_ARGUMENTS))
         start->argv_count = 0;
+    if (plant_on(PLANT_CACHE_WITHOUT_INPUTS))
+        start->inputs_count = 0;
     cleanup_free char *text = order_encode(&order, &len);
     cleanup_free char *container = def->container ? json_write(def->container) : NULL;
     cleanup_free char *all = mem_printf("%s\n%s\n%s", text, def->pool ? def->pool : "default",

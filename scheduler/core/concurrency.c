@@ -128,6 +128,8 @@ static void add_queued(struct core *core, struct concurrency *c, struct run *run
     if (length > 0)
         timers_set(&core->timers, &run->timeout, TIMER_QUEUED,
                    now->mono_us + (gone_us > length ? 0 : length - gone_us));
+    if (plant_on(PLANT_QUEUED_FOR_EVER_AFTER_TAKEOVER) && length > 0 && gone_us > 0)
+        timers_set(&core->timers, &run->timeout, TIMER_QUEUED, now->mono_us + length * 1000);
     due(core, c);
 }
 
@@ -149,7 +151,7 @@ bool concurrency_arrive(struct core *core, struct run *run, const struct core_no
         add_running(c, run);
         return true;
     }
-    if (policy_of(run) == IR_CONCURRENCY_SKIP) {
+    if (policy_of(run) == IR_CONCURRENCY_SKIP && !plant_on(PLANT_SKIP_AS_QUEUE)) {
         *why = mem_printf("%lld of %lld runs of its concurrency group go on or wait",
                           (long long)(c->going + c->queued_count), (long long)limit);
         return false;
@@ -216,9 +218,10 @@ static bool is_in_the_way(const struct concurrency *c, const struct run *newest)
 {
     switch (policy_of(newest)) {
     case IR_CONCURRENCY_LATEST_ONLY:
-        return c->queued_count > 1;
+        return c->queued_count > 1 && !plant_on(PLANT_LATEST_ONLY_AS_QUEUE);
     case IR_CONCURRENCY_CANCEL_RUNNING:
-        return c->running_count + c->queued_count > concurrency_limit(c, newest);
+        return !plant_on(PLANT_CANCEL_RUNNING_AS_QUEUE) &&
+               c->running_count + c->queued_count > concurrency_limit(c, newest);
     default:
         return false;
     }
@@ -235,7 +238,8 @@ static void make_way(struct core *core, struct concurrency *c, const struct run 
 {
     cleanup_free char *reason = mem_printf("run %s of its concurrency group came", newest->name);
     if (policy_of(newest) == IR_CONCURRENCY_CANCEL_RUNNING && c->running)
-        run_cancel(core, c->running, reason, false, now, out);
+        run_cancel(core, plant_on(PLANT_CANCEL_RUNNING_THE_NEWEST) ? c->running->prev : c->running,
+                   reason, false, now, out);
     else
         run_end(core, c->queued, RUN_SKIPPED, reason, now, out);
 }

@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 #include "common/base/hash.h"
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "common/base/text.h"
 #include "common/ir/firing.h"
 #include "common/text/json.h"
@@ -82,7 +83,8 @@ static void fire(struct firing *f, json_t *verdicts, const struct core_now *now,
 
 static bool is_paused(const struct firing *f)
 {
-    const json_t *names = f->pipeline->paused_triggers;
+    const json_t *names =
+        plant_on(PLANT_PAUSED_TRIGGER_FIRES) ? NULL : f->pipeline->paused_triggers;
     for (size_t i = 0; i < json_array_size(names); i++)
         if (strcmp(json_string_value(json_array_get(names, i)), f->found.trigger->name) == 0)
             return true;
@@ -109,7 +111,8 @@ static void meet_triggers(struct core *core, struct pipeline *p, const struct ev
                           const char *text, json_t **envelope, json_t *verdicts,
                           const struct core_now *now, struct batch *out)
 {
-    const struct ir *ir = p->deleted ? NULL : p->current->ir;
+    const struct ir *ir =
+        p->deleted && !plant_on(PLANT_DELETED_STILL_FIRES) ? NULL : p->current->ir;
     for (size_t i = 0; ir && i < ir->trigger_count; i++) {
         if (!ir_trigger_fits(&ir->triggers[i], p->name, event))
             continue;

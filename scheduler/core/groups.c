@@ -128,6 +128,8 @@ static int64_t wait_for_retry(struct core *core, const struct group *g)
         return -1;
     struct backoff policy = {(uint32_t)retry->max_attempts, retry->first_us, retry->cap_us,
                              retry->factor};
+    if (plant_on(PLANT_GROUP_TRIED_ONCE_MORE))
+        policy.max_attempts++;
     return backoff_wait_us(&policy, (uint32_t)ref_step(g->at)->attempt + 1, core_random01(core));
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "common/text/json.h"
 #include "scheduler/core/attempts.h"
 #include "scheduler/core/frames.h"
@@ -359,7 +360,7 @@ static struct order_start start_of(const struct core *core, const struct attempt
         .at_most_once = def->at_most_once,
         .timeout_us = def->timeout_us,
         .lost_after_us = step_lost_after(core, def),
-        .heartbeat_us = def->heartbeat_us,
+        .heartbeat_us = plant_on(PLANT_HEARTBEAT_NOT_ORDERED) ? 0 : def->heartbeat_us,
         .log_limit = def->log_limit,
     };
 }

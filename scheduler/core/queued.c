@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "scheduler/core/runs.h"
 #include "scheduler/core/steps.h"
 
@@ -25,6 +26,9 @@ static void arm(struct core *core, struct step_ref at, int64_t since_us, int64_t
 
 void queued_arm(struct core *core, struct step_ref at, const struct core_now *now)
 {
+    const int64_t began = ref_run(at)->started_us;
+    if (plant_on(PLANT_QUEUE_TIMEOUT_OVER_ALL_TRIES) && began < now->wall_us)
+        arm(core, at, began, now->wall_us - began, now);
     arm(core, at, now->wall_us, 0, now);
 }
 
@@ -33,6 +37,9 @@ void queued_recall(struct core *core, struct step_ref at, int64_t since_us,
 {
     const int64_t gone = now->wall_us > since_us ? now->wall_us - since_us : 0;
     arm(core, at, since_us, gone, now);
+    if (plant_on(PLANT_QUEUE_TIMEOUT_FORGOTTEN_AT_TAKEOVER) && ref_step(at)->queued)
+        timers_set(&core->timers, &ref_step(at)->queued->timer, TIMER_STEP_QUEUED,
+                   now->mono_us + ref_ir(at)->queue_timeout_us * 1000);
 }
 
 void queued_drop(struct core *core, struct step_ref at)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "scheduler/core/adopt.h"
 #include "scheduler/core/frames.h"
 #include "scheduler/core/groups.h"
@@ -167,7 +168,8 @@ static void try_recall(struct recall *r, struct group *g, const struct snapshot_
     g->begun_before = mem_array((size_t)g->count + 1, 1);
     repeat_group(g);
     if (from->state != STEP_CANCELLING) {
-        group_arm_timeout(r->core, g, now->wall_us - from->started_us, now);
+        if (!plant_on(PLANT_GROUP_FOR_EVER_AFTER_TAKEOVER))
+            group_arm_timeout(r->core, g, now->wall_us - from->started_us, now);
         return;
     }
     g->fatal = *from->reason != '\0';

@@ -147,7 +147,8 @@ static void run_resume(struct core *core, struct run *run, const struct snapshot
     if (run->root.work_left == 0)
         frame_close_later(core, &run->root);
     if (run->state == RUN_RUNNING) {
-        run_arm_timeout(core, run, gone_by(run->started_us, now), now);
+        if (!plant_on(PLANT_RUN_FOR_EVER_AFTER_TAKEOVER))
+            run_arm_timeout(core, run, gone_by(run->started_us, now), now);
         return;
     }
     run->doomed = run->reason && text_starts_with(run->reason, RUN_TIMED_OUT);

@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/hash.h"
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "common/base/text.h"
 #include "common/text/json.h"
 #include "scheduler/core/awaits.h"
@@ -277,7 +278,7 @@ static int take_output(const struct ir *ir, const struct ir_output *want, const 
 static int take_outputs(const struct await *a, const struct run *child, json_t *to, struct err *err)
 {
     cleanup_json json_t *all = collect_dag(&child->root);
-    for (size_t i = 0; i < a->def->output_count; i++) {
+    for (size_t i = 0; i < a->def->output_count && !plant_on(PLANT_STARTED_OUTPUT_FORGOTTEN); i++) {
         const struct ir_output *want = &a->def->outputs[i];
         if (!json_object_get(to, want->name) &&
             take_output(child->version->ir, want, all, to, err) < 0)
@@ -300,6 +301,10 @@ void start_child_over(struct core *core, struct run *child, int state)
         [RUN_FAILED] = "failed", [RUN_CANCELLED] = "was cancelled", [RUN_SKIPPED] = "was skipped"};
     struct await *a = TAKE(child->starter);
     struct err err = {0};
+    if (plant_on(PLANT_PARENT_NOT_TOLD)) {
+        a->child = NULL;
+        return;
+    }
     char id[UUID_TEXT];
     uuid_format(&child->id, id);
     a->ended = state;
@@ -362,6 +367,11 @@ static void cancel_child(struct core *core, struct await *a, char *reason,
 
 void start_stop(struct core *core, struct await *a, const struct core_now *now, struct batch *out)
 {
+    if (plant_on(PLANT_CHILD_NOT_CANCELLED) && a->child) {
+        TAKE(a->child)->starter = NULL;
+        await_end(core, a, STEP_CANCELLED, NULL, NULL, now, out);
+        return;
+    }
     if (ref_step(a->at)->state == STEP_WAITING) {
         await_end(core, a, STEP_CANCELLED, NULL, NULL, now, out);
         return;
