@@ -21,6 +21,7 @@ struct db_leadership {
     int64_t beat;
     int64_t catalog_gen; /* of a beat */
     bool held_by_us;
+    bool gone; /* of a look: the recorded backend has ended, and the leader's process most likely */
 };
 
 typedef void db_committed(void *arg, enum db_outcome outcome, const struct err *err);

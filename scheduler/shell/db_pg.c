@@ -47,6 +47,7 @@ static void looked(void *arg, const struct pg_answer *answer)
         now.beat = pg_int(answer->rows, 0, 2);
         now.held_by_us = l->db->epoch == now.epoch && pg_is_up(l->db->batch) &&
                          pg_int(answer->rows, 0, 3) == pg_backend_pid(l->db->batch);
+        now.gone = pg_bool(answer->rows, 0, 4);
     }
     leading_end(l, empty ? NULL : answer->err, &now);
 }

@@ -11,8 +11,11 @@
 #include "scheduler/shell/shell.h"
 #include "scheduler/shell/topics.h"
 
-#define TICK_US        1000000 /* looks of a standby, beats of a leader */
-#define STILL_US       3000000 /* a beat that stands still so long has nobody behind it */
+#define TICK_US  1000000 /* looks of a standby, beats of a leader */
+#define STILL_US 3000000 /* a beat that stands still so long has nobody behind it */
+#define GONE_US                                                                                    \
+    1200000 /* the same when the leader's backend is gone: more than a tick, in                    \
+               which one that only lost its connection beats again */
 #define BACKOFF_MIN_US 50000
 #define BACKOFF_MAX_US 2000000
 #define BATCH_RECORDS  1000

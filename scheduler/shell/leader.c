@@ -1,5 +1,7 @@
 /* Who leads. A standby looks at the leader's beat once a second; when it has read it, without a
- * failure in between, and seen it stand still for three seconds of its own clock, it takes over.
+ * failure in between, and seen it stand still for three seconds of its own clock, or for little
+ * more than one when the leader's backend has ended (a process that dies takes it along), it takes
+ * over: the epoch stands between a leader that lives after all and the rows.
  * A leader writes that beat and, by the same tick, keeps account of the time in which it, the bus
  * and the database all answered: a silence of ours must not count against a worker. */
 #include "scheduler/shell/internal.h"
@@ -77,13 +79,14 @@ static void looked(void *arg, const struct err *err, const struct db_leadership 
         return;
     }
     const int64_t answered = shell_mono(shell);
-    int64_t still = still_us(&shell->standby, now, shell->standby.asked_us, answered);
-    if (now->epoch == 0 || still >= STILL_US) {
+    const int64_t still = still_us(&shell->standby, now, shell->standby.asked_us, answered);
+    const int64_t enough = now->gone ? GONE_US : STILL_US;
+    if (now->epoch == 0 || still >= enough) {
         take(shell, now->epoch);
         return;
     }
     /* Not at the tick after it: a look that comes a moment too soon would cost a whole second. */
-    const int64_t left = shell->standby.since_us + STILL_US - answered;
+    const int64_t left = shell->standby.since_us + enough - answered;
     if (left < TICK_US)
         shell->world->ops->timer_set(shell->tick, left > 0 ? left : 0);
 }

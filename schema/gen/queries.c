@@ -647,7 +647,9 @@ const struct query QUERIES[] = {
     "LISTEN leat_catalog",
     0},
     {"leader_look",
-    "SELECT l.epoch, l.tx_seq, b.beat, coalesce(l.backend_pid, 0) FROM leader l, leader_beat b",
+    "SELECT l.epoch, l.tx_seq, b.beat, coalesce(l.backend_pid, 0), NOT EXISTS (\n"
+    "    SELECT FROM pg_stat_get_activity(l.backend_pid) a WHERE a.backend_start = l.backend_start)\n"
+    "FROM leader l, leader_beat b",
     0},
     {"leader_terminate",
     "SELECT pg_terminate_backend(a.pid, 5000)\n"

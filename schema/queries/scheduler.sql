@@ -2,8 +2,11 @@
 
 -- ---- who leads
 
+-- Of one backend only, not all of pg_stat_activity.
 -- name: leader_look
-SELECT l.epoch, l.tx_seq, b.beat, coalesce(l.backend_pid, 0) FROM leader l, leader_beat b;
+SELECT l.epoch, l.tx_seq, b.beat, coalesce(l.backend_pid, 0), NOT EXISTS (
+    SELECT FROM pg_stat_get_activity(l.backend_pid) a WHERE a.backend_start = l.backend_start)
+FROM leader l, leader_beat b;
 
 -- name: leader_terminate
 SELECT pg_terminate_backend(a.pid, 5000)

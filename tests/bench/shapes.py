@@ -126,7 +126,7 @@ def bench_shape_costs(row):
     try:
         leat.up()
         leat.apply("name: probe\n" + steps(
-            f"p{i}: {{executor: noop{f', needs: [p{i - 1}]' if i else ''}, priority: 100}}" for i in range(5)), "probe.yaml")
+            f"p{i}: {{executor: noop, resources: {{slots: 0}}, priority: 100{f', needs: [p{i - 1}]' if i else ''}}}" for i in range(5)), "probe.yaml")
         probe(leat)
         bench_each(leat, row)
         bench_group(leat, row)

@@ -134,6 +134,16 @@ static bool backend_is_stale(struct database *db)
     return rng_chance(&db->sim->rng, 0.3);
 }
 
+/* The server has seen the connection of a dead process end; of one that is cut off it may have. */
+static bool backend_is_gone(struct database *db)
+{
+    const struct database_client *client;
+    DL_FOREACH (db->clients, client)
+        if (client->proc == db->backend)
+            return client->terminated || (client->cut && rng_chance(&db->sim->rng, 0.5));
+    return true;
+}
+
 static void do_take_over(struct db_request *r)
 {
     struct database *db = r->db;
@@ -261,6 +271,7 @@ static void act(struct db_request *r)
         return;
     case CALL_LOOK:
         lead_now(r);
+        r->leadership.gone = backend_is_gone(r->db);
         return;
     case CALL_TAKE_OVER:
         do_take_over(r);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 
 #define NOW_US 1795424336123456
@@ -483,6 +484,7 @@ static void beats_show_who_lives(const struct db_step *a, const struct db_step *
     assert_int_equal(beat(a, 1), 0);
     assert_int_equal(look(b, &after), 0);
     assert_int_equal(after.beat, before.beat + 2);
+    assert_false(before.gone || after.gone);
     assert_int_equal(beat(b, 0), LEAT_EFENCED);
 }
 
@@ -499,7 +501,8 @@ static void standby_takes_over(const struct db_step *a, const struct db_step *b,
     batch->epoch = 1;
     batch->tx_seq = 2;
     *batch_add_inbox(batch) = (struct batch_inbox){id_of(80), NOW_US};
-    for (int i = 0; i < 200 && outcome != DB_FENCED; i++) { /* its connection is cut, too */
+    const int64_t end = clock_monotonic_us() + 20 * US_PER_S;
+    while (outcome != DB_FENCED && clock_monotonic_us() < end) { /* its connection is cut, too */
         outcome = db_step_commit(a, batch);
         assert_true(outcome != DB_COMMITTED);
     }
@@ -550,6 +553,17 @@ static void house_is_kept(const struct db_step *b)
     assert_int_equal(done.code, 0);
 }
 
+/* A process that dies takes its connections along; the server sees it a moment later. */
+static void one_that_has_ended_is_gone(const struct db_step *a, const struct db_step *leader)
+{
+    struct db_leadership now = {0};
+    leader->db->ops->close(leader->db);
+    for (int i = 0; i < 5000 && !now.gone; i++)
+        assert_int_equal(look(a, &now), 0);
+    assert_true(now.gone);
+    assert_int_equal(now.epoch, 40);
+}
+
 void db_script(const struct db_world *world)
 {
     const struct db_step a = {world, world->open(world->arg)}, b = {world, world->open(world->arg)};
@@ -567,6 +581,6 @@ void db_script(const struct db_world *world)
     pending_retry_brings_what_it_adopts(&b, batch);
     house_is_kept(&b);
     batch_free(batch);
+    one_that_has_ended_is_gone(&a, &b);
     a.db->ops->close(a.db);
-    b.db->ops->close(b.db);
 }

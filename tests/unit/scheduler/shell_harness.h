@@ -361,6 +361,14 @@ static inline void harness_look_answers(struct shell_harness *h, int64_t epoch, 
     TAKE(h->db.looked)(h->db.arg, NULL, &(struct db_leadership){.epoch = epoch, .beat = beat});
 }
 
+/* The same when the leader's backend has ended. */
+static inline void harness_look_answers_gone(struct shell_harness *h, int64_t epoch, int64_t beat)
+{
+    assert_non_null(h->db.looked);
+    TAKE(h->db.looked)
+    (h->db.arg, NULL, &(struct db_leadership){.epoch = epoch, .beat = beat, .gone = true});
+}
+
 static inline void harness_load_answers(struct shell_harness *h)
 {
     assert_non_null(h->db.loaded);

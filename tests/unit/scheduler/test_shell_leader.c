@@ -26,6 +26,33 @@ static void a_beat_that_stands_still_for_three_seconds_is_taken_over(void **stat
     assert_int_equal(h->db.took_epoch, 4);
 }
 
+static void one_whose_backend_is_gone_is_waited_for_a_little_more_than_a_beat(void **state)
+{
+    struct shell_harness *h = *state;
+    harness_wait(h, 10000);
+    harness_look_answers_gone(h, 4, 17);
+    assert_int_equal(h->db.takes, 0);
+    harness_wait(h, US_PER_S);
+    harness_look_answers_gone(h, 4, 17);
+    assert_int_equal(h->db.takes, 0);
+    harness_wait(h, 220000); /* then at once */
+    harness_look_answers_gone(h, 4, 17);
+    assert_int_equal(h->db.takes, 1);
+    assert_int_equal(h->db.took_epoch, 4);
+}
+
+/* It has lost its connection and has a new one, or will have: it lives. */
+static void one_that_beats_without_its_backend_is_left_alone(void **state)
+{
+    struct shell_harness *h = *state;
+    harness_wait(h, 10000);
+    for (int beat = 1; beat < 20; beat++) {
+        harness_look_answers_gone(h, 4, beat);
+        harness_wait(h, US_PER_S);
+    }
+    assert_int_equal(h->db.takes, 0);
+}
+
 static void a_beat_that_moves_is_left_alone(void **state)
 {
     struct shell_harness *h = *state;
@@ -157,6 +184,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, shell_setup, shell_teardown)
         T(a_cluster_without_a_leader_is_taken_at_once),
         T(a_beat_that_stands_still_for_three_seconds_is_taken_over),
+        T(one_whose_backend_is_gone_is_waited_for_a_little_more_than_a_beat),
+        T(one_that_beats_without_its_backend_is_left_alone),
         T(a_beat_that_moves_is_left_alone),
         T(a_look_that_fails_begins_the_count_anew),
         T(a_gap_between_looks_begins_the_count_anew),
