@@ -14,6 +14,11 @@
 #include "scheduler/core/runs.h"
 #include "scheduler/core/steps.h"
 
+static bool is_said(const char *text)
+{
+    return text && *text;
+}
+
 /* ---- what is asked, and of whom ------------------------------------------------------------ */
 
 /* "anna, bruno or carla"; nobody in particular is "anybody". */
@@ -42,7 +47,7 @@ char *approval_question(const struct await *a, struct err *err)
     }
     text_puts(&out, "waits for an answer of ");
     put_who(def, &out);
-    if (message && *message)
+    if (is_said(message))
         text_printf(&out, ": %s", message);
     return mem_string(out.data);
 }
@@ -59,13 +64,13 @@ void approval_unlist(struct await *a)
 
 /* ---- its end ------------------------------------------------------------------------------- */
 
-static json_t *outputs_of(const char *answer, const struct command *c)
+static json_t *outputs_of(const char *answer, const char *by, const char *comment)
 {
     json_t *outputs = json_pack("{s:s}", "answer", answer);
-    if (c && c->by && *c->by)
-        json_object_set_new(outputs, "by", json_string(c->by));
-    if (c && c->comment && *c->comment)
-        json_object_set_new(outputs, "comment", json_string(c->comment));
+    if (is_said(by))
+        json_object_set_new(outputs, "by", json_string(by));
+    if (is_said(comment))
+        json_object_set_new(outputs, "comment", json_string(comment));
     return outputs;
 }
 
@@ -76,7 +81,8 @@ void approval_timeout_due(struct core *core, struct await *a, const struct core_
                                   [IR_TIMEOUT_SKIP] = STEP_SKIPPED,
                                   [IR_TIMEOUT_APPROVE] = STEP_SUCCEEDED};
     const int state = ENDS_AS[a->def->approval->on_timeout];
-    json_t *outputs cleanup_json = state == STEP_SUCCEEDED ? outputs_of("approved", NULL) : NULL;
+    json_t *outputs cleanup_json =
+        state == STEP_SUCCEEDED ? outputs_of("approved", NULL, NULL) : NULL;
     cleanup_free char *length = run_duration_text(a->def->timeout_us);
     cleanup_free char *reason = mem_printf(RUN_TIMED_OUT " %s: nobody has answered", length);
     await_end(core, a, state, outputs, reason, now, out);
@@ -85,8 +91,8 @@ void approval_timeout_due(struct core *core, struct await *a, const struct core_
 static void reject(struct core *core, struct await *a, const struct command *c,
                    const struct core_now *now, struct batch *out)
 {
-    json_t *outputs cleanup_json = outputs_of("rejected", c);
-    const bool named = c->by && *c->by, said = c->comment && *c->comment;
+    json_t *outputs cleanup_json = outputs_of("rejected", c->by, c->comment);
+    const bool named = is_said(c->by), said = is_said(c->comment);
     cleanup_free char *reason =
         mem_printf("rejected%s%s%s%.600s", named ? " by " : "", named ? c->by : "",
                    said ? ": " : "", said ? c->comment : "");
@@ -99,7 +105,9 @@ static int run_asked(struct core *core, const struct command *c, struct run **ru
 {
     const int state = run_over_state(core, &c->run);
     *run = run_find(core, &c->run);
-    if (*run && (*run)->state != RUN_PENDING && (*run)->state != RUN_QUEUED && !(*run)->broken)
+    if (*run && (*run)->broken)
+        return err_set(err, LEAT_EREFUSED, "%s", (*run)->version->broken);
+    if (*run && (*run)->state != RUN_PENDING && (*run)->state != RUN_QUEUED)
         return 0;
     if (*run)
         return err_set(err, LEAT_EREFUSED, "the run has not begun");
@@ -113,12 +121,13 @@ static int step_asked(const struct run *run, const struct command *c, int32_t *s
                       struct err *err)
 {
     const struct ir *ir = run->version->ir;
-    const char *name = c->step ? c->step : "";
-    *step = ir_step_index(ir, name);
+    if (!is_said(c->step))
+        return err_set(err, LEAT_EREFUSED, "no step is named");
+    *step = ir_step_index(ir, c->step);
     if (*step < 0)
-        return err_set(err, LEAT_EREFUSED, "the run has no step %.200s", name);
+        return err_set(err, LEAT_EREFUSED, "the run has no step %.200s", c->step);
     if (ir->steps[*step].kind != IR_STEP_APPROVAL)
-        return err_set(err, LEAT_EREFUSED, "step %s waits for no person", name);
+        return err_set(err, LEAT_EREFUSED, "step %s waits for no person", c->step);
     return 0;
 }
 
@@ -166,7 +175,7 @@ static int check_who(const struct ir_step *def, const char *by, struct err *err)
         return 0;
     put_who(def->approval, &who);
     return err_set(err, LEAT_EREFUSED, "%.300s may answer step %s, not %.100s", who.data, def->name,
-                   by && *by ? by : "somebody without a name");
+                   is_said(by) ? by : "somebody without a name");
 }
 
 #ifdef LEAT_PLANTS
@@ -213,7 +222,7 @@ int approval_answer(struct core *core, const struct command *command, const stru
         reject(core, a, command, now, out);
         return 0;
     }
-    json_t *outputs cleanup_json = outputs_of("approved", command);
+    json_t *outputs cleanup_json = outputs_of("approved", command->by, command->comment);
     await_end(core, a, STEP_SUCCEEDED, outputs, NULL, now, out);
     return 0;
 }

@@ -119,6 +119,12 @@ static void whoever_may_not_is_refused(void **state)
     refused(h, "anna or bruno may answer step ask, not mallory");
     answer(h, run, "ask", 0, YES, NULL, NULL);
     refused(h, "not somebody without a name");
+    answer(h, run, "ask", 0, YES, "", NULL);
+    refused(h, "not somebody without a name");
+    answer(h, run, NULL, 0, YES, "anna", NULL);
+    refused(h, "no step is named");
+    answer(h, run, "", 0, YES, "anna", NULL);
+    refused(h, "no step is named");
     answer(h, run, "fit", 0, YES, "anna", NULL);
     refused(h, "step fit waits for no person");
     answer(h, run, "nobody", 0, YES, "anna", NULL);
@@ -130,6 +136,83 @@ static void whoever_may_not_is_refused(void **state)
     answer(h, run, "ask", 9, YES, "anna", NULL);
     refused(h, "does not wait");
     assert_string_equal(step_is(h, run, 1), "waiting");
+}
+
+/* What they say of themselves is kept, as far as they say it. */
+static void who_answers_may_say_who_and_why_or_not(void **state)
+{
+    struct harness *h = *state;
+    static const struct {
+        int what;
+        const char *by, *comment, *outputs, *reason;
+    } TABLE[] = {
+        {YES, NULL, NULL, "{\"answer\":\"approved\"}", ""},
+        {YES, "", "", "{\"answer\":\"approved\"}", ""},
+        {YES, "anna", "fine", "{\"answer\":\"approved\",\"by\":\"anna\",\"comment\":\"fine\"}", ""},
+        {NO, NULL, NULL, "{\"answer\":\"rejected\"}", "rejected"},
+        {NO, "", "", "{\"answer\":\"rejected\"}", "rejected"},
+        {NO, "anna", NULL, "{\"answer\":\"rejected\",\"by\":\"anna\"}", "rejected by anna"},
+        {NO, NULL, "no", "{\"answer\":\"rejected\",\"comment\":\"no\"}", "rejected: no"},
+    };
+    harness_apply(h, "name: p\nsteps: {ask: {approval: {message: \"${{ params.m }}\"}}}\n"
+                     "params: {m: {default: \"\"}}\n");
+    for (size_t i = 0; i < ARRAY_LEN(TABLE); i++) {
+        struct uuid run = harness_run(h, "p", (int)i + 1);
+        assert_string_equal(
+            row_of_step(h, run, 0)->reason,
+            "waits for an answer of anybody who may approve"); /* and says no more */
+        answer(h, run, "ask", 0, TABLE[i].what, TABLE[i].by, TABLE[i].comment);
+        assert_true(h->accepted);
+        outputs_are(h, run, 0, TABLE[i].outputs);
+        assert_string_equal(result(h, run, 0)->reason, TABLE[i].reason);
+    }
+}
+
+static void whoever_may_is_told(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin(h, "name: p\nsteps: {ask: {approval: {by: [anna, bruno, carla]}}}\n");
+    assert_string_equal(row_of_step(h, run, 0)->reason,
+                        "waits for an answer of anna, bruno or carla");
+}
+
+/* Queued, still taking over results, or of a version that nobody can read. */
+static void a_run_that_has_not_begun_asks_nobody(void **state)
+{
+    struct harness *h = *state;
+    static const char YAML[] = "name: p\nconcurrency: {limit: 1}\n"
+                               "steps: {ask: {approval: {}}, b: {command: [x]}}\n";
+    struct uuid first = begin(h, YAML), queued = harness_run(h, "p", 2);
+    answer(h, queued, "ask", 0, YES, "anna", NULL);
+    refused(h, "the run has not begun");
+    answer(h, first, "ask", 0, YES, "anna", NULL);
+    finish(h, 0, "b", FAILED, NULL);
+    finish(h, 0, "b", FAILED, NULL); /* of the second */
+    answer(h, queued, "ask", 0, NO, "anna", NULL);
+    harness_learn_run(h, first, NULL);
+    struct command retry = {
+        .v = 1, .kind = COMMAND_KIND_RETRY, .id = id_of(90), .run = id_of(3), .of = first};
+    struct command yes = {.v = 1,
+                          .kind = COMMAND_KIND_APPROVE,
+                          .id = id_of(91),
+                          .run = id_of(3),
+                          .step = "ask",
+                          .answer = YES};
+    core_command(h->core, &retry, false, &h->now, h->out);
+    core_command(h->core, &yes, false, &h->now, h->out); /* in one batch */
+    harness_settle(h);
+    refused(h, "the run has not begun");
+}
+
+static void a_run_that_cannot_be_read_asks_nobody(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin(h, "name: p\nsteps: {ask: {approval: {}}}\n");
+    json_object_set_new(h->rows->versions[0].ir, "ir", json_integer(99));
+    harness_restart(h, 0);
+    answer(h, run, "ask", 0, YES, "anna", NULL); /* it ends in the same batch */
+    refused(h, "cannot be read");
+    assert_string_equal(run_is(h, run), "failed");
 }
 
 static void before_it_is_asked_there_is_nothing_to_answer(void **state)
@@ -236,6 +319,10 @@ int main(void)
         T(the_one_who_may_approves),
         T(the_first_answer_wins),
         T(whoever_may_not_is_refused),
+        T(who_answers_may_say_who_and_why_or_not),
+        T(whoever_may_is_told),
+        T(a_run_that_has_not_begun_asks_nobody),
+        T(a_run_that_cannot_be_read_asks_nobody),
         T(before_it_is_asked_there_is_nothing_to_answer),
         T(without_names_anybody_may),
         T(a_silence_fails),
