@@ -148,27 +148,6 @@ static void wait_for_next_try(struct core *core, struct group *g, int64_t wait_u
     step_mark(core, g->at);
 }
 
-/* All its frames are over, and no other begins. */
-static void over(struct core *core, struct group *g, const struct core_now *now, struct batch *out)
-{
-    const bool failed = g->fatal || g->failed;
-    const bool whole = !group_waits(g) && (g->ended || g->done >= g->count);
-    if (!failed && !g->cancelled && whole) {
-        json_t *outputs cleanup_json = collect_all(g);
-        end(core, g, STEP_SUCCEEDED, outputs, NULL, now, out);
-        return;
-    }
-    if (g->outside || frame_stops(g->at) || !failed) {
-        end(core, g, STEP_CANCELLED, NULL, NULL, now, out);
-        return;
-    }
-    const int64_t wait = wait_for_retry(core, g);
-    if (wait < 0)
-        end(core, g, STEP_FAILED, NULL, g->reason, now, out);
-    else
-        wait_for_next_try(core, g, wait, now);
-}
-
 /* ---- going on ------------------------------------------------------------------------------ */
 
 static bool can_begin(const struct group *g)
@@ -186,14 +165,6 @@ void group_go_on_later(struct core *core, struct group *g)
     if (!g->starting)
         DL_APPEND2(core->starting, g, start_prev, start_next);
     g->starting = true;
-}
-
-static void go_on(struct core *core, struct group *g, const struct core_now *now, struct batch *out)
-{
-    if (can_begin(g))
-        group_go_on_later(core, g);
-    else if (g->open == 0 && !g->wait.place)
-        over(core, g, now, out);
 }
 
 static void stop_frames(struct core *core, struct group *g, enum stop stop, const char *reason)
@@ -223,6 +194,37 @@ static void fail(struct core *core, struct group *g, const char *reason)
     g->fatal = true;
     if (!g->stop)
         stop_frames(core, g, STOP_FAILED, g->reason);
+}
+
+/* All its frames are over, and no other begins. */
+static void over(struct core *core, struct group *g, const struct core_now *now, struct batch *out)
+{
+    const bool failed = g->fatal || g->failed;
+    const bool whole = !group_waits(g) && (g->ended || g->done >= g->count);
+    if (!failed && !g->cancelled && whole) {
+        json_t *outputs cleanup_json = collect_all(g);
+        end(core, g, STEP_SUCCEEDED, outputs, NULL, now, out);
+        return;
+    }
+    if (g->outside || frame_stops(g->at)) {
+        end(core, g, STEP_CANCELLED, NULL, NULL, now, out);
+        return;
+    }
+    if (!failed) /* its rows do not belong together */
+        fail(core, g, "it was being stopped, and nothing says why");
+    const int64_t wait = wait_for_retry(core, g);
+    if (wait < 0)
+        end(core, g, STEP_FAILED, NULL, g->reason, now, out);
+    else
+        wait_for_next_try(core, g, wait, now);
+}
+
+static void go_on(struct core *core, struct group *g, const struct core_now *now, struct batch *out)
+{
+    if (can_begin(g))
+        group_go_on_later(core, g);
+    else if (g->open == 0 && !g->wait.place)
+        over(core, g, now, out);
 }
 
 void group_stop(struct core *core, struct group *g, const struct core_now *now, struct batch *out)
