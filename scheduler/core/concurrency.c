@@ -80,12 +80,12 @@ static int64_t concurrency_limit(const struct concurrency *c, const struct run *
 {
     const struct version *current = c->pipeline->current;
     const struct ir *ir = current && current->ir ? current->ir : run->version->ir;
-    return ir && ir->concurrency != IR_CONCURRENCY_NONE ? ir->concurrency_limit : INT64_MAX;
+    return ir->concurrency != IR_CONCURRENCY_NONE ? ir->concurrency_limit : INT64_MAX;
 }
 
 static enum ir_concurrency_policy policy_of(const struct run *run)
 {
-    return run->version->ir ? run->version->ir->concurrency : IR_CONCURRENCY_NONE;
+    return run->version->ir->concurrency; /* a run without its IR is not looked at */
 }
 
 /* ---- who is in it -------------------------------------------------------------------------- */

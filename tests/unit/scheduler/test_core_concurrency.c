@@ -204,6 +204,34 @@ static void another_version_counts_at_once(void **state)
     assert_string_equal(run_is(h, runs[4]), "running");
 }
 
+/* Then what the run's own version says is what counts. */
+static void without_a_current_version_a_limit_holds_all_the_same(void **state)
+{
+    static const struct {
+        bool gone; /* no row says which version is the current one; else it cannot be read */
+    } ROWS[] = {{true}, {false}};
+    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+        struct harness *h = i ? harness_new() : *state;
+        harness_hello(h, 0, 8, NULL, 0);
+        harness_apply(h, PIPELINE("limit: 1"));
+        struct uuid runs[3];
+        for (int k = 0; k < 3; k++)
+            runs[k] = run_for(h, k + 1, "rome");
+        harness_apply(h, PIPELINE("limit: 1, policy: skip"));
+        json_object_set_new(h->rows->versions[1].ir, "ir", json_integer(99));
+        if (ROWS[i].gone)
+            h->rows->pipelines_count = 0;
+        harness_restart(h, 0);
+        harness_settle(h);
+        end_run(h, runs[0]);
+        assert_string_equal(run_is(h, runs[0]), "succeeded");
+        assert_string_equal(run_is(h, runs[1]), "running");
+        assert_string_equal(run_is(h, runs[2]), "queued");
+        if (i)
+            harness_free(h);
+    }
+}
+
 static void a_run_is_not_queued_for_ever(void **state)
 {
     struct harness *h = *state;
@@ -269,6 +297,7 @@ int main(void)
         T(cancel_running_skips_what_waits),
         T(latest_only_keeps_the_newest),
         T(another_version_counts_at_once),
+        T(without_a_current_version_a_limit_holds_all_the_same),
         T(a_run_is_not_queued_for_ever),
         T(a_thousand_wait_and_slow_nothing),
     };

@@ -117,6 +117,18 @@ static void lost_after_the_leave_has_failed(void **state)
 }
 
 /* The worker itself says that it did not begin: there is no doubt. */
+/* A worker that starts it all the same has started it. */
+static void one_that_did_not_ask_may_have_run(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin(h, ONCE);
+    harness_started(h, 0, order_of(h, ORDER_KIND_START, "only"));
+    harness_settle(h);
+    finish(h, 0, "only", LOST, NULL);
+    assert_string_equal(step_is(h, run, 0), "failed");
+    assert_non_null(strstr(row_of_result(h, run, 0)->reason, "it may have run"));
+}
+
 static void refused_after_the_leave_is_placed_again(void **state)
 {
     struct harness *h = *state;
@@ -195,6 +207,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nobody_else_is_let, setup, teardown),
         cmocka_unit_test_setup_teardown(lost_before_the_leave_is_placed_again, setup, teardown),
         cmocka_unit_test_setup_teardown(lost_after_the_leave_has_failed, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_did_not_ask_may_have_run, setup, teardown),
         cmocka_unit_test_setup_teardown(refused_after_the_leave_is_placed_again, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failure_is_final, setup, teardown),
         cmocka_unit_test_setup_teardown(a_takeover_knows_the_leave, setup, teardown),

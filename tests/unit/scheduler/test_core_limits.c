@@ -277,6 +277,40 @@ static void a_step_waits_only_so_long_for_a_worker(void **state)
     assert_int_equal(stats_of(h).ready, 0);
 }
 
+static void its_time_may_have_passed_without_a_leader(void **state)
+{
+    struct harness *h = *state;
+    apply_step(h, "p", "queue_timeout: 30s");
+    struct uuid run = run_of(h, "p", 1);
+    harness_restart(h, 3600 * US_PER_S);
+    harness_settle(h);
+    assert_string_equal(row_of_result(h, run, 0)->reason, "waited longer than 30 s for a worker");
+}
+
+/* Its limit becomes too small in the very turn in which a worker would be kept free for it. */
+static void no_worker_is_kept_for_who_lost_its_limit(void **state)
+{
+    struct harness *h = *state;
+    harness_limit(h, "gpu", 1);
+    harness_hello(h, 0, 2, NULL, 0);
+    apply_step(h, "thin", "pool: default");
+    apply_step(h, "wide", "limits: [gpu], resources: {slots: 2}");
+    struct uuid thin = run_of(h, "thin", 1), wide = run_of(h, "wide", 2);
+    for (int i = 1; i <= 4; i++) {
+        harness_pass(h, 2 * US_PER_S);
+        harness_heartbeat(h, 0, i);
+    }
+    harness_limit(h, "gpu", 0);
+    harness_pass(h, 3 * US_PER_S);
+    harness_heartbeat(h, 0, 5);
+    struct uuid next = run_of(h, "thin", 3);
+    assert_string_equal(step_is(h, next, 0), "placed"); /* the worker takes anybody */
+    harness_limit(h, "gpu", 1);
+    end_run(h, thin, SUCCEEDED);
+    end_run(h, next, SUCCEEDED);
+    assert_string_equal(step_is(h, wide, 0), "placed");
+}
+
 static void a_step_that_was_placed_is_not_queued(void **state)
 {
     struct harness *h = *state;
@@ -338,13 +372,24 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-        T(a_mutex_lets_one_after_the_other),      T(a_cancelled_attempt_holds_it_until_it_ends),
-        T(a_takeover_counts_what_rows_hold),      T(all_are_taken_at_once),
-        T(who_does_not_want_it_goes_on),          T(who_wants_much_gets_its_turn),
-        T(who_can_never_run_sets_nothing_aside),  T(priority_goes_first_and_age_counts),
-        T(a_limit_may_change_while_it_is_in_use), T(a_limit_that_is_gone_fails_who_wants_it),
-        T(a_lost_attempt_gives_it_back),          T(a_step_waits_only_so_long_for_a_worker),
-        T(a_step_that_was_placed_is_not_queued),  T(ten_thousand_wait_and_slow_nothing),
+        T(a_mutex_lets_one_after_the_other),
+        T(a_cancelled_attempt_holds_it_until_it_ends),
+        T(a_takeover_counts_what_rows_hold),
+        T(all_are_taken_at_once),
+        T(who_does_not_want_it_goes_on),
+        T(who_wants_much_gets_its_turn),
+        T(who_can_never_run_sets_nothing_aside),
+        T(priority_goes_first_and_age_counts),
+        T(a_limit_may_change_while_it_is_in_use),
+        T(a_limit_that_is_gone_fails_who_wants_it),
+        T(a_lost_attempt_gives_it_back),
+        T(a_step_waits_only_so_long_for_a_worker),
+        T(its_time_may_have_passed_without_a_leader),
+        T(ten_thousand_wait_and_slow_nothing),
+        T(no_worker_is_kept_for_who_lost_its_limit),
+        T(ten_thousand_wait_and_slow_nothing),
+        T(a_step_that_was_placed_is_not_queued),
+        T(ten_thousand_wait_and_slow_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,6 +101,8 @@ static void what_may_be_wrong_with_it(void **state)
     } ROWS[] = {
         {"{\"d\":{\"artifact\":\"" HASH "\",\"size\":3,\"folder\":false}}",
          "for_each: output d of step split is a file, not a folder"},
+        {"{\"d\":{\"artifact\":\"" HASH "\",\"size\":3}}",
+         "for_each: output d of step split is a file, not a folder"},
         {FOLDER(",\"unlisted\":\"10001 names, and the limit is 10000\""),
          "for_each: output d of step split: 10001 names, and the limit is 10000"},
         {FOLDER(""), "for_each: the names in output d of step split are not known: what wrote it "
@@ -165,6 +167,28 @@ static void groups_pass_the_question_on(void **state)
     assert_string_equal(order_of(h, ORDER_KIND_START, "again/again")->start->argv[1], "k");
 }
 
+/* Of a group with several outputs only the one that is meant; of many steps each its own. */
+static void each_is_asked_for_what_is_meant(void **state)
+{
+    struct harness *h = *state;
+    cleanup_text struct text yaml = {0};
+    text_puts(&yaml, "name: p\nsteps:\n");
+    for (int i = 0; i < 12; i++)
+        text_printf(&yaml,
+                    "  g%d:\n    steps: {a: {command: [x], outputs: {d: {}, e: {}}}}\n"
+                    "    outputs: {one: a.d, two: a.e}\n"
+                    "  each%d: {for_each: {from: g%d.two}, command: [x, \"${{ item }}\"]}\n",
+                    i, i, i);
+    begin(h, yaml.data);
+    for (int i = 0; i < 12; i++) {
+        char step[16];
+        snprintf(step, sizeof step, "g%d/a", i);
+        const struct order_start *start = order_of(h, ORDER_KIND_START, step)->start;
+        assert_int_equal(start->listed_count, 1);
+        assert_string_equal(start->listed[0], "e");
+    }
+}
+
 /* Inside each item a folder of its own; what is collected of them does not carry the names. */
 static void a_folder_of_each_item(void **state)
 {
@@ -199,6 +223,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_may_be_wrong_with_it, setup, teardown),
         cmocka_unit_test_setup_teardown(too_many_names, setup, teardown),
         cmocka_unit_test_setup_teardown(groups_pass_the_question_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_is_asked_for_what_is_meant, setup, teardown),
         cmocka_unit_test_setup_teardown(a_folder_of_each_item, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

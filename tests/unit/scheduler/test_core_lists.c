@@ -154,6 +154,24 @@ static void it_waits_for_a_worker_that_can(void **state)
     assert_non_null(order_of(h, ORDER_KIND_START, "best"));
 }
 
+/* A list of values is a file with its text, which any worker can read. */
+static void a_list_of_values_is_a_value(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nsteps:\n"
+                     "  train: {for_each: [1, 2], command: [x], outputs: {n: {type: integer}}}\n"
+                     "  best: {command: [x], inputs: {all: train.n}}\n");
+    h->older[0] = true;
+    harness_hello(h, 0, 1000, NULL, 0);
+    harness_run(h, "p", 1);
+    finish_nth(h, "train/train", 0, SUCCEEDED, "{\"n\": 4}");
+    finish_nth(h, "train/train", 1, SUCCEEDED, "{\"n\": 5}");
+    const struct order_input *in = input_of(h, "best");
+    assert_null(in->of);
+    cleanup_free char *text = json_write(in->value);
+    assert_string_equal(text, "[4,5]");
+}
+
 /* Ten thousand: the order says where they are. */
 static void a_long_list_stays_where_it_is(void **state)
 {
@@ -236,6 +254,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_not_there_is_null, setup, teardown),
         cmocka_unit_test_setup_teardown(lists_of_lists, setup, teardown),
         cmocka_unit_test_setup_teardown(it_waits_for_a_worker_that_can, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_list_of_values_is_a_value, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_list_stays_where_it_is, setup, teardown),
         cmocka_unit_test_setup_teardown(lists_that_do_not_fit_together, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_collected_is_bounded, setup, teardown),

@@ -119,6 +119,39 @@ static void a_removed_one_is_not_listened_to_until_a_new_life(void **state)
     core_check(h->core);
 }
 
+/* A hello that is read again, of the life that was removed, brings nothing back. */
+static void a_hello_of_the_removed_life_is_stale(void **state)
+{
+    struct harness *h = *state;
+    static const char *const process = "process";
+    struct report_hello again = {.boot = "boot",
+                                 .workspace = "/w",
+                                 .slots = 4,
+                                 .executors = (const char **)&process,
+                                 .executors_count = 1};
+    ask(h, COMMAND_KIND_DRAIN);
+    ask(h, COMMAND_KIND_REMOVE);
+    harness_report(h, 0, (struct report){.kind = REPORT_KIND_HELLO, .hello = &again});
+    harness_settle(h);
+    assert_string_equal(worker_is(h), "gone");
+    assert_int_equal(stats_of(h).reports_stale, 1);
+}
+
+static void one_that_is_gone_can_be_removed(void **state)
+{
+    struct harness *h = *state;
+    harness_pass(h, 15 * US_PER_S);
+    harness_pass(h, 200 * US_PER_S);
+    core_drained(h->core, core_wants_drain(h->core), &h->now);
+    harness_settle(h);
+    assert_string_equal(worker_is(h), "gone");
+    assert_false(core_orders_read(h->core, "w0", 0) == CORE_NEVER);
+    ask(h, COMMAND_KIND_REMOVE);
+    assert_true(h->accepted);
+    assert_string_equal(worker_is(h), "gone");
+    assert_true(core_orders_read(h->core, "w0", 0) == CORE_NEVER);
+}
+
 /* What its present life has not read stays; nobody reads the orders of one that was removed. */
 static void orders_wait_for_their_worker_unless_it_was_removed(void **state)
 {
@@ -150,10 +183,20 @@ static void all_may_be_said_again(void **state)
         ask(h, COMMAND_KIND_RESUME);
         assert_string_equal(worker_is(h), "active");
     }
-    harness_command(
-        h, (struct command){.kind = COMMAND_KIND_DRAIN, .run = id_of(201), .worker = "nobody"},
-        false);
-    harness_command(h, (struct command){.kind = COMMAND_KIND_DRAIN, .run = id_of(202)}, false);
+}
+
+static void nobody_is_refused(void **state)
+{
+    struct harness *h = *state;
+    static const int KINDS[] = {COMMAND_KIND_DRAIN, COMMAND_KIND_RESUME, COMMAND_KIND_REMOVE};
+    for (size_t i = 0; i < ARRAY_LEN(KINDS); i++) {
+        harness_command(
+            h, (struct command){.kind = KINDS[i], .run = id_of(201), .worker = "nobody"}, false);
+        assert_false(h->accepted);
+        assert_string_equal(h->detail, "there is no worker nobody");
+        harness_command(h, (struct command){.kind = KINDS[i], .run = id_of(202)}, false);
+        assert_false(h->accepted);
+    }
 }
 
 int main(void)
@@ -167,7 +210,10 @@ int main(void)
         T(only_one_that_holds_nothing_is_removed),
         T(a_removed_one_is_not_listened_to_until_a_new_life),
         T(orders_wait_for_their_worker_unless_it_was_removed),
+        T(a_hello_of_the_removed_life_is_stale),
+        T(one_that_is_gone_can_be_removed),
         T(all_may_be_said_again),
+        T(nobody_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

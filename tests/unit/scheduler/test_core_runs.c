@@ -228,6 +228,32 @@ static void run_timeout_counts_the_time_without_a_leader(void **state)
     assert_string_equal(run_is(h, run), "cancelling");
 }
 
+static void run_timeout_is_never_longer_than_it_says(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\ntimeout: 10s\nsteps: {w: {wait: {type: x}}}\n");
+    struct uuid run = harness_run(h, "p", 1);
+    harness_restart(h, -3600 * US_PER_S);
+    harness_pass(h, 9 * US_PER_S);
+    assert_string_equal(run_is(h, run), "running");
+    harness_pass(h, 2 * US_PER_S);
+    assert_string_equal(run_is(h, run), "failed");
+}
+
+/* A newer leader, which has been here before, may know more ways to repeat a run. */
+static void a_way_to_repeat_that_is_not_known_is_a_retry(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nsteps: {w: {wait: {type: x}}}\n");
+    struct uuid run = harness_run(h, "p", 1);
+    row_of_run(h, run)->again = "sideways";
+    harness_restart(h, 0);
+    harness_settle(h);
+    assert_string_equal(run_is(h, run), "running");
+    harness_cancel(h, run);
+    assert_string_equal(run_is(h, run), "cancelled");
+}
+
 static void a_clock_that_jumps_ends_no_cancel(void **state)
 {
     struct harness *h = *state;
@@ -332,6 +358,8 @@ int main(void)
         T(success_after_cancel_counts),
         T(cancel_has_its_own_deadline),
         T(run_timeout_counts_the_time_without_a_leader),
+        T(run_timeout_is_never_longer_than_it_says),
+        T(a_way_to_repeat_that_is_not_known_is_a_retry),
         T(a_clock_that_jumps_ends_no_cancel),
         T(a_cancelled_attempt_keeps_its_slot_until_it_ends),
         T(run_timeout_fails_it),

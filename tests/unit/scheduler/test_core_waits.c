@@ -123,6 +123,29 @@ static void one_event_ends_all_that_it_fits(void **state)
     assert_string_equal(run_is(h, run), "succeeded");
 }
 
+/* Types are as they come: a name of one letter, an end that is a dot, what looks like a pattern. */
+static void odd_types_of_events_are_met_once(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin(h, "  a: {wait: {type: x}}\n"
+                               "  b: {wait: {type: \"dev.*\"}}\n"
+                               "  c: {wait: {type: \"dev.x.*\"}}\n");
+    send(h, 1, "y", "{}");
+    send(h, 2, ".", "{}");
+    send(h, 3, "dev.", "{}");
+    for (int step = 0; step < 3; step++)
+        assert_string_equal(step_is(h, run, step), "waiting");
+    send(h, 4, "dev.*", "{}");
+    json_t *verdicts = json_of(h->verdicts);
+    assert_int_equal(json_array_size(verdicts), 1);
+    json_decref(verdicts);
+    assert_string_equal(step_is(h, run, 1), "succeeded");
+    send(h, 5, "dev.x.", "{}");
+    assert_string_equal(step_is(h, run, 2), "waiting");
+    send(h, 6, "x", "{}");
+    assert_string_equal(step_is(h, run, 0), "succeeded");
+}
+
 static void an_event_of_the_same_batch_is_not_seen(void **state)
 {
     struct harness *h = *state;
@@ -317,6 +340,7 @@ int main(void)
         T(the_first_event_that_fits_ends_it),
         T(it_holds_no_slot_and_no_attempt),
         T(one_event_ends_all_that_it_fits),
+        T(odd_types_of_events_are_met_once),
         T(an_event_of_the_same_batch_is_not_seen),
         T(a_filter_that_fails_is_no_match_and_is_shown),
         T(the_filter_sees_the_run_and_its_steps),

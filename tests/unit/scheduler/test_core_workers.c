@@ -79,13 +79,87 @@ static void steps_that_want_different_things_wait_apart(void **state)
                      "  d: {command: [d], resources: {gpu: 1}}\n"
                      "  e: {command: [e], resources: {slots: 3}}\n"
                      "  f: {executor: noop}\n"
-                     "  g: {command: [g], resources: {cpu: 1}}\n");
+                     "  g: {command: [g], resources: {cpu: 1}}\n"
+                     "  h: {command: [h], resources: {cpu: 0.5}}\n");
     hello_as(h, 0, (struct report_hello){.slots = 2, .cpu = 2.5, .memory = 1 << 20});
     struct uuid run = harness_run(h, "p", 1);
     assert_int_equal(orders_of(h, ORDER_KIND_START), 2); /* a, and one that fits beside it */
     assert_string_equal(step_is(h, run, 3), "-");
     assert_string_equal(step_is(h, run, 4), "-");
     assert_string_equal(step_is(h, run, 5), "-");
+}
+
+/* What runs there goes on, and nothing is added until enough of it is over. */
+static void a_worker_may_come_back_with_less(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nsteps:\n"
+                     "  a: {command: [a], resources: {gpu: 1}}\n"
+                     "  b: {command: [b], resources: {gpu: 1}}\n"
+                     "  c: {command: [c], needs: [a, b], resources: {gpu: 1}}\n");
+    hello_as(h, 0, (struct report_hello){.slots = 8, .gpu = 2});
+    struct uuid run = harness_run(h, "p", 1);
+    struct held_attempt held[2];
+    for (int i = 0; i < 2; i++) {
+        const struct order *o = order_of(h, ORDER_KIND_START, i ? "b" : "a");
+        held[i] = (struct held_attempt){.attempt = o->attempt, .nonce = o->nonce};
+    }
+    hello_as(h, 0, (struct report_hello){.slots = 8, .held = held, .held_count = 2});
+    assert_true(h->core->workers->overfull);
+    finish(h, 0, "a", SUCCEEDED, NULL);
+    assert_true(h->core->workers->overfull);
+    finish(h, 0, "b", SUCCEEDED, NULL);
+    assert_false(h->core->workers->overfull);
+    assert_string_equal(step_is(h, run, 2), "-");
+    hello_as(h, 0, (struct report_hello){.slots = 8, .gpu = 1});
+    assert_string_equal(step_is(h, run, 2), "placed");
+}
+
+static void a_pool_without_a_name_is_the_default_one(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nsteps: {a: {command: [a], pool: default}}\n");
+    hello_as(h, 0, (struct report_hello){.slots = 1, .pool = ""});
+    assert_string_equal(step_is(h, harness_run(h, "p", 1), 0), "placed");
+    assert_string_equal(json_string_value(json_object_get(h->rows->workers[0].info, "pool")),
+                        "default");
+}
+
+/* Another version may write what this one does not know into the row. */
+static void a_row_may_say_what_nobody_understands(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nsteps: {a: {command: [a], at_most_once: true}}\n");
+    harness_hello(h, 0, 1, NULL, 0);
+    json_t *info = h->rows->workers[0].info;
+    json_array_insert_new(json_object_get(info, "executors"), 0, json_integer(7));
+    json_array_insert_new(json_object_get(info, "executors"), 0, json_string("rocket"));
+    json_array_insert_new(json_object_get(info, "abilities"), 0, json_null());
+    json_array_insert_new(json_object_get(info, "abilities"), 0, json_string("flies"));
+    harness_restart(h, 0);
+    assert_string_equal(step_is(h, harness_run(h, "p", 1), 0), "placed");
+}
+
+/* It goes to another pool in the batch in which it is heard again: nobody names the one before. */
+static void a_pool_goes_with_who_leaves_it(void **state)
+{
+    struct harness *h = *state;
+    static const char *const process = "process";
+    struct report_hello to = {.boot = "boot",
+                              .workspace = "/w",
+                              .slots = 1,
+                              .pool = "b",
+                              .executors = (const char **)&process,
+                              .executors_count = 1};
+    hello_as(h, 0, (struct report_hello){.slots = 1, .pool = "a"});
+    harness_pass(h, 15 * US_PER_S);
+    assert_int_equal(h->rows->workers[0].state, WORKER_UNREACHABLE);
+    harness_report(h, 0, (struct report){.kind = REPORT_KIND_HEARTBEAT, .heartbeat = 1});
+    h->lives[0].b[13]++;
+    harness_report(h, 0, (struct report){.kind = REPORT_KIND_HELLO, .hello = &to});
+    harness_settle(h);
+    assert_int_equal(HASH_COUNT(h->core->pools), 1);
+    assert_string_equal(h->core->pools->name, "b");
 }
 
 /* What was named once does not stay for ever: neither a shape of work nor a pool. */
@@ -230,6 +304,24 @@ static void who_is_not_this_life_is_not_heard(void **state)
     assert_string_equal(run_is(h, run), "failed");
 }
 
+/* Only its attempt and nonce count: it may have been written before the worker was started again.
+ */
+static void a_report_of_its_last_life_counts(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = one_step(h, "attempts: 1, lost: 0");
+    const struct order *o = order_of(h, ORDER_KIND_START, "a");
+    struct held_attempt held = {.attempt = o->attempt, .nonce = o->nonce};
+    const struct uuid last = h->lives[0];
+    harness_hello(h, 0, 1, &held, 1);
+    const int64_t heard = h->core->workers->heard_us;
+    h->now.mono_us += US_PER_S;
+    h->lives[0] = last;
+    finish(h, 0, "a", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, run), "succeeded");
+    assert_true(h->core->workers->heard_us == heard); /* it is no word of this life */
+}
+
 /* What it holds under another nonce is not what it was given. */
 static void a_held_attempt_needs_its_nonce(void **state)
 {
@@ -295,15 +387,13 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(a_step_is_placed_where_all_of_it_fits),
-        T(steps_that_want_different_things_wait_apart),
-        T(lanes_and_pools_go_with_who_named_them),
-        T(a_policy_means_some_ends_only),
-        T(an_end_that_says_nothing_changes_nothing),
-        T(an_end_keeps_its_reason_image_and_time),
-        T(who_is_not_this_life_is_not_heard),
-        T(a_held_attempt_needs_its_nonce),
-        T(the_impatient_is_lost_first),
+        T(a_step_is_placed_where_all_of_it_fits),    T(steps_that_want_different_things_wait_apart),
+        T(a_worker_may_come_back_with_less),         T(a_pool_without_a_name_is_the_default_one),
+        T(a_row_may_say_what_nobody_understands),    T(a_pool_goes_with_who_leaves_it),
+        T(lanes_and_pools_go_with_who_named_them),   T(a_policy_means_some_ends_only),
+        T(an_end_that_says_nothing_changes_nothing), T(an_end_keeps_its_reason_image_and_time),
+        T(who_is_not_this_life_is_not_heard),        T(a_report_of_its_last_life_counts),
+        T(a_held_attempt_needs_its_nonce),           T(the_impatient_is_lost_first),
         T(a_worker_without_a_row_is_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
