@@ -57,7 +57,11 @@ static json_t *read_literal(struct front *f, const json_t *items)
 /* A whole expression that is nothing but a path: params.a.b, steps["s"].outputs.o. */
 static bool is_path(const char *text)
 {
-    for (const char *c = strstr(text, "${{") + 3; *c && *c != '}'; c++) {
+    const char *c = strstr(text, "${{") + 3;
+    c += strspn(c, " \t\n");
+    if (*c == '[')
+        return false; /* a list of paths */
+    for (; *c && *c != '}'; c++) {
         if (*c == '"' || *c == '\'')
             c = strchr(c + 1, *c) ? strchr(c + 1, *c) : c;
         else if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.[] \t\n",

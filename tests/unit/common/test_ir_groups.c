@@ -108,6 +108,8 @@ static const struct good FOR_EACH[] = {
      "'${{ params.list }}'"},
     {P("  each: {for_each: \"${{ event.data.files }}\", command: [x]}\n"),
      "/steps/0/for_each/value", "'${{ event.data.files }}'"},
+    {P("  each: {for_each: \"${{ [run.id] }}\", command: [x]}\n"), "/steps/0/for_each/value",
+     "'${{ [run.id] }}'"},
     {P(PREPARE "  e: {for_each: \"${{ [1, 2].map(x, x + steps.prepare.outputs.n) }}\", "
                "command: [x]}\n"),
      "/steps/1/needs", "['prepare']"},
