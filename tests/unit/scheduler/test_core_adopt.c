@@ -200,6 +200,30 @@ static void one_run_serves_several_retries(void **state)
     assert_int_equal(adopted(h, third), MANY);
 }
 
+/* It has taken everything over, and waits for its turn. */
+static void one_that_is_queued_keeps_what_it_has(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(
+        h, "name: p\nconcurrency: {limit: 1}\nsteps: {a: {command: [x]}, b: {command: [x]}}\n");
+    struct uuid old = harness_run(h, "p", 1);
+    finish(h, 0, "a", SUCCEEDED, NULL);
+    finish(h, 0, "b", FAILED, NULL);
+    struct uuid other = harness_run(h, "p", 2);
+    harness_learn_run(h, old, NULL);
+    struct uuid run = ask(h, COMMAND_KIND_RETRY, old, 3);
+    harness_settle(h);
+    assert_string_equal(run_is(h, run), "queued");
+    harness_restart(h, 0);
+    harness_settle(h);
+    harness_cancel(h, other);
+    finish(h, 0, "a", REPORT_RESULT_OUTCOME_CANCELLED, NULL);
+    finish(h, 0, "b", REPORT_RESULT_OUTCOME_CANCELLED, NULL);
+    assert_string_equal(run_is(h, run), "running");
+    assert_int_equal(adopted(h, run), 1);
+    assert_string_equal(step_is(h, run, 1), "placed");
+}
+
 /* The database is asked before the batch, so it does not know of an end in the batch itself. */
 static void a_cancel_behind_the_end_in_one_batch_is_refused(void **state)
 {
@@ -226,6 +250,7 @@ int main(void)
         T(rows_that_name_nothing_are_passed_over),
         T(without_the_old_run_the_rest_runs_anew),
         T(a_cancel_ends_it_at_once),
+        T(one_that_is_queued_keeps_what_it_has),
         T(one_run_serves_several_retries),
         T(a_cancel_behind_the_end_in_one_batch_is_refused),
     };

@@ -221,6 +221,29 @@ static void questions_are_asked_a_few_at_a_time(void **state)
     assert_int_equal(starts(h), 3);
 }
 
+/* The second has one, the first has none: each gets its own. */
+static void an_answer_is_to_its_own_question(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, CACHED);
+    first_run(h);
+    const size_t before = starts(h);
+    for (int i = 2; i <= 4; i++) {
+        json_t *params = json_pack("{s:i}", "n", i == 3 ? 1 : i);
+        struct command c = {.v = 1, .id = id_of(i + 100), .kind = COMMAND_KIND_RUN};
+        c.run = id_of(i);
+        c.pipeline = "p";
+        c.params = params;
+        core_command(h->core, &c, false, &h->now, h->out);
+        json_decref(params);
+    }
+    harness_settle(h);
+    assert_int_equal(starts(h), before + 2);
+    assert_string_equal(run_is(h, id_of(3)), "succeeded");
+    assert_string_equal(step_is(h, id_of(2), 0), "placed");
+    assert_string_equal(step_is(h, id_of(4), 0), "placed");
+}
+
 /* The answers are in, and the turn has no room for all of what follows from them. */
 static void answers_are_taken_a_few_at_a_time(void **state)
 {
@@ -379,6 +402,7 @@ int main(void)
         T(a_result_that_lacks_an_output_is_none),
         T(an_optional_output_may_be_missing),
         T(questions_are_asked_a_few_at_a_time),
+        T(an_answer_is_to_its_own_question),
         T(answers_are_taken_a_few_at_a_time),
         T(and_all_of_them_are_taken),
         T(an_answer_to_a_step_that_was_stopped),

@@ -91,6 +91,27 @@ static void verdicts_without_a_run(void **state)
     assert_true(h->accepted);
 }
 
+/* Each pipeline is looked at; the catalog may have moved meanwhile. */
+static void an_event_meets_every_pipeline(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, DRIFT);
+    harness_apply(h,
+                  "name: q\non: {event: {type: dev.example.other}}\nsteps: {a: {command: [x]}}\n");
+    harness_apply(h, "name: r\non: {event: {type: dev.example.*}}\nsteps: {a: {command: [x]}}\n");
+    struct snapshot *delta = snapshot_new();
+    delta->catalog_gen = 5;
+    core_learn(h->core, delta, &h->now);
+    delta->catalog_gen = 4; /* asked for before that */
+    core_learn(h->core, delta, &h->now);
+    snapshot_free(delta);
+    assert_int_equal(core_catalog_gen(h->core), 5);
+    send_event(h, 1, "{\"psi\": 0.3, \"who\": \"a\", \"n\": 1}");
+    assert_int_equal(h->rows->runs_count, 2);
+    assert_non_null(strstr(h->verdicts, "\"pipeline\":\"p\""));
+    assert_non_null(strstr(h->verdicts, "\"pipeline\":\"r\""));
+}
+
 static void learn_paused(struct harness *h, json_t *triggers)
 {
     struct snapshot *delta = snapshot_new();
@@ -221,6 +242,7 @@ int main(void)
         T(a_fitting_event_makes_its_run),
         T(the_same_event_names_the_same_run),
         T(verdicts_without_a_run),
+        T(an_event_meets_every_pipeline),
         T(a_trigger_is_paused_alone),
         T(what_cannot_be_resolved_is_born_failed),
         T(an_event_that_nobody_wants_is_kept),

@@ -109,6 +109,26 @@ static void what_the_old_version_had_not_is_refused(void **state)
     is_refused(h, "step new is needed, and that run has no such step");
 }
 
+/* What needs one another in it is no affair of the run's. */
+static void a_group_runs_whole(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nsteps:\n  a: {command: [a]}\n"
+                     "  g: {needs: a, steps: {x: {command: [x]}, y: {needs: x, command: [y]}}}\n"
+                     "  z: {command: [z]}\n");
+    struct uuid old = harness_run(h, "p", 1);
+    static const char *const STEPS[] = {"a", "g/x", "g/y", "z"};
+    for (size_t i = 0; i < ARRAY_LEN(STEPS); i++)
+        finish(h, 0, STEPS[i], SUCCEEDED, NULL);
+    struct uuid run = only(h, old, "g", 2);
+    is_accepted(h);
+    assert_string_equal(step_is(h, run, 0), "succeeded");
+    finish(h, 0, "g/x", SUCCEEDED, NULL);
+    finish(h, 0, "g/y", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, run), "succeeded");
+    assert_string_equal(step_is(h, run, 4), "skipped");
+}
+
 /* What was not to be had then is not to be had now. */
 static void what_was_skipped_is_skipped(void **state)
 {
@@ -265,6 +285,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         T(outputs_must_be_of_their_type),
         T(what_the_old_version_had_not_is_refused),
+        T(a_group_runs_whole),
         T(what_was_skipped_is_skipped),
         T(what_this_version_has_not_is_passed_over),
         T(a_version_that_cannot_be_read_is_refused),

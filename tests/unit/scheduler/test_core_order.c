@@ -169,6 +169,19 @@ static void finally_steps_see_a_timeout(void **state)
     assert_string_equal(start_of(h, "f")->argv[2], "timed out after 2 s");
 }
 
+/* Of two loops around it a step sees the inner one. */
+static void a_step_sees_the_nearest_loop(void **state)
+{
+    struct harness *h = *state;
+    begin(h, "name: p\nsteps:\n"
+             "  o: {loop: {until: \"true\", max: 2}, steps: {\n"
+             "      i: {loop: {until: loop.index == 1, max: 3},"
+             " command: [a, \"${{ loop.index }}\"]}}}\n");
+    assert_string_equal(start_of(h, "o/i/i")->argv[1], "0");
+    finish(h, 0, "o/i/i", SUCCEEDED, NULL);
+    assert_string_equal(start_of(h, "o/i/i")->argv[1], "1");
+}
+
 /* ---- inputs ---------------------------------------------------------------------------------- */
 
 #define GIVER                                                                                      \
@@ -426,6 +439,7 @@ int main(void)
         T(finally_steps_see_how_it_went),
         T(finally_steps_see_a_cancel),
         T(finally_steps_see_a_timeout),
+        T(a_step_sees_the_nearest_loop),
         T(where_objects_lie_is_a_template),
         T(a_bucket_that_fails_fails_its_pin),
         T(artifacts_values_and_texts_arrive),

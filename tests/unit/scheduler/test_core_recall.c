@@ -279,6 +279,40 @@ static void a_group_waits_on_for_its_next_try(void **state)
     assert_string_equal(step_is(h, run, 0), "running");
 }
 
+/* On Kafka the cancels of what is in it may be missing: they are sent again, with why. */
+static void a_group_that_is_being_stopped_says_why(void **state)
+{
+    static const struct {
+        const char *keys, *why, *ends;
+    } ROWS[] = {{"timeout: 5s, steps: {a: {command: [a]}, b: {command: [b]}}",
+                 "timed out after 5 s", "failed"},
+                {"for_each: [x, y], steps: {a: {command: [a]}}", "cancelled", "failed"}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+        struct harness *h = harness_new();
+        h->config.resend_placed = true;
+        cleanup_free char *yaml = mem_printf("name: p\nsteps:\n  e: {steps: {x: {command: [x]}}}\n"
+                                             "  g: {%s}\n",
+                                             ROWS[i].keys);
+        struct uuid run = begin(h, yaml);
+        finish(h, 0, "e/x", SUCCEEDED, NULL); /* is over: its iteration is nobody's any more */
+        if (i == 0)
+            harness_pass(h, 6 * US_PER_S);
+        else
+            finish(h, 0, "g/a", FAILED, NULL);
+        assert_string_equal(step_is(h, run, 2), "cancelling");
+        harness_restart(h, 0);
+        harness_forget_orders(h);
+        core_drained(h->core, core_wants_drain(h->core), &h->now);
+        harness_settle(h);
+        assert_non_null(order_of(h, ORDER_KIND_CANCEL, NULL));
+        assert_string_equal(order_of(h, ORDER_KIND_CANCEL, NULL)->reason, ROWS[i].why);
+        harness_hello(h, 0, 100, NULL, 0); /* what ran there is lost */
+        assert_string_equal(run_is(h, run), ROWS[i].ends);
+        harness_free(h);
+    }
+}
+
 /* What a group's own policy says of its ends. */
 static void a_group_is_tried_again_as_its_policy_says(void **state)
 {
@@ -341,6 +375,7 @@ int main(void)
         T(a_group_without_its_iterations_fails),
         T(a_branch_that_there_is_not_is_the_first),
         T(a_result_is_the_last_word),
+        T(a_group_that_is_being_stopped_says_why),
         T(a_group_waits_on_for_its_next_try),
         T(a_group_is_tried_again_as_its_policy_says),
         T(a_condition_that_fails_fails_the_loop),
