@@ -73,7 +73,7 @@ void pools_learn(struct core *core, const struct snapshot *from)
 const char *pool_path(struct core *core, const struct ir_step *def)
 {
     const struct pool *p = pool_find(core, def->pool ? def->pool : "default");
-    if (!p || !p->path)
+    if (!p->path) /* its lane is of that pool: it is there */
         return NULL;
     for (size_t i = 0; i < def->env_count; i++)
         if (strcmp(def->env[i].name, "PATH") == 0)

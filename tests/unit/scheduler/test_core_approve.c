@@ -204,6 +204,19 @@ static void a_run_that_has_not_begun_asks_nobody(void **state)
     refused(h, "the run has not begun");
 }
 
+/* It has ended in the very batch in which the answer comes. */
+static void a_run_that_is_over_asks_nobody(void **state)
+{
+    struct harness *h = *state;
+    static const char YAML[] = "name: p\nconcurrency: {limit: 1}\nsteps: {ask: {approval: {}}}\n";
+    begin(h, YAML);
+    struct uuid queued = harness_run(h, "p", 2);
+    struct command cancel = {.v = 1, .kind = COMMAND_KIND_CANCEL, .id = id_of(92), .run = queued};
+    core_command(h->core, &cancel, false, &h->now, h->out);
+    answer(h, queued, "ask", 0, YES, "anna", NULL);
+    refused(h, "the run is over already: cancelled");
+}
+
 static void a_run_that_cannot_be_read_asks_nobody(void **state)
 {
     struct harness *h = *state;
@@ -322,6 +335,7 @@ int main(void)
         T(who_answers_may_say_who_and_why_or_not),
         T(whoever_may_is_told),
         T(a_run_that_has_not_begun_asks_nobody),
+        T(a_run_that_is_over_asks_nobody),
         T(a_run_that_cannot_be_read_asks_nobody),
         T(before_it_is_asked_there_is_nothing_to_answer),
         T(without_names_anybody_may),

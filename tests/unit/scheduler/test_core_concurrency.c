@@ -232,6 +232,29 @@ static void without_a_current_version_a_limit_holds_all_the_same(void **state)
     }
 }
 
+/* It takes over all of its work before its turn; its finally steps come with that. */
+static void a_retry_that_has_all_its_work_waits_for_its_turn(void **state)
+{
+    struct harness *h = *state;
+    harness_hello(h, 0, 8, NULL, 0);
+    harness_apply(h, PIPELINE("limit: 1"));
+    struct uuid first = run_for(h, 1, "rome");
+    finish(h, 0, "only", SUCCEEDED, NULL);
+    finish(h, 0, "tell", FAILED, NULL);
+    assert_string_equal(run_is(h, first), "failed");
+    struct uuid other = run_for(h, 2, "rome"), retry = id_of(3);
+    harness_learn_run(h, first, NULL);
+    harness_command(h, (struct command){.kind = COMMAND_KIND_RETRY, .run = retry, .of = first},
+                    false);
+    assert_string_equal(run_is(h, retry), "queued");
+    assert_string_equal(step_is(h, retry, 0), "succeeded");
+    assert_string_equal(step_is(h, retry, 1), "-");
+    end_run(h, other);
+    assert_string_equal(run_is(h, retry), "running");
+    finish(h, 0, "tell", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, retry), "succeeded");
+}
+
 static void a_run_is_not_queued_for_ever(void **state)
 {
     struct harness *h = *state;
@@ -298,6 +321,7 @@ int main(void)
         T(latest_only_keeps_the_newest),
         T(another_version_counts_at_once),
         T(without_a_current_version_a_limit_holds_all_the_same),
+        T(a_retry_that_has_all_its_work_waits_for_its_turn),
         T(a_run_is_not_queued_for_ever),
         T(a_thousand_wait_and_slow_nothing),
     };

@@ -242,6 +242,23 @@ static void a_limit_that_is_gone_fails_who_wants_it(void **state)
     assert_string_equal(row_of_result(h, run, 0)->reason, "there is no limit gpu any more");
 }
 
+/* It is known no more and still in use: what is held of it is given back, and it may come again. */
+static void a_limit_that_is_gone_is_held_to_the_end(void **state)
+{
+    struct harness *h = *state;
+    harness_limit(h, "gpu", 1);
+    harness_hello(h, 0, 8, NULL, 0);
+    apply_step(h, "p", "limits: [gpu]");
+    struct uuid first = run_of(h, "p", 1);
+    harness_limit(h, "gpu", -1);
+    harness_limit(h, "other", 1);
+    harness_limit(h, "gpu", 1);
+    struct uuid second = run_of(h, "p", 2);
+    assert_string_equal(step_is(h, second, 0), "waiting");
+    end_run(h, first, SUCCEEDED);
+    assert_string_equal(step_is(h, second, 0), "placed");
+}
+
 static void a_lost_attempt_gives_it_back(void **state)
 {
     struct harness *h = *state;
@@ -382,6 +399,7 @@ int main(void)
         T(priority_goes_first_and_age_counts),
         T(a_limit_may_change_while_it_is_in_use),
         T(a_limit_that_is_gone_fails_who_wants_it),
+        T(a_limit_that_is_gone_is_held_to_the_end),
         T(a_lost_attempt_gives_it_back),
         T(a_step_waits_only_so_long_for_a_worker),
         T(its_time_may_have_passed_without_a_leader),

@@ -210,6 +210,45 @@ static void a_run_that_cannot_be_read_holds_what_its_row_says(void **state)
     assert_string_equal(step_is(h, second, 0), "placed");
 }
 
+/* The next batch writes its row anew, and has no more to say than the row had. */
+static void a_row_without_a_pool_stays_without(void **state)
+{
+    static const char *const KEYS[] = {"timeout: 1m", "limits: [gpu]"};
+    for (size_t i = 0; i < ARRAY_LEN(KEYS); i++) {
+        struct harness *h = i ? harness_new() : *state;
+        struct snapshot_limit *gpu = snapshot_add_limits(h->rows);
+        *gpu = (struct snapshot_limit){snapshot_text(h->rows, "gpu"), 1};
+        harness_pool(h, "default", 2, NULL);
+        harness_hello(h, 0, 8, NULL, 0);
+        apply_step(h, "p", KEYS[i]);
+        struct uuid run = run_of(h, "p", 1);
+        json_object_set_new(h->rows->versions[0].ir, "steps", json_null());
+        row_of_step(h, run, 0)->pool = NULL;
+        harness_restart(h, 0);
+        harness_settle(h);
+        const struct snapshot_step *row = row_of_step(h, run, 0);
+        assert_int_equal(row->state, STEP_CANCELLING);
+        assert_null(row->pool);
+        assert_int_equal(json_object_size(row->limits), i);
+        if (i)
+            harness_free(h);
+    }
+}
+
+/* The file keeps it, whoever comes and goes. */
+static void a_pool_outlives_who_leaves_it(void **state)
+{
+    struct harness *h = *state;
+    harness_pool(h, "moon", 1, NULL);
+    h->pools[0] = "moon";
+    harness_hello(h, 0, 8, NULL, 0);
+    h->pools[0] = "earth";
+    harness_hello(h, 0, 8, NULL, 0);
+    assert_int_equal(HASH_COUNT(h->core->pools), 2);
+    harness_pool(h, "moon", NONE, NULL);
+    assert_int_equal(HASH_COUNT(h->core->pools), 1);
+}
+
 /* It is in use until the worker has let go, also while a cancel is under way. */
 static void a_cancelled_attempt_holds_them_until_it_ends(void **state)
 {
@@ -310,6 +349,8 @@ int main(void)
         T(a_file_that_goes_takes_its_size_along),
         T(a_takeover_counts_what_rows_hold),
         T(a_run_that_cannot_be_read_holds_what_its_row_says),
+        T(a_row_without_a_pool_stays_without),
+        T(a_pool_outlives_who_leaves_it),
         T(a_cancelled_attempt_holds_them_until_it_ends),
         T(slots_and_limits_are_taken_together),
         T(a_pool_stays_as_long_as_somebody_names_it),

@@ -242,6 +242,46 @@ static void it_waits_in_the_queue_of_its_pipeline(void **state)
     assert_string_equal(run_is(h, run), "cancelled");
 }
 
+/* Two runs are too late in one moment, and the batch has room for hardly anything: each ends in one
+ * batch with the step that waits for it. */
+static void they_end_together_however_full_the_batch(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: one\nconcurrency: {limit: 1}\nqueue_timeout: 5s\n"
+                     "steps: {a: {command: [a]}}\n");
+    harness_run(h, "one", 5);
+    struct uuid run = begin(h, "  x: {start: {pipeline: one}, allow_failure: true}\n"
+                               "  y: {start: {pipeline: one}, allow_failure: true}\n");
+    h->config.batch_rows = 1;
+    harness_restart(h, 0);
+    harness_settle(h);
+    h->now.mono_us += 6 * US_PER_S;
+    h->now.wall_us += 6 * US_PER_S;
+    for (size_t ended = 1; ended <= 2; ended++) {
+        harness_turn(h);
+        size_t steps = 0, runs = 0;
+        for (int step = 0; step < 2; step++) {
+            steps += strcmp(step_is(h, run, step), "failed") == 0;
+            runs += strcmp(run_is(h, child(h, (size_t)step)), "failed") == 0;
+        }
+        assert_int_equal(steps, ended);
+        assert_int_equal(runs, ended);
+    }
+    harness_settle(h);
+    assert_string_equal(run_is(h, run), "succeeded");
+}
+
+static void one_that_is_skipped_skips_it(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: one\nconcurrency: {policy: skip}\nsteps: {a: {command: [a]}}\n");
+    harness_run(h, "one", 5);
+    struct uuid run = begin(h, "  child: {start: {pipeline: one}}\n");
+    assert_string_equal(step_is(h, run, 0), "skipped");
+    reason_has(h, run, 0, "was skipped: 1 of 1 runs");
+    assert_string_equal(run_is(h, run), "succeeded");
+}
+
 static void a_queued_one_is_cancelled_at_once(void **state)
 {
     struct harness *h = *state;
@@ -383,6 +423,8 @@ int main(void)
         T(outputs_are_checked),
         T(an_output_that_is_not_there_fails_it),
         T(it_waits_in_the_queue_of_its_pipeline),
+        T(they_end_together_however_full_the_batch),
+        T(one_that_is_skipped_skips_it),
         T(a_queued_one_is_cancelled_at_once),
         T(a_cancel_after_its_timeout_changes_nothing),
         T(a_run_without_a_reason_fails_it_all_the_same),
