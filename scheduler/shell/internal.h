@@ -11,7 +11,9 @@
 #include "scheduler/shell/shell.h"
 #include "scheduler/shell/topics.h"
 
-#define TICK_US  1000000 /* looks of a standby, beats of a leader */
+#define TICK_US 1000000 /* looks of a standby, beats of a leader */
+#define LOOK_AGAIN_US                                                                              \
+    100000               /* after a look that failed: at start the connection is not there yet */
 #define STILL_US 3000000 /* a beat that stands still so long has nobody behind it */
 #define GONE_US                                                                                    \
     1200000 /* the same when the leader's backend is gone: more than a tick, in                    \

@@ -76,6 +76,7 @@ static void looked(void *arg, const struct err *err, const struct db_leadership 
             log_warn("the leader's beat cannot be read", LOG_ERR(err));
         shell->standby.told = true;
         shell->standby.seen = false;
+        shell->world->ops->timer_set(shell->tick, LOOK_AGAIN_US);
         return;
     }
     const int64_t answered = shell_mono(shell);

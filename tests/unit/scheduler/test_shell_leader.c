@@ -81,6 +81,21 @@ static void a_look_that_fails_begins_the_count_anew(void **state)
     assert_int_equal(h->db.takes, 0);
 }
 
+/* At start the connection is not there yet: that must not cost a second. */
+static void a_look_that_fails_is_repeated_soon(void **state)
+{
+    struct shell_harness *h = *state;
+    struct err err = {0};
+    err_set(&err, LEAT_EUNREACHABLE, "away");
+    harness_wait(h, 10000);
+    const int before = h->db.looks;
+    for (int i = 0; i < 5; i++) {
+        TAKE(h->db.looked)(h->db.arg, &err, NULL);
+        harness_wait(h, 110000);
+    }
+    assert_int_equal(h->db.looks, before + 5);
+}
+
 /* The standby itself stood still, and with it perhaps the machine that the leader is on. */
 static void a_gap_between_looks_begins_the_count_anew(void **state)
 {
@@ -188,6 +203,7 @@ int main(void)
         T(one_that_beats_without_its_backend_is_left_alone),
         T(a_beat_that_moves_is_left_alone),
         T(a_look_that_fails_begins_the_count_anew),
+        T(a_look_that_fails_is_repeated_soon),
         T(a_gap_between_looks_begins_the_count_anew),
         T(who_was_slower_stands_by_again),
         T(a_fenced_beat_ends_it),
