@@ -82,9 +82,9 @@ static void verdict(struct waiting *w, const char *status, const char *detail)
             pg_add_uuid(&params, &w->run);
         api_ask(w->all->api, w->shown, &params, w->worker ? api_answer_row : show_accepted, w->req);
     } else {
-        const int code = strstr(detail, "there is no ") || strstr(detail, "unknown pipeline")
-                             ? LEAT_ENOTFOUND
-                             : LEAT_EREFUSED;
+        const bool busy = strcmp(status, "busy") == 0;
+        const bool missing = strstr(detail, "there is no ") || strstr(detail, "unknown pipeline");
+        const int code = busy ? LEAT_EBUSY : missing ? LEAT_ENOTFOUND : LEAT_EREFUSED;
         api_refuse(w->req, code, "%s", detail);
     }
 }
@@ -216,7 +216,8 @@ static void publish_run(struct start *s, struct http_request *req)
     struct command c = {
         .kind = COMMAND_KIND_RUN,
         .run = s->run,
-        .id = uuid_v5(&UUID_LEAT, s->run.b, sizeof s->run.b),
+        .id = uuid_v7_now(clock_wall_us() / US_PER_MS), /* its verdict is of now; what there is
+                                                           once, whoever asks again, is the run */
         .pipeline = json_get_string(s->body, "pipeline", NULL),
         .version = json_get_string(s->body, "version", NULL),
         .name = json_get_string(s->body, "name", NULL),
@@ -363,7 +364,7 @@ static void repeat_run(struct api *api, struct http_request *req, const struct u
                         .steps = steps,
                         .no_cache = json_get_bool(body, "no_cache", false),
                         .anyway = json_get_bool(body, "anyway", false)};
-    c.id = uuid_v5(&UUID_LEAT, c.run.b, sizeof c.run.b);
+    c.id = uuid_v7_now(clock_wall_us() / US_PER_MS);
     submit(api, req, &c, &c.run, QUERY_API_RUN_BRIEF);
 }
 

@@ -40,9 +40,9 @@ static int code_of(int status)
 {
     static const struct {
         int status, code;
-    } codes[] = {{400, LEAT_EINPUT},      {401, LEAT_EAUTH},    {403, LEAT_EREFUSED},
-                 {404, LEAT_ENOTFOUND},   {409, LEAT_EREFUSED}, {413, LEAT_ELIMIT},
-                 {503, LEAT_EUNREACHABLE}};
+    } codes[] = {{400, LEAT_EINPUT},    {401, LEAT_EAUTH},       {403, LEAT_EREFUSED},
+                 {404, LEAT_ENOTFOUND}, {409, LEAT_EREFUSED},    {413, LEAT_ELIMIT},
+                 {429, LEAT_EBUSY},     {503, LEAT_EUNREACHABLE}};
     for (size_t i = 0; i < ARRAY_LEN(codes); i++)
         if (codes[i].status == status)
             return codes[i].code;

@@ -22,6 +22,7 @@ struct scheduler_config {
     int64_t lease_us, lost_after_us, cancel_grace_us, event_age_us, message_age_us;
     int64_t history_age_us, key_age_us;
     int64_t partitions, batch_rows;
+    int64_t most_runs;
 };
 
 #define KEY(field, name, kind) CONFIG_KEY(struct scheduler_config, field, name, kind)
@@ -54,6 +55,9 @@ static const struct config_key keys[] = {
      .help = "of events and reports, where the queue lets one choose"},
     {KEY(batch_rows, "batch-rows", CONFIG_INT), .fallback = "2000", .least = 10, .most = 100000,
      .help = "about so many rows a transaction"},
+    {KEY(most_runs, "most-runs", CONFIG_INT), .fallback = "100000", .least = 1, .most = 10000000,
+     .help = "runs that are live or queued; beyond it events that make runs wait on the queue, and "
+             "commands for runs are refused, until some have ended; steps may start as many again"},
     {0},
 };
 static const struct config_program program = {
@@ -112,10 +116,12 @@ static struct shell *open_shell(struct loop *loop, const struct scheduler_config
     settings.ages.keys_us = config->key_age_us;
     settings.partitions = (int32_t)config->partitions;
     settings.batch_rows = (size_t)config->batch_rows;
+    settings.most_runs = config->most_runs;
     struct db *db = db_pg_open(
         loop, &(struct db_pg_options){.conninfo = config->database,
                                       .name = "leat-scheduler",
-                                      .outbox_elsewhere = !bus->ops->outbox_in_transaction});
+                                      .outbox_elsewhere = !bus->ops->outbox_in_transaction,
+                                      .most_runs = config->most_runs});
     return shell_new(&settings, world_loop_new(loop), db, bus, shell_over, end);
 }
 

@@ -71,6 +71,7 @@ static void scheduler_args(struct args *a, const struct up_settings *s)
 {
     add(a, "node", "local");
     add(a, "listen", s->scheduler_listen);
+    add(a, "most-runs", s->most_runs);
 }
 
 static void triggers_args(struct args *a, const struct up_settings *s)

@@ -155,6 +155,7 @@ int up_settings_fill(const struct given *given, const struct given *then, const 
         .bus = value(given, then, "bus", "embedded"),
         .executor = value(given, then, "executor", "auto"),
         .scheduler_listen = value(given, then, "scheduler-listen", NULL),
+        .most_runs = value(given, then, "most-runs", NULL),
         .worker_listen = value(given, then, "worker-listen", NULL),
         .docker_network = value(given, then, "docker-network", NULL),
         .docker_networks = value(given, then, "docker-networks", NULL),

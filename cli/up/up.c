@@ -34,6 +34,7 @@ static const struct option up_options[] = {
      "its first line is that URL, for you alone to read; or LEAT_DATABASE"},
     {"executor", 0, "auto|process|docker", false,
      "what runs the steps; auto: those with an image in containers while a Docker engine answers"},
+    {"most-runs", 0, "N", false, "runs that may be live or queued (100,000)"},
     {"scheduler-listen", 0, "ADDR:PORT", false, "where the scheduler serves /metrics (nowhere)"},
     {"worker-listen", 0, "ADDR:PORT", false, "where the worker serves /metrics (nowhere)"},
     {"docker-network", 0, "NAME", false,

@@ -22,6 +22,7 @@
     E(LEAT_EUNKNOWN, -11, "unknown_outcome", 1, 503,                                               \
       "sent, but nobody can say whether it took effect")                                           \
     E(LEAT_EIO, -12, "io", 1, 500, "the operating system refused")                                 \
+    E(LEAT_EBUSY, -14, "busy", 4, 429, "there is too much of it already; try again later")         \
     E(LEAT_EINTERNAL, -13, "internal", 1, 500, "a defect of Leat")
 
 enum leat_error {

@@ -67,7 +67,9 @@
     P(TIMED_OUT_NOT_TRIED_AGAIN, "timed-out-not-tried-again")                                      \
     P(DELETED_STILL_FIRES, "deleted-still-fires")                                                  \
     P(PAUSED_TRIGGER_FIRES, "paused-trigger-fires")                                                \
-    P(TOMBSTONE_IGNORED, "tombstone-ignored")
+    P(TOMBSTONE_IGNORED, "tombstone-ignored")                                                      \
+    P(HELD_EVENT_COMMITTED, "held-event-committed")                                                \
+    P(EVENTS_WITHOUT_BOUND, "events-without-bound")
 
 enum plant {
 #define P(id, name) PLANT_##id,

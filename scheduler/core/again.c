@@ -169,7 +169,7 @@ void command_take_retry(const struct asked *a)
     struct pipeline *p = of ? command_pipeline(a, of->pipeline) : NULL;
     struct version *v = p ? command_version(a, p, of->version) : NULL;
     if (!v || !command_id_is_free(a) || !has_params(a, of, v->ir) ||
-        !step_to_begin_from(a, of, v->ir))
+        !step_to_begin_from(a, of, v->ir) || !command_has_room(a))
         return;
     const char *from = a->command->from;
     struct run_plan plan = plan_like(a, of, p, v);
@@ -198,7 +198,7 @@ static void make(const struct asked *a, struct run_plan *plan)
 {
     const struct command *c = a->command;
     json_t *params cleanup_json = params_over(a, plan->adopts, plan->version->ir);
-    if (!params)
+    if (!params || !command_has_room(a))
         return;
     plan->params = params;
     plan->name = c->name;

@@ -62,6 +62,8 @@ struct meeting {
     size_t told;
     const struct core_now *now;
     struct batch *out;
+    bool looks; /* only whether it fits one */
+    bool fits;
 };
 
 /* Kept from one event to the next: what it sees is over and changes no more. */
@@ -119,8 +121,11 @@ static void meet(struct meeting *m, struct await *a)
         return;
     if (!*m->envelope)
         *m->envelope = json_read(m->text, strlen(m->text), NULL, NULL);
-    if (a->def->wait->filter && !plant_on(PLANT_WAIT_WITHOUT_FILTER) &&
-        filter_holds(a, *m->envelope, &holds, &err) < 0)
+    const bool failed = a->def->wait->filter && !plant_on(PLANT_WAIT_WITHOUT_FILTER) &&
+                        filter_holds(a, *m->envelope, &holds, &err) < 0;
+    if (m->looks)
+        m->fits |= !failed && holds;
+    else if (failed)
         filter_failed(m, a, err.text);
     else if (holds) {
         json_t *outputs cleanup_json = json_pack("{s:O}", "event", *m->envelope);
@@ -158,18 +163,33 @@ static void meet_patterns(struct meeting *m, const char *type)
     }
 }
 
+static void meet_event(struct meeting *m)
+{
+    const char *type = m->event->type;
+    while (frames_close_one(m->core, m->now, m->out)) /* after a takeover: filters look at these */
+        ;
+    const size_t len = strlen(type);
+    if (len < 2 || strcmp(type + len - 2, ".*") != 0) /* it would be met as a pattern too */
+        meet_all(m, key_find(m->core, type, len));
+    meet_patterns(m, type);
+}
+
+bool awaits_fit(struct core *core, const struct event *event, const char *text, json_t **envelope,
+                const struct core_now *now, struct batch *out)
+{
+    struct meeting m = {core, event, text, envelope, NULL, 0, now, out, true, false};
+    if (core->await_keys)
+        meet_event(&m);
+    return m.fits;
+}
+
 void awaits_meet(struct core *core, const struct event *event, const char *text, json_t **envelope,
                  json_t *verdicts, const struct core_now *now, struct batch *out)
 {
+    struct meeting m = {core, event, text, envelope, verdicts, 0, now, out, false, false};
     if (!core->await_keys)
         return;
-    while (frames_close_one(core, now, out)) /* after a takeover: filters look at what these give */
-        ;
-    struct meeting m = {core, event, text, envelope, verdicts, 0, now, out};
-    const size_t len = strlen(event->type);
-    if (len < 2 || strcmp(event->type + len - 2, ".*") != 0) /* it would be met as a pattern too */
-        meet_all(&m, key_find(core, event->type, len));
-    meet_patterns(&m, event->type);
+    meet_event(&m);
     if (m.told > VERDICTS_MAX)
         json_array_append_new(verdicts, json_pack("{s:s, s:I}", "verdict", "more", "count",
                                                   (json_int_t)(m.told - VERDICTS_MAX)));

@@ -55,6 +55,9 @@ void await_list(struct core *core, struct await *a);
 void await_unlist(struct core *core, struct await *a);
 /* Ends the waits that this event fits. O(dots in its type + waits of that type), not of all waits.
  * `envelope` is read from `text` when it is first needed. */
+/* Would it end one? */
+bool awaits_fit(struct core *core, const struct event *event, const char *text, json_t **envelope,
+                const struct core_now *now, struct batch *out);
 void awaits_meet(struct core *core, const struct event *event, const char *text, json_t **envelope,
                  json_t *verdicts, const struct core_now *now, struct batch *out);
 

@@ -168,6 +168,7 @@ struct batch_command { /* insert into command_done */
     struct uuid id;
     const char *kind;
     bool accepted;
+    bool busy; /* refused only because there are too many runs now */
     const char *detail;
     int64_t at_us;
 };

@@ -33,14 +33,18 @@ static size_t take_room(struct change *c, size_t wanted, size_t bytes, size_t *l
     return taken;
 }
 
+static const char *command_status(const struct batch_command *c)
+{
+    return c->accepted ? "accepted" : c->busy ? "busy" : "refused";
+}
+
 static void add_commands(struct change *c, const struct batch *b, size_t *left)
 {
     size_t n = take_room(c, b->commands_count, COMMAND_BYTES + DETAIL_BYTES, left);
     c->commands = arena_alloc(b->arena, (n + 1) * sizeof *c->commands);
     for (size_t i = 0; i < n; i++)
         c->commands[c->commands_count++] = (struct change_command){
-            b->commands[i].id, b->commands[i].accepted ? "accepted" : "refused",
-            b->commands[i].detail};
+            b->commands[i].id, command_status(&b->commands[i]), b->commands[i].detail};
 }
 
 /* What readers are shown at once; the whole of it is in the row. */

@@ -16,7 +16,7 @@
 
 /* ---- verdicts ------------------------------------------------------------------------------ */
 
-static void answer(const struct asked *a, bool accepted, const char *detail)
+static struct batch_command *answer(const struct asked *a, bool accepted, const char *detail)
 {
     struct batch_command *row = batch_add_commands(a->out);
     row->id = a->command->id;
@@ -24,6 +24,7 @@ static void answer(const struct asked *a, bool accepted, const char *detail)
     row->accepted = accepted;
     row->detail = batch_text(a->out, detail);
     row->at_us = a->now->wall_us;
+    return row;
 }
 
 void command_accept(const struct asked *a)
@@ -73,6 +74,19 @@ bool command_id_is_free(const struct asked *a)
     return false;
 }
 
+bool command_has_room(const struct asked *a)
+{
+    if (core_room(a->core) > 0)
+        return true;
+    cleanup_free char *why =
+        mem_printf("%lld runs are live or queued, and there may be %lld: try again when some have "
+                   "ended",
+                   (long long)HASH_COUNT(a->core->runs), (long long)a->core->config.most_runs);
+    answer(a, false, why)->busy = true;
+    a->core->counted.runs_refused++;
+    return false;
+}
+
 static void take_run(const struct asked *a)
 {
     const struct command *c = a->command;
@@ -87,6 +101,8 @@ static void take_run(const struct asked *a)
         command_refuse(a, "%s", err.text);
         return;
     }
+    if (!command_has_room(a))
+        return;
     struct run_plan plan = {.id = c->run,
                             .pipeline = p,
                             .version = v,

@@ -20,6 +20,8 @@ void command_refuse(const struct asked *a, const char *fmt, ...)
 struct pipeline *command_pipeline(const struct asked *a, const char *name);
 struct version *command_version(const struct asked *a, const struct pipeline *p, const char *hash);
 bool command_id_is_free(const struct asked *a);
+/* The last that is asked before a run is made. */
+bool command_has_room(const struct asked *a);
 
 /* scheduler/core/again.c */
 void command_take_retry(const struct asked *a);

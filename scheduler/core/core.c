@@ -158,10 +158,16 @@ int64_t core_orders_read(struct core *core, const char *worker, int64_t forgotte
     return worker_orders_read(core, worker, forgotten_us);
 }
 
-void core_event(struct core *core, const struct event *event, const char *envelope,
+bool core_event(struct core *core, const struct event *event, const char *envelope,
                 const struct core_now *now, struct batch *out)
 {
-    event_take(core, event, envelope, now, out);
+    return event_take(core, event, envelope, now, out);
+}
+
+int64_t core_room(const struct core *core)
+{
+    const int64_t room = core->config.most_runs - (int64_t)HASH_COUNT(core->runs);
+    return room > 0 ? room : 0;
 }
 
 void core_command(struct core *core, const struct command *command, bool tombstoned,

@@ -32,6 +32,8 @@ struct core_config {
     int64_t lost_after_us;   /* 90 s; a step may set its own */
     int64_t cancel_grace_us; /* TERM to KILL; 10 s */
     size_t batch_rows;       /* about so many rows a call; 2000 */
+    int64_t most_runs;       /* live and queued: then events that make runs and commands for runs
+                                wait or are refused; at twice that steps start none either */
     bool resend_placed;      /* the bus is no part of the transaction (Kafka): orders may be missing
                                 after a takeover, so attempts still `placed` get theirs again, with
                                 the same attempt id, once the reports are read (core_wants_drain) */
@@ -56,9 +58,15 @@ int64_t core_catalog_gen(const struct core *core);
 
 /* Inputs. Each is committed on the queue already, so bad content is an outcome (a verdict, a
  * refusal, a counter), never an error. The shell has removed what the inbox had seen.
- * `tombstoned`: a cancel came before this run. */
-void core_event(struct core *core, const struct event *event, const char *envelope,
+ * `tombstoned`: a cancel came before this run.
+ * core_event false: the event would make runs, there are too many, and nothing was changed: it is
+ * to come again when core_room says that there is room. One that ends a step's wait is taken in as
+ * long as there are fewer than twice most_runs, or runs that wait for one another by events could
+ * keep it out. An event is taken in whole, whatever number of runs it makes. */
+bool core_event(struct core *core, const struct event *event, const char *envelope,
                 const struct core_now *now, struct batch *out);
+/* Runs that there may be more; 0 = none. */
+int64_t core_room(const struct core *core);
 void core_command(struct core *core, const struct command *command, bool tombstoned,
                   const struct core_now *now, struct batch *out);
 void core_report(struct core *core, const struct report *report, const struct core_now *now,
@@ -100,7 +108,8 @@ int64_t core_orders_read(struct core *core, const char *worker, int64_t forgotte
 struct core_stats {
     int64_t live_runs, live_steps, placed, ready, waiting, queued_runs, workers;
     int64_t reports_stale, reports_repeated, reports_gap, events_matched, events_unmatched;
-    int64_t bytes; /* memory held for live state */
+    int64_t runs_refused; /* commands, and starts of steps */
+    int64_t bytes;        /* memory held for live state */
 };
 void core_stats(const struct core *core, struct core_stats *out);
 

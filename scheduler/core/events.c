@@ -91,29 +91,16 @@ static bool is_paused(const struct firing *f)
     return f->pipeline->paused;
 }
 
-static void meet(struct firing *f, json_t *verdicts, const struct core_now *now, struct batch *out)
-{
-    struct err err = {0};
-    if (is_paused(f)) {
-        add_verdict(verdicts, f, "paused", NULL);
-        return;
-    }
-    int passed = ir_firing_passes(&f->found, &err);
-    if (passed < 0)
-        add_verdict(verdicts, f, "failed", err.text);
-    else if (passed == 0)
-        add_verdict(verdicts, f, "filtered", NULL);
-    else
-        fire(f, verdicts, now, out);
-}
+typedef bool firing_fn(struct firing *f, void *arg); /* false: no more of them */
 
-static void meet_triggers(struct core *core, struct pipeline *p, const struct event *event,
-                          const char *text, json_t **envelope, json_t *verdicts,
-                          const struct core_now *now, struct batch *out)
+/* Every trigger of this pipeline that the event fits, before its filter. */
+static bool each_firing(struct core *core, struct pipeline *p, const struct event *event,
+                        const char *text, json_t **envelope, firing_fn *fn, void *arg)
 {
     const struct ir *ir =
         p->deleted && !plant_on(PLANT_DELETED_STILL_FIRES) ? NULL : p->current->ir;
-    for (size_t i = 0; ir && i < ir->trigger_count; i++) {
+    bool more = true;
+    for (size_t i = 0; more && ir && i < ir->trigger_count; i++) {
         if (!ir_trigger_fits(&ir->triggers[i], p->name, event))
             continue;
         if (!*envelope)
@@ -123,19 +110,67 @@ static void meet_triggers(struct core *core, struct pipeline *p, const struct ev
             .pipeline = p,
             .found = {
                 .ir = ir, .trigger = &ir->triggers[i], .event = event, .envelope = *envelope}};
-        meet(&f, verdicts, now, out);
+        more = fn(&f, arg);
         ir_firing_clear(&f.found);
     }
+    return more;
 }
 
-void event_take(struct core *core, const struct event *event, const char *text,
+struct met {
+    json_t *verdicts;
+    const struct core_now *now;
+    struct batch *out;
+};
+
+static bool meet(struct firing *f, void *arg)
+{
+    const struct met *m = arg;
+    struct err err = {0};
+    if (is_paused(f)) {
+        add_verdict(m->verdicts, f, "paused", NULL);
+        return true;
+    }
+    int passed = ir_firing_passes(&f->found, &err);
+    if (passed < 0)
+        add_verdict(m->verdicts, f, "failed", err.text);
+    else if (passed == 0)
+        add_verdict(m->verdicts, f, "filtered", NULL);
+    else
+        fire(f, m->verdicts, m->now, m->out);
+    return true;
+}
+
+/* ---- too many runs ------------------------------------------------------------------------- */
+
+static bool makes_none(struct firing *f, void *arg)
+{
+    (void)arg;
+    return is_paused(f) || ir_firing_passes(&f->found, &(struct err){0}) <= 0;
+}
+
+static bool has_room(struct core *core, const struct event *event, const char *text,
+                     json_t **envelope, const struct core_now *now, struct batch *out)
+{
+    struct pipeline *p, *next;
+    if (core_room(core) > 0 || plant_on(PLANT_EVENTS_WITHOUT_BOUND))
+        return true;
+    HASH_ITER (hh, core->pipelines, p, next)
+        if (!each_firing(core, p, event, text, envelope, makes_none, NULL))
+            return runs_for_steps(core) && awaits_fit(core, event, text, envelope, now, out);
+    return true;
+}
+
+bool event_take(struct core *core, const struct event *event, const char *text,
                 const struct core_now *now, struct batch *out)
 {
     json_t *verdicts cleanup_json = json_array();
     json_t *envelope cleanup_json = NULL;
     struct pipeline *p, *next;
+    if (!has_room(core, event, text, &envelope, now, out))
+        return false;
+    struct met met = {verdicts, now, out};
     HASH_ITER (hh, core->pipelines, p, next)
-        meet_triggers(core, p, event, text, &envelope, verdicts, now, out);
+        each_firing(core, p, event, text, &envelope, meet, &met);
     awaits_meet(core, event, text, &envelope, verdicts, now, out);
     if (json_array_size(verdicts))
         core->counted.events_matched++;
@@ -150,4 +185,5 @@ void event_take(struct core *core, const struct event *event, const char *text,
         .envelope = batch_text(out, text),
         .verdicts = batch_json(out, verdicts),
     };
+    return true;
 }

@@ -16,6 +16,11 @@
 
 #define NAME_MAX_BYTES 256
 
+bool runs_for_steps(const struct core *core)
+{
+    return (int64_t)HASH_COUNT(core->runs) < 2 * core->config.most_runs;
+}
+
 struct run *run_find(struct core *core, const struct uuid *id)
 {
     struct run *run = NULL;

@@ -68,6 +68,11 @@ static int pipeline_wanted(struct core *core, const struct await *a, struct pipe
         return err_set(err, LEAT_EREFUSED, "pipeline %s is paused", name);
     if (!p->current->ir)
         return err_set(err, LEAT_EREFUSED, "%s", p->current->broken);
+    if (!runs_for_steps(core)) {
+        core->counted.runs_refused++;
+        return err_set(err, LEAT_EBUSY, "%lld runs are live or queued: steps start no more now",
+                       (long long)HASH_COUNT(core->runs));
+    }
     if (ref_run(a->at)->depth >= IR_START_DEPTH_MAX)
         return err_set(err, LEAT_ELIMIT, "runs may start one another %d deep, and this one is",
                        IR_START_DEPTH_MAX);

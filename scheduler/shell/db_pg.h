@@ -9,6 +9,7 @@ struct db_pg_options {
     const char *conninfo;  /* as in common/pg/pg.h */
     const char *name;      /* application_name */
     bool outbox_elsewhere; /* the queue is not in Postgres: it gets the messages after the commit */
+    int64_t most_runs;     /* as core.h says; told to others by the leader's row */
 };
 
 /* Never blocks; connects by itself and again after a loss. Copies the options. */

@@ -190,6 +190,7 @@ static void put_commands(const struct batch *b, struct pg_params *p)
     UUIDS(commands, id);
     TEXTS(commands, kind);
     BOOLS(commands, accepted);
+    BOOLS(commands, busy);
     TEXTS(commands, detail);
     TIMES(commands, at_us);
 }

@@ -58,6 +58,8 @@ void db_pg_load(struct db *base, const struct uuid *bus_id, db_loaded *done, voi
     struct loading *l = mem_alloc(sizeof *l);
     *l = (struct loading){.snapshot = snapshot_new(), .done = done, .arg = arg};
     cleanup_pg_params struct pg_params p = {0};
+    pg_add_int8(&p, db_pg_of(base)->most_runs);
+    pg_exec(pg, QUERY_LEADER_BOUNDS, &p, NULL, NULL);
     pg_exec(pg, QUERY_LOAD_LEADER, NULL, leader_read, l);
     pg_add_int8(&p, -1);
     pg_exec(pg, QUERY_LOAD_PIPELINES, &p, pipelines_read, l);

@@ -6,17 +6,20 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 
+/* Events that are held are taken again no more at a time than there is room for runs. */
 void gather_records(struct shell *shell)
 {
     struct turn *turn = &shell->turn;
     size_t bytes = 0;
+    int64_t room = core_room(shell->core);
     while (turn->inputs.count < BATCH_RECORDS && bytes < BATCH_BYTES) {
-        struct intake_record *record = intake_take(&shell->intake);
+        struct intake_record *record = intake_take(&shell->intake, room > 0);
         struct err err = {0};
         if (!record)
             break;
         bytes += record->len;
-        shell->stats.records++;
+        room -= record->kind == INTAKE_EVENTS;
+        shell->stats.records += !record->again;
         if (inputs_add(&turn->inputs, record, &err) == 0)
             continue;
         shell->stats.records_bad++;
@@ -184,13 +187,24 @@ static void apply_command(struct shell *shell, const struct input *input,
     add_inbox(turn, &command->id, now);
 }
 
-static void apply_event(struct shell *shell, const struct input *input, const struct core_now *now)
+/* There is no room for what it would make: it comes again, later. */
+static void hold_event(struct shell *shell, struct input *input)
 {
-    core_event(shell->core, &input->event, input->record->value, now, shell->turn.batch);
-    add_inbox(&shell->turn, &input->event.id, now);
+    struct turn *turn = &shell->turn;
+    MEM_ROOM(turn->held, turn->held_count, turn->held_cap);
+    struct intake_record *record = turn->held[turn->held_count++] = input_release(input);
+    shell->stats.held_total += !record->again;
 }
 
-static void apply(struct shell *shell, const struct input *input, const struct core_now *now)
+static void apply_event(struct shell *shell, struct input *input, const struct core_now *now)
+{
+    if (core_event(shell->core, &input->event, input->record->value, now, shell->turn.batch))
+        add_inbox(&shell->turn, &input->event.id, now);
+    else
+        hold_event(shell, input);
+}
+
+static void apply(struct shell *shell, struct input *input, const struct core_now *now)
 {
     if (input->bad)
         return;
@@ -217,12 +231,12 @@ static void add_offsets(struct shell *shell)
         const struct intake_mark *marks =
             intake_marks(&shell->intake, (enum intake_kind)kind, &count);
         for (size_t i = 0; i < count; i++) {
-            if (marks[i].taken == marks[i].committed)
+            if (marks[i].next == marks[i].committed)
                 continue;
             struct bus_position *row = batch_add_offsets(shell->turn.batch);
             snprintf(row->topic, sizeof row->topic, "%s", intake_topic((enum intake_kind)kind));
             row->partition = marks[i].partition;
-            row->offset = marks[i].taken;
+            row->offset = marks[i].next;
         }
     }
 }
@@ -231,8 +245,11 @@ void gather_apply(struct shell *shell, const struct core_now *now)
 {
     struct turn *turn = &shell->turn;
     idset_clear(&turn->done);
+    turn->held_count = 0;
     for (size_t i = 0; i < turn->inputs.count; i++)
         apply(shell, &turn->inputs.items[i], now);
+    intake_hold(&shell->intake, turn->held, turn->held_count);
+    intake_settle(&shell->intake);
     core_turn(shell->core, now, turn->batch);
     add_offsets(shell);
 }

@@ -70,9 +70,9 @@ static int decode(struct input *input, struct err *err)
     return err_set(err, LEAT_EINTERNAL, "no such kind of record");
 }
 
-static void clear(struct input *input)
+static void clear(struct input *input, enum intake_kind kind)
 {
-    switch (input->record->kind) {
+    switch (kind) {
     case INTAKE_COMMANDS:
         command_clear(&input->command);
         break;
@@ -85,7 +85,6 @@ static void clear(struct input *input)
     case INTAKE_KINDS:
         break;
     }
-    free(input->record);
 }
 
 int inputs_add(struct inputs *in, struct intake_record *record, struct err *err)
@@ -99,10 +98,23 @@ int inputs_add(struct inputs *in, struct intake_record *record, struct err *err)
     return LEAT_EINPUT;
 }
 
+struct intake_record *input_release(struct input *input)
+{
+    struct intake_record *record = TAKE(input->record);
+    clear(input, record->kind);
+    input->bad = true;
+    return record;
+}
+
 void inputs_clear(struct inputs *in)
 {
-    for (size_t i = 0; i < in->count; i++)
-        clear(&in->items[i]);
+    for (size_t i = 0; i < in->count; i++) {
+        struct intake_record *record = in->items[i].record;
+        if (!record)
+            continue;
+        clear(&in->items[i], record->kind);
+        free(record);
+    }
     in->count = 0;
 }
 

@@ -26,6 +26,8 @@ struct inputs {
 /* Takes the record. A record that cannot be decoded, or lacks what its kind needs, is kept as bad:
  * LEAT_EINPUT and err says what is wrong with it. */
 int inputs_add(struct inputs *in, struct intake_record *record, struct err *err);
+/* Takes the record out: the input is as one that cannot be read. The record is the caller's. */
+struct intake_record *input_release(struct input *input);
 void inputs_clear(struct inputs *in); /* the array is kept */
 void inputs_free(struct inputs *in);
 

@@ -70,6 +70,8 @@ struct turn { /* the open batch */
     struct db_wanted_version *versions;
     struct core_cached_wanted cached[BATCH_LOOKS]; /* earlier results that steps wait for */
     size_t cached_count;
+    struct intake_record **held; /* events that it could not take in */
+    size_t held_count, held_cap;
     size_t id_count, id_cap, run_count, run_cap, version_count, version_cap;
     struct idset done; /* ids that this batch itself has taken in or made */
     int64_t began_us, sent_us;

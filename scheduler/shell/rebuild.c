@@ -142,6 +142,7 @@ static void lead(struct shell *shell)
         .lost_after_us = shell->config.lost_after_us,
         .cancel_grace_us = shell->config.cancel_grace_us,
         .batch_rows = shell->config.batch_rows,
+        .most_runs = shell->config.most_runs,
         /* Also where the outbox is in the transaction: a worker that had seen a higher epoch (a
          * restored backup) dropped what was sent before ours was raised above it. */
         .resend_placed = true,

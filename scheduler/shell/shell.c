@@ -91,6 +91,7 @@ void shell_defaults(struct shell_config *config)
     config->lost_after_us = 90 * US_PER_S;
     config->cancel_grace_us = 10 * US_PER_S;
     config->batch_rows = 2000;
+    config->most_runs = 100000;
     config->partitions = 4;
     config->event_age_us = 14 * 24 * 3600 * US_PER_S;
     config->message_age_us = 3600 * US_PER_S;
@@ -169,6 +170,7 @@ void shell_free(struct shell *shell)
     inputs_free(&shell->turn.inputs);
     planted_free(shell);
     batch_free(shell->turn.batch);
+    free(shell->turn.held);
     free(shell->turn.ids);
     free(shell->turn.runs);
     free(shell->turn.versions);
@@ -185,8 +187,10 @@ void shell_stats(const struct shell *shell, struct shell_stats *out)
     out->state = machine_state_name(&machine, shell->state);
     out->epoch = shell->epoch;
     out->tx_seq = shell->tx_seq;
-    out->queued = (int64_t)intake_count(&shell->intake);
+    out->queued = (int64_t)intake_count(&shell->intake, true);
+    out->held = (int64_t)intake_held(&shell->intake);
     out->unsent = (int64_t)shell->outbox.count;
+    out->most_runs = shell->config.most_runs;
     out->answered_us = shell->answered.total_us;
 }
 

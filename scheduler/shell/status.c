@@ -20,10 +20,14 @@
     M(BUILD, HISTOGRAM, "leat_scheduler_build_seconds", "From beginning a batch to sending it.")   \
     M(BATCH_RECORDS, GAUGE, "leat_scheduler_batch_records", "Records in the last batch.")          \
     M(QUEUED, GAUGE, "leat_scheduler_queued", "Records read and not in a batch yet.")              \
+    M(HELD, GAUGE, "leat_scheduler_events_held", "Of these, events that wait for fewer runs.")     \
+    M(HELD_TOTAL, COUNTER, "leat_scheduler_events_held_total", "Events that had to wait so.")      \
     M(UNSENT, GAUGE, "leat_scheduler_unsent", "Committed messages that are not delivered yet.")    \
     M(LEADING, GAUGE, "leat_scheduler_leading", "1 while this process leads.")                     \
     M(EPOCH, GAUGE, "leat_scheduler_epoch", "The epoch that it leads with.")                       \
     M(RUNS, GAUGE, "leat_scheduler_live_runs", "Runs that are not finished.")                      \
+    M(RUNS_MOST, GAUGE, "leat_scheduler_runs_most", "Runs that there may be (most-runs).")         \
+    M(REFUSED, GAUGE, "leat_scheduler_runs_refused", "Runs refused: there were too many.")         \
     M(QUEUED_RUNS, GAUGE, "leat_scheduler_queued_runs", "Runs that wait for their group.")         \
     M(STEPS, GAUGE, "leat_scheduler_live_steps", "Steps of live runs that are not finished.")      \
     M(READY, GAUGE, "leat_scheduler_ready_steps", "Steps that wait for a worker.")                 \
@@ -66,6 +70,7 @@ static void refresh_core(const struct core *core)
     struct core_stats stats;
     core_stats(core, &stats);
     metric_set(&metrics[STATUS_RUNS], stats.live_runs);
+    metric_set(&metrics[STATUS_REFUSED], stats.runs_refused);
     metric_set(&metrics[STATUS_QUEUED_RUNS], stats.queued_runs);
     metric_set(&metrics[STATUS_STEPS], stats.live_steps);
     metric_set(&metrics[STATUS_READY], stats.ready);
@@ -88,6 +93,9 @@ static void refresh(struct status *status)
     metric_add(&metrics[STATUS_UNKNOWN], now.unknown_commits - told->unknown_commits);
     metric_add(&metrics[STATUS_REBUILDS], now.rebuilds - told->rebuilds);
     metric_set(&metrics[STATUS_QUEUED], now.queued);
+    metric_set(&metrics[STATUS_HELD], now.held);
+    metric_add(&metrics[STATUS_HELD_TOTAL], now.held_total - told->held_total);
+    metric_set(&metrics[STATUS_RUNS_MOST], now.most_runs);
     metric_set(&metrics[STATUS_UNSENT], now.unsent);
     metric_set(&metrics[STATUS_LEADING], shell_state(status->shell) == SHELL_LEADING);
     metric_set(&metrics[STATUS_EPOCH], now.epoch);

@@ -36,7 +36,8 @@ static void turn_finish(struct shell *shell)
     turn_drop(shell);
     drain_look(shell);
     int64_t deadline = core_deadline(shell->core), now = shell_mono(shell);
-    if (intake_count(&shell->intake) || (deadline <= now && !shell->turn.idle_last)) {
+    const bool room = core_room(shell->core) > 0;
+    if (intake_count(&shell->intake, room) || (deadline <= now && !shell->turn.idle_last)) {
         turn_poke(shell);
         return;
     }

@@ -844,6 +844,14 @@ const struct migration MIGRATIONS[] = {
     "    ORDER BY (x.size IS NULL) DESC, (x.n > x.size) DESC, (x.used + x.n > x.size) DESC, x.name LIMIT 1\n"
     "$$;\n",
     "d7ee412e6792eabed5ed257d91280c6e4e1f8588beea142ece2679273092c9d4"},
+    {20, "bounds",
+    "-- `busy`: refused only because there were too many runs; asked again later it may be accepted.\n"
+    "ALTER TABLE command_done DROP CONSTRAINT command_done_status_check,\n"
+    "    ADD CONSTRAINT command_done_status_check CHECK (status IN ('accepted', 'refused', 'busy'));\n"
+    "\n"
+    "-- How much there may be, as the leader is configured; written when it takes over.\n"
+    "ALTER TABLE leader ADD COLUMN most_runs bigint;\n",
+    "35a6df7dcf4419d8dad7818a92d6ec96515356f769cbf73f3ba552e911c4d366"},
 };
 
-const int MIGRATION_COUNT = 19;
+const int MIGRATION_COUNT = 20;

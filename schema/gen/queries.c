@@ -21,7 +21,7 @@ const struct query QUERIES[] = {
     "        AND ($2::text = 'embedded' OR $7::boolean) THEN 'survives process crashes and power loss' ELSE 'survives process crashes' END,\n"
     "    'workers', (SELECT jsonb_build_object('active', count(*) FILTER (WHERE state = 'active'),\n"
     "        'unreachable', count(*) FILTER (WHERE state = 'unreachable')) FROM worker),\n"
-    "    'runs', (SELECT jsonb_build_object('live', count(*), 'queued', count(*) FILTER (WHERE state = 'queued')) FROM run_live),\n"
+    "    'runs', (SELECT jsonb_build_object('live', count(*), 'queued', count(*) FILTER (WHERE state = 'queued'), 'most', l.most_runs) FROM run_live),\n"
     "    'version', $1::text)::text\n"
     "FROM leader l",
     7},
@@ -827,10 +827,10 @@ const struct query QUERIES[] = {
     7},
     {"batch_commands",
     "INSERT INTO command_done (id, kind, status, detail, at)\n"
-    "SELECT c.id, c.kind, CASE WHEN c.accepted THEN 'accepted' ELSE 'refused' END, c.detail, c.at\n"
-    "FROM unnest($1::uuid[], $2::text[], $3::bool[], $4::text[], $5::timestamptz[])\n"
-    "    AS c (id, kind, accepted, detail, at)",
-    5},
+    "SELECT c.id, c.kind, CASE WHEN c.accepted THEN 'accepted' WHEN c.busy THEN 'busy' ELSE 'refused' END, c.detail, c.at\n"
+    "FROM unnest($1::uuid[], $2::text[], $3::bool[], $4::bool[], $5::text[], $6::timestamptz[])\n"
+    "    AS c (id, kind, accepted, busy, detail, at)",
+    6},
     {"batch_numbers",
     "UPDATE pipeline p SET next_number = n.next\n"
     "FROM unnest($1::text[], $2::bigint[]) AS n (pipeline, next)\n"
@@ -846,8 +846,13 @@ const struct query QUERIES[] = {
     "FROM unnest($2::text[], $3::int[], $4::bigint[]) AS o (topic, partition, next)\n"
     "ON CONFLICT (bus, topic, partition) DO UPDATE SET next = excluded.next;\n"
     "\n"
-    "-- ---- what is committed, for a leader that begins",
+    "-- ---- what is committed, for a leader that begins\n"
+    "\n"
+    "-- What it is configured with, for whoever asks and for what is refused without it.",
     4},
+    {"leader_bounds",
+    "UPDATE leader SET most_runs = $1::bigint WHERE backend_pid = pg_backend_pid()",
+    1},
     {"load_leader",
     "SELECT l.epoch, l.tx_seq, c.gen, now() FROM leader l, catalog c",
     0},

@@ -108,6 +108,7 @@ enum query_id {
     QUERY_BATCH_NUMBERS, /* scheduler.sql */
     QUERY_BATCH_TOMBSTONES, /* scheduler.sql */
     QUERY_BATCH_OFFSETS, /* scheduler.sql */
+    QUERY_LEADER_BOUNDS, /* scheduler.sql */
     QUERY_LOAD_LEADER, /* scheduler.sql */
     QUERY_LOAD_VERSIONS, /* scheduler.sql */
     QUERY_LOAD_PIPELINES, /* scheduler.sql */

@@ -20,7 +20,7 @@ SELECT jsonb_build_object(
         AND ($2::text = 'embedded' OR $7::boolean) THEN 'survives process crashes and power loss' ELSE 'survives process crashes' END,
     'workers', (SELECT jsonb_build_object('active', count(*) FILTER (WHERE state = 'active'),
         'unreachable', count(*) FILTER (WHERE state = 'unreachable')) FROM worker),
-    'runs', (SELECT jsonb_build_object('live', count(*), 'queued', count(*) FILTER (WHERE state = 'queued')) FROM run_live),
+    'runs', (SELECT jsonb_build_object('live', count(*), 'queued', count(*) FILTER (WHERE state = 'queued'), 'most', l.most_runs) FROM run_live),
     'version', $1::text)::text
 FROM leader l;
 

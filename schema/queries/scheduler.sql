@@ -181,9 +181,9 @@ SET incarnation = excluded.incarnation, boot = excluded.boot, state = excluded.s
 
 -- name: batch_commands
 INSERT INTO command_done (id, kind, status, detail, at)
-SELECT c.id, c.kind, CASE WHEN c.accepted THEN 'accepted' ELSE 'refused' END, c.detail, c.at
-FROM unnest($1::uuid[], $2::text[], $3::bool[], $4::text[], $5::timestamptz[])
-    AS c (id, kind, accepted, detail, at);
+SELECT c.id, c.kind, CASE WHEN c.accepted THEN 'accepted' WHEN c.busy THEN 'busy' ELSE 'refused' END, c.detail, c.at
+FROM unnest($1::uuid[], $2::text[], $3::bool[], $4::bool[], $5::text[], $6::timestamptz[])
+    AS c (id, kind, accepted, busy, detail, at);
 
 -- name: batch_numbers
 UPDATE pipeline p SET next_number = n.next
@@ -201,6 +201,10 @@ FROM unnest($2::text[], $3::int[], $4::bigint[]) AS o (topic, partition, next)
 ON CONFLICT (bus, topic, partition) DO UPDATE SET next = excluded.next;
 
 -- ---- what is committed, for a leader that begins
+
+-- What it is configured with, for whoever asks and for what is refused without it.
+-- name: leader_bounds
+UPDATE leader SET most_runs = $1::bigint WHERE backend_pid = pg_backend_pid();
 
 -- name: load_leader
 SELECT l.epoch, l.tx_seq, c.gen, now() FROM leader l, catalog c;

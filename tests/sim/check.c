@@ -462,6 +462,7 @@ void check_after_commit(struct sim *sim, const struct batch *batch)
     if (batch->steps_count)
         check_slots(sim);
     check_limits(sim, batch);
+    check_bounds(sim, batch);
     if (batch->steps_count)
         reference_parallelism(sim, check_version_of);
     for (size_t i = 0; i < batch->run_moves_count; i++) {

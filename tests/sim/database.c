@@ -381,6 +381,7 @@ static void write_commands(struct database *db, const struct batch *b)
         row = mem_alloc(sizeof *row);
         row->id = b->commands[i].id;
         row->accepted = b->commands[i].accepted;
+        row->busy = b->commands[i].busy;
         row->kind = mem_string(b->commands[i].kind);
         row->detail = mem_string(b->commands[i].detail);
         row->taken_at = db->sim->now;

@@ -115,7 +115,7 @@ struct row_worker {
 
 struct row_command {
     struct uuid id;
-    bool accepted;
+    bool accepted, busy;
     char *kind, *detail;
     int64_t taken_at; /* of the simulation */
     UT_hash_handle hh;

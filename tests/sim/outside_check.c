@@ -234,7 +234,7 @@ static void check_command(struct sim *sim, const struct sending *s)
         sim_fail(sim, 1, "command %s was accepted and there is no run", id);
     if (s->kind == COMMAND_KIND_CANCEL)
         check_cancel(sim, s, row, run);
-    else if (s->kind != COMMAND_KIND_APPROVE)
+    else if (s->kind != COMMAND_KIND_APPROVE && !row->busy) /* check_bounds.c has seen to it */
         check_maker(sim, s, row, run);
 }
 

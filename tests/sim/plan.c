@@ -236,6 +236,7 @@ struct plan *plan_new(struct sim *sim)
             plan->limits[i].sizes[0].n = PLAN_ANY;
     }
     sim->sides = rng_chance(&sim->rng, 0.4);
+    sim->most_runs = rng_chance(&sim->rng, 0.3) ? rng_in(&sim->rng, 1, 6) : 100000;
     plan->pipeline_count = (int)rng_in(&sim->rng, 1, PLAN_PIPELINES);
     sim->planned.pipelines = plan->pipeline_count;
     for (int i = 0; i < plan->pipeline_count; i++) {

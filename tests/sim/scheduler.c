@@ -156,16 +156,25 @@ void scheduler_start(void *arg)
     config.lost_after_us = sim->lost_after_us;
     config.cancel_grace_us = sim->grace_us;
     config.batch_rows = (size_t)rng_in(&sim->rng, 5, 200);
+    config.most_runs = sim->most_runs;
     config.partitions = 2;
     config.event_age_us = config.message_age_us = 45 * SEC; /* trimming is reached */
     s->shell = shell_new(&config, s->world, s->db, s->bus, ended, s);
     shell_start(s->shell);
 }
 
+static void count_held(const struct scheduler *s)
+{
+    struct shell_stats stats;
+    shell_stats(s->shell, &stats);
+    s->sim->counts.held += stats.held_total;
+}
+
 void scheduler_kill(struct scheduler *s, int64_t restart_after_us)
 {
     if (!s->proc)
         return;
+    count_held(s);
     sim_note(s->sim, "scheduler %d: gone", s->index);
     database_kill(TAKE(s->db));
     shell_free(TAKE(s->shell));

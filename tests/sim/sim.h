@@ -129,6 +129,8 @@ struct sim_counts {
     int64_t unsure;                  /* and steps that failed since they may have run */
     int64_t adopted, adopted_inside; /* results that retries took over; in groups */
     int64_t cached;                  /* steps that took an earlier result */
+    int64_t busy;                    /* commands refused: too many runs */
+    int64_t held;                    /* events that waited until there were fewer */
     int64_t pairs[FAULT_COUNT][ACTION_COUNT];
 };
 
@@ -146,6 +148,7 @@ struct sim {
     bool quiet;                 /* at the end: nobody says anything new */
     int gone;                   /* machines that were lost for good */
     bool sides;                 /* one worker is of a pool of its own, and so are some steps */
+    int64_t most_runs;          /* live and queued */
     bool calm;                  /* few faults: slow things come to their end */
     bool healed, ending;
     bool skewed; /* some wall clock has jumped */

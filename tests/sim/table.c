@@ -47,6 +47,9 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
     printf("at_most_once: %" PRId64 " let start, %" PRId64 " lost in doubt; cache: %" PRId64
            " results taken\n",
            c->leaves, c->unsure, c->cached);
+    printf("bounds: %" PRId64 " commands refused while there were too many runs, %" PRId64
+           " events held\n",
+           c->busy, c->held);
     printf("running again: %" PRId64 " results taken over, %" PRId64 " of them inside groups\n",
            c->adopted, c->adopted_inside);
     printf("state-changing events a seed: median %" PRId64 "; %.1f s, %.0f seeds/s\n",

@@ -40,6 +40,7 @@ static inline void keep_verdicts(struct harness *h)
     if (b->commands_count) {
         const struct batch_command *c = &b->commands[b->commands_count - 1];
         h->accepted = c->accepted;
+        h->busy = c->busy;
         snprintf(h->detail, sizeof h->detail, "%s", c->detail);
     }
     if (b->events_count)
@@ -103,7 +104,8 @@ static inline struct harness *harness_new(void)
                                      .lease_us = 10 * US_PER_S,
                                      .lost_after_us = 90 * US_PER_S,
                                      .cancel_grace_us = 10 * US_PER_S,
-                                     .batch_rows = 2000};
+                                     .batch_rows = 2000,
+                                     .most_runs = 1000000};
     h->core = core_new(&h->config);
     h->now = (struct core_now){1000 * US_PER_S, 1700000000 * US_PER_S, 500 * US_PER_S};
     h->out = batch_new();

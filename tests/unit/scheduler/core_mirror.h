@@ -33,7 +33,7 @@ struct harness {
     const char *pools[8]; /* of workers; NULL = default */
     bool older[8];        /* workers of a version that knows no abilities */
     char detail[600];     /* of the last command's verdict */
-    bool accepted;
+    bool accepted, busy;
     struct harness_cached { /* cached_result */
         char key[SHA256_HEX];
         struct uuid run;

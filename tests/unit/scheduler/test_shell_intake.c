@@ -10,16 +10,25 @@
 #include "scheduler/shell/input.h"
 #include "scheduler/shell/intake.h"
 
+static bool push_to(struct intake *in, enum intake_kind kind, int32_t partition, int64_t offset,
+                    const char *text)
+{
+    struct bus_record record = {.topic = intake_topic(kind),
+                                .partition = partition,
+                                .offset = offset,
+                                .value = text,
+                                .len = strlen(text)};
+    return intake_push(in, kind, &record);
+}
+
 static bool push(struct intake *in, enum intake_kind kind, int64_t offset, const char *text)
 {
-    struct bus_record record = {
-        .topic = intake_topic(kind), .offset = offset, .value = text, .len = strlen(text)};
-    return intake_push(in, kind, &record);
+    return push_to(in, kind, 0, offset, text);
 }
 
 static void take(struct intake *in, const char *expected)
 {
-    struct intake_record *record = intake_take(in);
+    struct intake_record *record = intake_take(in, true);
     assert_non_null(record);
     assert_string_equal(record->value, expected);
     free(record);
@@ -37,7 +46,7 @@ static void commands_come_before_reports_before_events(void **state)
     take(&in, "second");
     take(&in, "report");
     take(&in, "event");
-    assert_null(intake_take(&in));
+    assert_null(intake_take(&in, true));
     intake_clear(&in);
 }
 
@@ -50,7 +59,7 @@ static void what_was_read_before_is_left_out(void **state)
     assert_false(push(&in, INTAKE_EVENTS, 4, "old"));
     assert_true(push(&in, INTAKE_EVENTS, 5, "new"));
     assert_false(push(&in, INTAKE_EVENTS, 5, "new"));
-    assert_int_equal(intake_count(&in), 1);
+    assert_int_equal(intake_count(&in, false), 1);
     intake_clear(&in);
 }
 
@@ -76,6 +85,7 @@ static void forgetting_keeps_the_open_batch_and_rewinding_does_not(void **state)
     assert_true(push(&in, INTAKE_REPORTS, 0, "a"));
     take(&in, "a");
     assert_int_equal(committed(&in), 0);
+    intake_settle(&in);
     intake_committed(&in);
     assert_int_equal(committed(&in), 1);
     struct bus_position end = {.topic = TOPIC_REPORTS, .partition = 0, .offset = 1};
@@ -84,6 +94,114 @@ static void forgetting_keeps_the_open_batch_and_rewinding_does_not(void **state)
     assert_false(intake_has_committed(&in, &end));
     end.partition = 7; /* never seen */
     assert_false(intake_has_committed(&in, &end));
+    intake_clear(&in);
+}
+
+/* Takes all that there are without room, and holds those that begin with "h". */
+static void take_and_hold(struct intake *in)
+{
+    struct intake_record *held[16], *record;
+    size_t count = 0;
+    while ((record = intake_take(in, false))) {
+        if (record->value[0] == 'h')
+            held[count++] = record;
+        else
+            free(record);
+    }
+    intake_hold(in, held, count);
+    intake_settle(in);
+}
+
+static int64_t next_of(const struct intake *in, int32_t partition)
+{
+    size_t count;
+    const struct intake_mark *marks = intake_marks(in, INTAKE_EVENTS, &count);
+    for (size_t i = 0; i < count; i++)
+        if (marks[i].partition == partition)
+            return marks[i].next;
+    fail_msg("no such partition");
+    return -1;
+}
+
+/* Others pass it; its partition goes no further than to the first that is held. */
+static void what_is_held_is_passed_and_not_committed(void **state)
+{
+    (void)state;
+    struct intake in = {0};
+    push_to(&in, INTAKE_EVENTS, 0, 0, "a");
+    push_to(&in, INTAKE_EVENTS, 0, 1, "h1");
+    push_to(&in, INTAKE_EVENTS, 1, 0, "h2");
+    push_to(&in, INTAKE_EVENTS, 1, 1, "b");
+    push_to(&in, INTAKE_EVENTS, 2, 0, "c");
+    push_to(&in, INTAKE_EVENTS, 0, 2, "h3");
+    take_and_hold(&in);
+    assert_int_equal(intake_held(&in), 3);
+    assert_int_equal(intake_count(&in, false), 0);
+    assert_int_equal(intake_count(&in, true), 3);
+    assert_int_equal(next_of(&in, 0), 1);
+    assert_int_equal(next_of(&in, 1), 0);
+    assert_int_equal(next_of(&in, 2), 1);
+    assert_null(intake_take(&in, false));
+    push_to(&in, INTAKE_EVENTS, 2, 1, "h4"); /* one that comes later stays behind them */
+    take_and_hold(&in);
+    take(&in, "h1");
+    intake_settle(&in);
+    assert_int_equal(next_of(&in, 0), 2);
+    assert_int_equal(next_of(&in, 2), 1);
+    intake_committed(&in);
+    take(&in, "h2");
+    take(&in, "h3");
+    take(&in, "h4");
+    intake_settle(&in);
+    for (int32_t partition = 0; partition < 3; partition++)
+        assert_int_equal(next_of(&in, partition), partition == 0 ? 3 : 2);
+    intake_clear(&in);
+}
+
+/* Those that were taken again and found no room come before those that still wait. */
+static void what_is_held_again_keeps_its_place(void **state)
+{
+    (void)state;
+    struct intake in = {0};
+    static const char *const names[] = {"h1", "h2", "h3", "h4"};
+    for (int i = 0; i < 4; i++)
+        push(&in, INTAKE_EVENTS, i, names[i]);
+    take_and_hold(&in);
+    push(&in, INTAKE_EVENTS, 4, "h5");
+    struct intake_record *again[3];
+    again[0] = intake_take(&in, true);
+    again[1] = intake_take(&in, true);
+    again[2] = intake_take(&in, false);
+    assert_true(again[0]->again && again[1]->again && !again[2]->again);
+    intake_hold(&in, again, 3);
+    intake_settle(&in);
+    assert_int_equal(next_of(&in, 0), 0);
+    for (int i = 0; i < 4; i++)
+        take(&in, names[i]);
+    take(&in, "h5");
+    intake_clear(&in);
+}
+
+/* Those that passed are read again; the inbox knows them. */
+static void a_reader_that_is_reset_begins_with_what_is_held(void **state)
+{
+    (void)state;
+    struct intake in = {0};
+    push(&in, INTAKE_EVENTS, 0, "a");
+    push(&in, INTAKE_EVENTS, 1, "h");
+    push(&in, INTAKE_EVENTS, 2, "b");
+    take_and_hold(&in);
+    intake_forget(&in, INTAKE_EVENTS);
+    assert_int_equal(intake_held(&in), 0);
+    assert_false(push(&in, INTAKE_EVENTS, 0, "a"));
+    assert_true(push(&in, INTAKE_EVENTS, 1, "h"));
+    assert_true(push(&in, INTAKE_EVENTS, 2, "b"));
+    take_and_hold(&in);
+    intake_committed(&in);
+    intake_rewind(&in);
+    assert_int_equal(intake_held(&in), 0);
+    assert_false(push(&in, INTAKE_EVENTS, 0, "a"));
+    assert_true(push(&in, INTAKE_EVENTS, 1, "h"));
     intake_clear(&in);
 }
 
@@ -98,6 +216,9 @@ static void a_queue_is_full_at_its_limit(void **state)
     assert_true(intake_is_full(&in, INTAKE_EVENTS));
     assert_false(intake_is_full(&in, INTAKE_REPORTS));
     assert_false(intake_has_room(&in, INTAKE_EVENTS));
+    struct intake_record *first = intake_take(&in, true);
+    intake_hold(&in, &first, 1); /* held ones count */
+    assert_true(intake_is_full(&in, INTAKE_EVENTS));
     for (int i = 0; i < INTAKE_RECORDS_MAX / 2; i++)
         take(&in, "x");
     assert_true(intake_has_room(&in, INTAKE_EVENTS));
@@ -174,6 +295,9 @@ int main(void)
         cmocka_unit_test(commands_come_before_reports_before_events),
         cmocka_unit_test(what_was_read_before_is_left_out),
         cmocka_unit_test(forgetting_keeps_the_open_batch_and_rewinding_does_not),
+        cmocka_unit_test(what_is_held_is_passed_and_not_committed),
+        cmocka_unit_test(what_is_held_again_keeps_its_place),
+        cmocka_unit_test(a_reader_that_is_reset_begins_with_what_is_held),
         cmocka_unit_test(a_queue_is_full_at_its_limit),
         cmocka_unit_test(a_set_knows_its_members_beyond_its_first_size),
         cmocka_unit_test(bad_records_are_kept_as_bad),

@@ -1,0 +1,71 @@
+"""How much there may be, on real daemons with tiny bounds: what waits, what is refused, and that it all goes on by itself."""
+import json
+import time
+
+import pytest
+
+from leat import Leat, request, until
+
+SOURCE = """
+kind: source
+name: gos
+provider: cloudevents
+secret: go-secret
+"""
+HOLD = """
+name: hold
+on: {event: {type: dev.example.go, source: gos}}
+steps:
+  hold: {command: [sh, -c, 'while ! [ -e "$1" ]; do sleep 0.1; done', sh, "GATE"]}
+"""
+WAITS = "name: waits\nsteps:\n  on: {wait: {type: dev.example.on}}\n"
+
+
+@pytest.fixture(scope="module")
+def leat():
+    instance = Leat(extra=["--most-runs", "3"]).up()
+    yield instance
+    instance.remove()
+
+
+def send(leat, kind, n):
+    body = json.dumps({"specversion": "1.0", "id": f"{kind}-{n}", "source": "/e2e", "type": kind, "data": {"n": n}})
+    answer = leat.hook("gos", body.encode(), {"Content-Type": "application/cloudevents+json", "Authorization": "Bearer g0"})
+    assert answer.status == 202, answer.body
+    return answer.json()["event"]
+
+
+def runs(leat):
+    return leat.json("status")["runs"]
+
+
+def test_nothing_is_lost_and_it_goes_on(leat):
+    leat.ok("secret", "set", "go-secret", stdin="g0")
+    leat.apply(SOURCE, "source.yaml")
+    gate = leat.work / "gate-bounds"
+    leat.apply(HOLD.replace("GATE", str(gate)))
+    leat.apply(WAITS)
+    leat.json("run", "waits")
+    events = [send(leat, "dev.example.go", n) for n in range(6)]
+    until(lambda: runs(leat)["live"] == 3, what="as many as there may be")
+    time.sleep(1)
+    shown = runs(leat)
+    assert (shown["live"], shown["most"]) == (3, 3)
+    assert leat.json("status")["bus"]["lag"] >= 4  # they wait on the queue
+    refused = leat.leat("run", "hold", "--idempotency-key", "once")
+    assert refused.returncode == 4 and "3 runs are live or queued, and there may be 3" in refused.stderr
+    answer = request("POST", f"{leat.api}/api/v1/runs", json.dumps({"pipeline": "hold"}).encode(), {"Content-Type": "application/json"})
+    assert answer.status == 429 and answer.headers["Retry-After"] == "1" and answer.json()["code"] == "busy"
+    on = send(leat, "dev.example.on", 0)  # makes no run, and passes those that wait
+    until(lambda: leat.json("runs", "--pipeline", "waits")[0]["state"] == "succeeded", what="the wait is over")
+    assert leat.leat("event", on).returncode == 0
+    leat.kill("leat-scheduler")
+    until(lambda: runs(leat)["live"] == 3, what="one more of those that wait")
+    gate.touch()
+    for event in events:
+        run, = leat.event_runs(event)
+        assert leat.wait_run(run)["state"] == "succeeded"
+    again = json.loads(leat.ok("run", "hold", "--idempotency-key", "once", "-o", "json"))
+    assert leat.wait_run(again["id"])["state"] == "succeeded"
+    assert len(leat.json("runs", "--pipeline", "hold")) == len(events) + 1
+    until(lambda: leat.json("status")["bus"]["lag"] == 0, what="everything is read")
