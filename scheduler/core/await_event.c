@@ -117,6 +117,10 @@ static void meet(struct meeting *m, struct await *a)
 {
     struct err err = {0};
     bool holds = true;
+#ifdef LEAT_PLANTS
+    if (a->forgotten)
+        return;
+#endif
     if (frame_stops(a->at) || !ir_wait_fits(a->def->wait, m->event))
         return;
     if (!*m->envelope)

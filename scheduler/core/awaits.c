@@ -152,8 +152,10 @@ void await_recall(struct core *core, struct step_ref at, const struct snapshot_s
         a->due_us = 1;
     }
     core->waiting += ref_step(at)->state == STEP_WAITING;
-    if (!plant_on(PLANT_WAIT_FORGOTTEN_AT_TAKEOVER) || a->def->kind != IR_STEP_WAIT)
-        list(core, a);
+    list(core, a);
+#ifdef LEAT_PLANTS
+    a->forgotten = plant_on(PLANT_WAIT_FORGOTTEN_AT_TAKEOVER);
+#endif
     if (plant_on(PLANT_APPROVAL_FOR_EVER_AFTER_TAKEOVER) && a->def->kind == IR_STEP_APPROVAL)
         a->due_us *= 1000;
     if (a->due_us > 0 && from->state != STEP_CANCELLING)

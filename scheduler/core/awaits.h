@@ -27,6 +27,9 @@ struct await {
     bool late; /* its timeout ends the run */
     int ended; /* enum run_state; -1 = it is not there */
     bool told; /* on core->told */
+#ifdef LEAT_PLANTS
+    bool forgotten; /* a wait that a takeover did not list */
+#endif
     char *why; /* of its end, when it did not succeed */
     json_t *outputs;
     struct await *told_prev, *told_next;

@@ -117,11 +117,10 @@ static void check_await(const struct core *core, struct step_ref at, struct reco
     if (a->def->kind == IR_STEP_START)
         return;
     if (a->def->kind == IR_STEP_WAIT)
-        MUST(a->key ? strcmp(a->key->type, a->def->wait->type) == 0
-                    : plant_on(PLANT_WAIT_FORGOTTEN_AT_TAKEOVER));
+        MUST(a->key && strcmp(a->key->type, a->def->wait->type) == 0);
     DL_FOREACH (a->key ? a->key->awaits : ref_run(at)->asked, listed)
         found |= listed == a;
-    MUST(found || plant_on(PLANT_WAIT_FORGOTTEN_AT_TAKEOVER));
+    MUST(found);
     n->listed += a->key != NULL;
 }
 
