@@ -194,7 +194,8 @@ static bool could_not(struct sim *sim, const struct plan_step *s, const struct r
 {
     const struct plan_pipeline *p = &sim->plan->pipelines[s->starts];
     const struct row_run *run = database_run(sim->db, &key->run);
-    struct plan_seen seen = plan_seen(p, -1, run->born_at, sim->now);
+    /* Its leader may not have heard yet what changed before that. */
+    const struct plan_seen seen = plan_seen(p, -1, run->born_at - 30 * SEC, sim->now);
     if (p->dropped)
         return strstr(reason, "there is no pipeline");
     return (seen.closed && strstr(reason, "is paused")) ||
