@@ -280,6 +280,8 @@ static void on_kept(void *arg, const struct err *err)
     struct kept *kept = arg;
     kept->count++;
     kept->failed += err != NULL;
+    if (err)
+        print_message("housekeeping: %s\n", err->text);
 }
 
 static struct kept keep_house(struct fixture *f, const struct db_step *s)
@@ -289,6 +291,16 @@ static struct kept keep_house(struct fixture *f, const struct db_step *s)
     s->db->ops->housekeep(s->db, clock_wall_us(), &ages, on_kept, &kept);
     assert_true(until(f, &kept.count, 1));
     return kept;
+}
+
+/* It gives up when somebody holds a table for 0.2 s (the server's own vacuum too, and a disk that
+ * stands still), and is called again, as the leader does. */
+static void keep_whole_house(struct fixture *f, const struct db_step *s)
+{
+    int calls = 1;
+    while (keep_house(f, s).failed && calls++ < 20)
+        wait_ms(f->loop, 250);
+    assert_true(calls <= 20);
 }
 
 static long long count(struct fixture *f, const char *table)
@@ -313,7 +325,7 @@ static void keys_over_age_are_deleted(void **state)
              "('b', gen_random_uuid(), now());"
              "INSERT INTO command_done VALUES (gen_random_uuid(), 'run', 'refused', '', now() - "
              "interval '31 days'), (gen_random_uuid(), 'run', 'refused', '', now())");
-    assert_int_equal(keep_house(f, &s).failed, 0);
+    keep_whole_house(f, &s);
     assert_int_equal(count(f, "inbox"), 7);
     assert_int_equal(count(f, "run_tombstone"), 1);
     assert_int_equal(count(f, "idempotency"), 1);
@@ -361,7 +373,7 @@ static void old_weeks_are_dropped_and_new_ones_made(void **state)
     make_history(f, 20);
     test_sql(f->conninfo, "DROP TABLE step_result_rest"); /* any order of dropping must do */
     test_sql(f->conninfo, "CREATE TABLE step_result_rest PARTITION OF step_result DEFAULT");
-    assert_int_equal(keep_house(f, &s).failed, 0);
+    keep_whole_house(f, &s);
     for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
         const long long left = count(f, tables[i]), weeks = weeks_of(f, tables[i]);
         assert_in_range(left, 13, 14);         /* today's, and those of 12 or 13 past weeks */
@@ -369,7 +381,7 @@ static void old_weeks_are_dropped_and_new_ones_made(void **state)
     }
     assert_int_equal(count(f, "run_done WHERE created < now() - interval '98 days'"), 0);
     assert_int_equal(count(f, "run_done WHERE created > now() - interval '84 days'"), 12);
-    assert_int_equal(keep_house(f, &s).failed, 0); /* again: nothing */
+    keep_whole_house(f, &s); /* again: nothing */
     s.db->ops->close(s.db);
 }
 
@@ -385,7 +397,7 @@ static void causes_go_with_history_unless_their_run_lives(void **state)
         "INSERT INTO run_live (id, pipeline, version, name, number, experiment, state, params, "
         "created) SELECT run, 'p', 'h1', 'n', 1, 'e', 'running', '{}', now() FROM cause WHERE n = "
         "2");
-    assert_int_equal(keep_house(f, &s).failed, 0);
+    keep_whole_house(f, &s);
     assert_int_equal(count(f, "run_cause"), 2);
     assert_int_equal(count(f, "run_cause c JOIN cause USING (run) WHERE n > 1"), 2);
     s.db->ops->close(s.db);
@@ -408,13 +420,13 @@ static void what_is_live_keeps_its_week(void **state)
         "created, retry_of, event) SELECT uuid_at(now()), 'p', 'h1', 'n', 2, 'e', 'pending', "
         "'{}', now(), (SELECT run FROM old WHERE w = 18), (SELECT id FROM event ORDER BY "
         "received LIMIT 1 OFFSET 4)"); /* that of week 16 */
-    assert_int_equal(keep_house(f, &s).failed, 0);
+    keep_whole_house(f, &s);
     assert_int_equal(count(f, "step_result s JOIN old o ON o.run = s.run WHERE o.w = 20"), 1);
     assert_int_equal(count(f, "step_result s JOIN old o ON o.run = s.run WHERE o.w = 18"), 1);
     assert_int_equal(count(f, "step_result s JOIN old o ON o.run = s.run WHERE o.w = 17"), 0);
     assert_int_equal(count(f, "event e JOIN old o ON o.at = e.received WHERE o.w = 16"), 1);
     test_sql(f->conninfo, "DELETE FROM run_live");
-    assert_int_equal(keep_house(f, &s).failed, 0);
+    keep_whole_house(f, &s);
     assert_int_equal(count(f, "run_done WHERE created < now() - interval '98 days'"), 0);
     s.db->ops->close(s.db);
 }
@@ -437,7 +449,7 @@ static void housekeeping_waits_for_nobody(void **state)
     assert_int_equal(count(f, "inbox"), 0);
     PQclear(PQexec(reader, "COMMIT"));
     PQfinish(reader);
-    assert_int_equal(keep_house(f, &s).failed, 0);
+    keep_whole_house(f, &s);
     assert_in_range(count(f, "run_done"), 13, 14);
     s.db->ops->close(s.db);
 }
@@ -456,7 +468,7 @@ static void rows_of_no_week_go_by_their_end(void **state)
         "INSERT INTO run_live (id, pipeline, version, name, number, experiment, state, params, "
         "created) SELECT run, 'p', 'h1', 'n', 1, 'e', 'running', '{}', now() FROM old "
         "WHERE n = 4");
-    assert_int_equal(keep_house(f, &s).failed, 0);
+    keep_whole_house(f, &s);
     assert_int_equal(count(f, "step_result_rest"), 4);
     s.db->ops->close(s.db);
 }
