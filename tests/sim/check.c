@@ -380,6 +380,9 @@ void check_result_new(struct sim *sim, const struct batch_result *result)
         check_cached(sim, v, result, run);
         return;
     }
+    if (uuid_is_nil(&result->attempt_id) && result->reason &&
+        strncmp(result->reason, "adopted", 7) == 0)
+        return; /* by its name, from a version in which it is no program */
     struct effect *effect = ledger_find(sim->ledger, &result->attempt_id);
     if (effect)
         effect->committed_us = sim->now;
