@@ -81,12 +81,12 @@ static void check_made(struct sim *sim, const struct batch *b, int64_t now)
                  (long long)sim->most_runs);
 }
 
-/* Groups around it say so too, later. */
+/* Groups around it say so too, later, and steps whose run failed by it: "run ID failed: …". */
 static bool starts_none(struct sim *sim, const struct batch_result *r)
 {
     const struct plan_version *v = check_version_of(sim, &r->run);
     return v->steps[v->step_at[r->step]].kind == PLAN_START && r->reason &&
-           strstr(r->reason, CHECK_NO_MORE_STARTS);
+           strncmp(r->reason, "run ", 4) != 0 && strstr(r->reason, CHECK_NO_MORE_STARTS);
 }
 
 /* Nothing is refused while there is room. */
