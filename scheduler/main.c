@@ -22,7 +22,7 @@ struct scheduler_config {
     int64_t lease_us, lost_after_us, cancel_grace_us, event_age_us, message_age_us;
     int64_t history_age_us, key_age_us;
     int64_t partitions, batch_rows;
-    int64_t most_runs;
+    int64_t most_runs, most_pipelines, most_workers, worker_age_us;
 };
 
 #define KEY(field, name, kind) CONFIG_KEY(struct scheduler_config, field, name, kind)
@@ -58,6 +58,16 @@ static const struct config_key keys[] = {
     {KEY(most_runs, "most-runs", CONFIG_INT), .fallback = "100000", .least = 1, .most = 10000000,
      .help = "runs that are live or queued; beyond it events that make runs wait on the queue, and "
              "commands for runs are refused, until some have ended; steps may start as many again"},
+    {KEY(most_pipelines, "most-pipelines", CONFIG_INT), .fallback = "10000", .least = 1,
+     .most = 1000000,
+     .help = "pipelines that are not deleted; the same of limits, pools and sources: what would be "
+             "one more is refused at apply"},
+    {KEY(most_workers, "most-workers", CONFIG_INT), .fallback = "10000", .least = 1,
+     .most = 1000000, .help = "ids of workers; beyond it the hello of a new one is refused"},
+    {KEY(worker_age_us, "worker-age", CONFIG_DURATION), .fallback = "30d", .least = 86400000000,
+     .most = 315360000000000,
+     .help = "the id of a worker that was removed or is gone is forgotten so long after its last "
+             "word"},
     {0},
 };
 static const struct config_program program = {
@@ -117,11 +127,16 @@ static struct shell *open_shell(struct loop *loop, const struct scheduler_config
     settings.partitions = (int32_t)config->partitions;
     settings.batch_rows = (size_t)config->batch_rows;
     settings.most_runs = config->most_runs;
+    settings.most_pipelines = config->most_pipelines;
+    settings.most_workers = config->most_workers;
+    settings.worker_age_us = config->worker_age_us;
     struct db *db = db_pg_open(
         loop, &(struct db_pg_options){.conninfo = config->database,
                                       .name = "leat-scheduler",
                                       .outbox_elsewhere = !bus->ops->outbox_in_transaction,
-                                      .most_runs = config->most_runs});
+                                      .most_runs = config->most_runs,
+                                      .most_pipelines = config->most_pipelines,
+                                      .most_workers = config->most_workers});
     return shell_new(&settings, world_loop_new(loop), db, bus, shell_over, end);
 }
 

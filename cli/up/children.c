@@ -72,6 +72,8 @@ static void scheduler_args(struct args *a, const struct up_settings *s)
     add(a, "node", "local");
     add(a, "listen", s->scheduler_listen);
     add(a, "most-runs", s->most_runs);
+    add(a, "most-pipelines", s->most_pipelines);
+    add(a, "most-workers", s->most_workers);
 }
 
 static void triggers_args(struct args *a, const struct up_settings *s)

@@ -156,6 +156,8 @@ int up_settings_fill(const struct given *given, const struct given *then, const 
         .executor = value(given, then, "executor", "auto"),
         .scheduler_listen = value(given, then, "scheduler-listen", NULL),
         .most_runs = value(given, then, "most-runs", NULL),
+        .most_pipelines = value(given, then, "most-pipelines", NULL),
+        .most_workers = value(given, then, "most-workers", NULL),
         .worker_listen = value(given, then, "worker-listen", NULL),
         .docker_network = value(given, then, "docker-network", NULL),
         .docker_networks = value(given, then, "docker-networks", NULL),

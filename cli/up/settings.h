@@ -54,10 +54,10 @@ struct up_settings {
     const char *bus;
     const char *bus_more[UP_BUS_COUNT]; /* as for the daemons; NULL = not given */
     const char *executor;
-    const char *scheduler_listen, *worker_listen; /* of their /metrics; NULL = nowhere */
-    const char *most_runs;                        /* NULL = the scheduler's default */
-    const char *docker_network, *docker_networks; /* NULL = the worker's defaults */
-    const char *slots;                            /* NULL = the worker's default */
+    const char *scheduler_listen, *worker_listen;          /* of their /metrics; NULL = nowhere */
+    const char *most_runs, *most_pipelines, *most_workers; /* NULL = the scheduler's default */
+    const char *docker_network, *docker_networks;          /* NULL = the worker's defaults */
+    const char *slots;                                     /* NULL = the worker's default */
     const char *path; /* of process steps; NULL = the worker's default */
     char *conninfo;   /* what the daemons get */
     bool detach;

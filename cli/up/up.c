@@ -35,6 +35,8 @@ static const struct option up_options[] = {
     {"executor", 0, "auto|process|docker", false,
      "what runs the steps; auto: those with an image in containers while a Docker engine answers"},
     {"most-runs", 0, "N", false, "runs that may be live or queued (100,000)"},
+    {"most-pipelines", 0, "N", false, "pipelines; limits, pools and sources the same (10,000)"},
+    {"most-workers", 0, "N", false, "ids of workers (10,000)"},
     {"scheduler-listen", 0, "ADDR:PORT", false, "where the scheduler serves /metrics (nowhere)"},
     {"worker-listen", 0, "ADDR:PORT", false, "where the worker serves /metrics (nowhere)"},
     {"docker-network", 0, "NAME", false,

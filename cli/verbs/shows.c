@@ -18,6 +18,7 @@ static const struct column status_columns[] = {{"leader", "/leader/holder", fals
                                                {"database", "/database", false},
                                                {"class", "/class", false},
                                                {"workers", "/workers", false},
+                                               {"pipelines", "/pipelines", false},
                                                {"runs", "/runs", false},
                                                {"version", "/version", false},
                                                COLUMN_END};

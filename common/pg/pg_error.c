@@ -10,6 +10,7 @@ static const struct {
     int code;
 } codes[] = {
     {"LE001", LEAT_EFENCED},      /* leat_fence: another epoch or tx_seq */
+    {"LE002", LEAT_EREFUSED},     /* leat_room: a stated bound */
     {"08", LEAT_EUNREACHABLE},    /* connection exception */
     {"57014", LEAT_EREFUSED},     /* cancelled, statement_timeout */
     {"57", LEAT_EUNREACHABLE},    /* the server shuts down, starts up, ended this backend */

@@ -164,6 +164,10 @@ struct batch_worker { /* upsert of worker */
     int64_t heard_us;
 };
 
+struct batch_forget { /* delete from worker */
+    const char *id;
+};
+
 struct batch_command { /* insert into command_done */
     struct uuid id;
     const char *kind;
@@ -204,6 +208,7 @@ struct batch_tombstone {
     A(finallys, struct batch_finally)                                                              \
     A(cached, struct batch_cached)                                                                 \
     A(workers, struct batch_worker)                                                                \
+    A(forgets, struct batch_forget)                                                                \
     A(commands, struct batch_command)                                                              \
     A(numbers, struct batch_number)                                                                \
     A(tombstones, struct batch_tombstone)                                                          \

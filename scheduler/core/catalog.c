@@ -152,6 +152,7 @@ static void pipeline_learn(struct core *core, const struct snapshot_pipeline *fr
     json_decref(p->paused_triggers);
     p->paused_triggers = json_incref(from->paused_triggers);
     p->deleted = from->deleted;
+    core->sweep_catalog |= p->deleted;
     if (from->next_number > p->next_number)
         p->next_number = from->next_number;
     struct version *current = version_get(core, from->name, from->version);
@@ -197,6 +198,27 @@ void catalog_learn(struct core *core, const struct snapshot *delta)
         core->catalog_gen = delta->catalog_gen;
 }
 
+static void pipeline_free(struct core *core, struct pipeline *p)
+{
+    version_unref(core, p->current);
+    HASH_DEL(core->pipelines, p);
+    json_decref(p->paused_triggers);
+    concurrency_free(core, p);
+    free(p->name);
+    free(p);
+}
+
+/* Deleted ones are known as deleted as long as there is room. Their rows stay, so that the numbers
+ * of their runs go on when they are applied again. */
+static void forget_deleted(struct core *core)
+{
+    struct pipeline *p, *next;
+    HASH_ITER (hh, core->pipelines, p, next)
+        if ((int64_t)HASH_COUNT(core->pipelines) > core->config.most_pipelines && p->deleted &&
+            p->runs == 0)
+            pipeline_free(core, p);
+}
+
 /* Versions and finished runs that nobody looks at any more. */
 static void forget(struct core *core, bool lanes)
 {
@@ -214,6 +236,7 @@ void catalog_forget(struct core *core)
 {
     if (!core->sweep_catalog)
         return;
+    forget_deleted(core);
     core->sweep_catalog = false;
     forget(core, true);
 }
@@ -221,13 +244,7 @@ void catalog_forget(struct core *core)
 void catalog_free(struct core *core)
 {
     struct pipeline *p, *next;
-    HASH_ITER (hh, core->pipelines, p, next) {
-        version_unref(core, p->current);
-        HASH_DEL(core->pipelines, p);
-        json_decref(p->paused_triggers);
-        concurrency_free(core, p);
-        free(p->name);
-        free(p);
-    }
+    HASH_ITER (hh, core->pipelines, p, next)
+        pipeline_free(core, p);
     forget(core, false); /* lanes are freed with their pools, whoever waits in them */
 }

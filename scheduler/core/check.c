@@ -258,11 +258,19 @@ static void check_concurrency(const struct core *core, const struct concurrency 
 
 static void check_pipelines(const struct core *core)
 {
-    for (const struct pipeline *p = core->pipelines; p; p = p->hh.next)
+    for (const struct pipeline *p = core->pipelines; p; p = p->hh.next) {
+        int64_t runs = 0;
+        const struct run *run;
+        for (run = core->runs; run; run = run->hh.next)
+            runs += run->pipeline == p;
+        DL_FOREACH (core->over, run)
+            runs += run->pipeline == p;
+        MUST(runs == p->runs);
         for (const struct concurrency *c = p->groups; c; c = c->hh.next) {
             MUST(c->pipeline == p);
             check_concurrency(core, c);
         }
+    }
 }
 
 static void check_worker(const struct core *core, const struct worker *w, struct recount *n)
@@ -281,7 +289,7 @@ static void check_worker(const struct core *core, const struct worker *w, struct
     MUST(!w->kept_for || (w->kept_for->keeper == w && w->kept_for->count > 0));
     count_timer(core, &w->silence, n);
     count_timer(core, &w->grant, n);
-    MUST(w->state == WORKER_GONE || w->silence.place || w->suspect || w->judged ||
+    MUST(w->silence.place || w->suspect || w->judged || /* it ends, as gone and forgotten, too */
          plant_on(PLANT_NO_LEASE_UNTIL_FIRST_HEARTBEAT));
 }
 

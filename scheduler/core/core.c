@@ -182,6 +182,12 @@ void core_report(struct core *core, const struct report *report, const struct co
     worker_report(core, report, now, out);
 }
 
+bool core_takes_worker(const struct core *core, const char *worker, int64_t others)
+{
+    return worker_find((struct core *)(uintptr_t)core, worker) ||
+           (int64_t)HASH_COUNT(core->workers) + others < core->config.most_workers;
+}
+
 int64_t core_wants_drain(const struct core *core)
 {
     return core->ticket > core->drained ? core->ticket : 0;
@@ -208,7 +214,7 @@ void core_drained(struct core *core, int64_t ticket, const struct core_now *now)
     T(GROUP, struct group, timeout, group_timeout_due(core, it, now, out))                         \
     T(GROUP_WAIT, struct group, wait, group_wait_due(core, it, now, out))                          \
     T(AWAIT, struct await, timer, await_timer_due(core, it, now, out))                             \
-    T(SILENCE, struct worker, silence, worker_silence_due(core, it, now))                          \
+    T(SILENCE, struct worker, silence, worker_silence_due(core, it, now, out))                     \
     T(GRANT, struct worker, grant, worker_grant_due(core, it))                                     \
     T(BLOCKED, struct lane, blocked, place_lane_due(core, it, now))
 
@@ -312,5 +318,6 @@ void core_stats(const struct core *core, struct core_stats *out)
     out->waiting = core->waiting;
     out->queued_runs = core->queued_runs;
     out->workers = HASH_COUNT(core->workers);
+    out->pipelines = HASH_COUNT(core->pipelines);
     out->bytes = core->bytes;
 }

@@ -34,9 +34,13 @@ struct core_config {
     size_t batch_rows;       /* about so many rows a call; 2000 */
     int64_t most_runs;       /* live and queued: then events that make runs and commands for runs
                                 wait or are refused; at twice that steps start none either */
-    bool resend_placed;      /* the bus is no part of the transaction (Kafka): orders may be missing
-                                after a takeover, so attempts still `placed` get theirs again, with
-                                the same attempt id, once the reports are read (core_wants_drain) */
+    int64_t most_pipelines;  /* names; beyond it deleted ones without runs are forgotten */
+    int64_t most_workers;    /* ids; beyond it an unknown one is not listened to */
+    int64_t worker_age_us; /* an id that was removed or is gone is forgotten so long after its last
+                              word */
+    bool resend_placed;    /* the bus is no part of the transaction (Kafka): orders may be missing
+                              after a takeover, so attempts still `placed` get theirs again, with
+                              the same attempt id, once the reports are read (core_wants_drain) */
 };
 
 struct core;
@@ -104,12 +108,16 @@ int64_t core_highest_epoch(const struct core *core);
 /* How far the orders of a worker may be deleted (scheduler/core/retire.h). */
 int64_t core_orders_read(struct core *core, const char *worker, int64_t forgotten_us);
 
+/* Would a hello of this worker be listened to, when so many other new ones come before it? */
+bool core_takes_worker(const struct core *core, const char *worker, int64_t others);
+
 /* Counters for metrics and tests. */
 struct core_stats {
     int64_t live_runs, live_steps, placed, ready, waiting, queued_runs, workers;
     int64_t reports_stale, reports_repeated, reports_gap, events_matched, events_unmatched;
     int64_t runs_refused; /* commands, and starts of steps */
-    int64_t bytes;        /* memory held for live state */
+    int64_t workers_refused, pipelines;
+    int64_t bytes; /* memory held for live state */
 };
 void core_stats(const struct core *core, struct core_stats *out);
 

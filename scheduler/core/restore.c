@@ -58,6 +58,7 @@ static struct run *run_recall(struct core *core, const struct snapshot_run *from
     core->bytes += (int64_t)sizeof *run;
     run->id = from->id;
     run->pipeline = pipeline_get(core, from->pipeline);
+    run->pipeline->runs++;
     run->version = version_get(core, from->pipeline, from->version);
     run->version->refs++;
     run->name = mem_string(from->name);

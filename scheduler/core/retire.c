@@ -89,7 +89,7 @@ int worker_remove(struct core *core, const char *id, const struct core_now *now,
     mark(core, w, false);
     if (w->state != WORKER_GONE)
         worker_become(core, w, WORKER_GONE);
-    timers_clear(&core->timers, &w->silence);
+    worker_forget_later(core, w, 0, now);
     w->suspect = 0;
     w->judged = false;
     return 0;

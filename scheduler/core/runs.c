@@ -190,6 +190,7 @@ static struct run *run_new(struct core *core, const struct run_plan *plan, char 
     struct run *run = mem_alloc(sizeof *run);
     run->id = plan->id;
     run->pipeline = plan->pipeline;
+    run->pipeline->runs++;
     run->version = plan->version;
     run->version->refs++;
     run->number = pipeline_take_number(core, plan->pipeline);
@@ -322,6 +323,8 @@ static void run_free(struct core *core, struct run *run)
     json_decref(run->event);
     json_decref(run->self);
     version_unref(core, run->version);
+    run->pipeline->runs--;
+    core->sweep_catalog |= run->pipeline->deleted;
     free(run->name);
     free(run->experiment);
     free(run->trigger);

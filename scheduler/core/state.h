@@ -152,6 +152,7 @@ struct pipeline {
     bool number_dirty;
     int64_t next_number;
     struct concurrency *groups; /* by key */
+    int64_t runs;               /* of it that are in memory */
     struct pipeline *number_prev, *number_next;
     UT_hash_handle hh;
 };

@@ -60,18 +60,40 @@ void worker_become(struct core *core, struct worker *w, int state)
     worker_mark(core, w);
 }
 
+static void worker_free(struct core *core, struct worker *w)
+{
+    HASH_DEL(core->workers, w);
+    json_decref(w->info);
+    free(w->id);
+    free(w->topic);
+    free(w->boot);
+    free(w->workspace);
+    free(w);
+}
+
 void workers_free(struct core *core)
 {
     struct worker *w, *next;
-    HASH_ITER (hh, core->workers, w, next) {
-        HASH_DEL(core->workers, w);
-        json_decref(w->info);
-        free(w->id);
-        free(w->topic);
-        free(w->boot);
-        free(w->workspace);
-        free(w);
-    }
+    HASH_ITER (hh, core->workers, w, next)
+        worker_free(core, w);
+}
+
+void worker_forget_later(struct core *core, struct worker *w, int64_t gone_us,
+                         const struct core_now *now)
+{
+    const int64_t length = core->config.worker_age_us;
+    const int64_t gone = gone_us < 0 ? 0 : gone_us > length ? length : gone_us;
+    timers_set(&core->timers, &w->silence, TIMER_SILENCE, now->mono_us + length - gone);
+}
+
+static void worker_forget(struct core *core, struct worker *w, struct batch *out)
+{
+    batch_add_forgets(out)->id = batch_text(out, w->id);
+    timers_clear(&core->timers, &w->grant);
+    if (w->touched)
+        DL_DELETE2(core->dirty_workers, w, dirty_prev, dirty_next);
+    place_leave(core, w);
+    worker_free(core, w);
 }
 
 /* ---- silence ------------------------------------------------------------------------------- */
@@ -133,8 +155,13 @@ static void suspect_or_wait(struct core *core, struct worker *w, const struct co
         w->judged = core->judge = true;
 }
 
-void worker_silence_due(struct core *core, struct worker *w, const struct core_now *now)
+void worker_silence_due(struct core *core, struct worker *w, const struct core_now *now,
+                        struct batch *out)
 {
+    if (w->state == WORKER_GONE) {
+        worker_forget(core, w, out);
+        return;
+    }
     assert(now->mono_us - w->heard_us >= core->config.lease_us); /* each word sets it anew */
     if (w->state == WORKER_ACTIVE || w->state == WORKER_DRAINING) {
         place_release(core, w, now);
@@ -166,8 +193,10 @@ static void judge(struct core *core, struct worker *w, const struct core_now *no
     w->suspect = 0;
     if (w->attempts || silent < step_lost_silence(core, NULL))
         suspect_or_wait(core, w, now);
-    else
+    else {
         worker_become(core, w, WORKER_GONE);
+        worker_forget_later(core, w, 0, now);
+    }
 }
 
 void workers_judge(struct core *core, const struct core_now *now, struct batch *out)
@@ -300,6 +329,10 @@ void worker_report(struct core *core, const struct report *report, const struct 
         core->counted.reports_stale++;
         return;
     }
+    if (!w && !core_takes_worker(core, report->worker, 0)) {
+        core->counted.workers_refused++;
+        return;
+    }
     if (!w)
         w = worker_new(core, report->worker);
     if (w->removed && (!hello || uuid_compare(&w->incarnation, &report->incarnation) == 0)) {
@@ -375,6 +408,8 @@ void workers_flush(struct core *core, const struct core_now *now, struct batch *
 static void silence_from(struct core *core, struct worker *w, const struct core_now *now)
 {
     int64_t gone = now->wall_us - w->heard_wall_us;
+    if (w->state == WORKER_GONE)
+        worker_forget_later(core, w, gone, now);
     int64_t length = core->config.lease_us;
     gone = gone < 0 ? 0 : gone > length ? length : gone;
     w->heard_us = now->mono_us - gone;

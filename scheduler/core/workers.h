@@ -12,7 +12,12 @@ void worker_report(struct core *core, const struct report *report, const struct 
 
 /* TIMER_SILENCE: past its lease it is unreachable; past lost_after of answered time its silence
  * gets a ticket, and a drain decides. */
-void worker_silence_due(struct core *core, struct worker *w, const struct core_now *now);
+void worker_silence_due(struct core *core, struct worker *w, const struct core_now *now,
+                        struct batch *out);
+/* It was removed or is gone: its id is forgotten when nothing was heard of it for long. A late
+ * report of it is then one of a worker that nobody knows, and changes as little as before. */
+void worker_forget_later(struct core *core, struct worker *w, int64_t gone_us,
+                         const struct core_now *now);
 /* TIMER_GRANT: a grant that was held back may leave. */
 void worker_grant_due(struct core *core, struct worker *w);
 /* The reports up to an end taken after these silences have been read. */

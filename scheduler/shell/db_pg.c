@@ -245,6 +245,8 @@ struct db *db_pg_open(struct loop *loop, const struct db_pg_options *options)
     db->outlets.producer = EMBEDDED_LEADER;
     db->outbox_elsewhere = options->outbox_elsewhere;
     db->most_runs = options->most_runs;
+    db->most_pipelines = options->most_pipelines;
+    db->most_workers = options->most_workers;
     const struct pg_options batch = {.conninfo = options->conninfo,
                                      .name = options->name,
                                      .answer_timeout_us = 20 * US_PER_S,

@@ -9,7 +9,8 @@ struct db_pg_options {
     const char *conninfo;  /* as in common/pg/pg.h */
     const char *name;      /* application_name */
     bool outbox_elsewhere; /* the queue is not in Postgres: it gets the messages after the commit */
-    int64_t most_runs;     /* as core.h says; told to others by the leader's row */
+    int64_t most_runs, most_pipelines, most_workers; /* as core.h says; in the leader's row, for
+                                                        others and for what is refused by it */
 };
 
 /* Never blocks; connects by itself and again after a loss. Copies the options. */

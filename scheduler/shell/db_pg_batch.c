@@ -185,6 +185,11 @@ static void put_workers(const struct batch *b, struct pg_params *p)
     TIMES(workers, heard_us);
 }
 
+static void put_forgets(const struct batch *b, struct pg_params *p)
+{
+    TEXTS(forgets, id);
+}
+
 static void put_commands(const struct batch *b, struct pg_params *p)
 {
     UUIDS(commands, id);
@@ -296,6 +301,7 @@ static void put_offsets(struct pg *pg, const struct uuid *bus_id, const struct b
     S(finallys, QUERY_BATCH_FINALLYS)                                                              \
     S(cached, QUERY_BATCH_CACHED)                                                                  \
     S(workers, QUERY_BATCH_WORKERS)                                                                \
+    S(forgets, QUERY_BATCH_FORGETS)                                                                \
     S(commands, QUERY_BATCH_COMMANDS)                                                              \
     S(numbers, QUERY_BATCH_NUMBERS)                                                                \
     S(tombstones, QUERY_BATCH_TOMBSTONES)

@@ -22,7 +22,7 @@ struct db_pg {
     int64_t epoch;    /* that we lead or led; 0 = none */
     struct outlets outlets;
     bool outbox_elsewhere;
-    int64_t most_runs;
+    int64_t most_runs, most_pipelines, most_workers;
     struct committing committing;
     bool closed;
 };

@@ -59,6 +59,8 @@ void db_pg_load(struct db *base, const struct uuid *bus_id, db_loaded *done, voi
     *l = (struct loading){.snapshot = snapshot_new(), .done = done, .arg = arg};
     cleanup_pg_params struct pg_params p = {0};
     pg_add_int8(&p, db_pg_of(base)->most_runs);
+    pg_add_int8(&p, db_pg_of(base)->most_pipelines);
+    pg_add_int8(&p, db_pg_of(base)->most_workers);
     pg_exec(pg, QUERY_LEADER_BOUNDS, &p, NULL, NULL);
     pg_exec(pg, QUERY_LOAD_LEADER, NULL, leader_read, l);
     pg_add_int8(&p, -1);

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 
@@ -30,6 +32,26 @@ void gather_records(struct shell *shell)
     readers_resume(shell);
 }
 
+/* What to do about it is for a person: once a minute is enough. */
+static void tell_refused(struct shell *shell, const char *worker)
+{
+    const int64_t now = shell_mono(shell);
+    if (shell->refused_told_us && now - shell->refused_told_us < 60 * US_PER_S)
+        return;
+    shell->refused_told_us = now;
+    log_error("hello of a new worker is refused: there are too many worker ids; remove those that "
+              "are gone (leat worker remove WORKER), lower worker-age, or raise most-workers",
+              LOG_S("worker", worker), LOG_I("most", shell->config.most_workers));
+}
+
+static bool is_among(const char *const *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
 const char **gather_new_workers(struct shell *shell, size_t *count)
 {
     const struct inputs *in = &shell->turn.inputs;
@@ -41,8 +63,13 @@ const char **gather_new_workers(struct shell *shell, size_t *count)
         if (input->record->kind != INTAKE_REPORTS || input->bad)
             continue;
         if (input->report.kind != REPORT_KIND_HELLO ||
-            topics_has(&shell->topics, input->report.worker))
+            topics_has(&shell->topics, input->report.worker) ||
+            is_among(workers, *count, input->report.worker))
             continue;
+        if (!core_takes_worker(shell->core, input->report.worker, (int64_t)*count)) {
+            tell_refused(shell, input->report.worker);
+            continue;
+        }
         MEM_ROOM(workers, *count, cap);
         workers[(*count)++] = input->report.worker;
     }

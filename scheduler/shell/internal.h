@@ -112,6 +112,7 @@ struct shell {
     int64_t catalog_gen; /* newest that a beat told of */
     bool beating;        /* a beat or look is open */
     bool leads_since_start;
+    int64_t refused_told_us; /* when it was last said that a worker's hello is refused; 0 = never */
 
     struct snapshot *loaded; /* while PREPARING */
     struct core *core;

@@ -143,6 +143,9 @@ static void lead(struct shell *shell)
         .cancel_grace_us = shell->config.cancel_grace_us,
         .batch_rows = shell->config.batch_rows,
         .most_runs = shell->config.most_runs,
+        .most_pipelines = shell->config.most_pipelines,
+        .most_workers = shell->config.most_workers,
+        .worker_age_us = shell->config.worker_age_us,
         /* Also where the outbox is in the transaction: a worker that had seen a higher epoch (a
          * restored backup) dropped what was sent before ours was raised above it. */
         .resend_placed = true,

@@ -92,6 +92,9 @@ void shell_defaults(struct shell_config *config)
     config->cancel_grace_us = 10 * US_PER_S;
     config->batch_rows = 2000;
     config->most_runs = 100000;
+    config->most_pipelines = 10000;
+    config->most_workers = 10000;
+    config->worker_age_us = 30 * 24 * 3600 * US_PER_S;
     config->partitions = 4;
     config->event_age_us = 14 * 24 * 3600 * US_PER_S;
     config->message_age_us = 3600 * US_PER_S;
@@ -191,6 +194,8 @@ void shell_stats(const struct shell *shell, struct shell_stats *out)
     out->held = (int64_t)intake_held(&shell->intake);
     out->unsent = (int64_t)shell->outbox.count;
     out->most_runs = shell->config.most_runs;
+    out->most_pipelines = shell->config.most_pipelines;
+    out->most_workers = shell->config.most_workers;
     out->answered_us = shell->answered.total_us;
 }
 

@@ -22,8 +22,11 @@ struct shell_config {
     int64_t lease_us;
     int64_t lost_after_us;
     int64_t cancel_grace_us;
-    size_t batch_rows;      /* about so many rows a transaction */
-    int64_t most_runs;      /* live and queued (core.h) */
+    size_t batch_rows; /* about so many rows a transaction */
+    int64_t most_runs; /* live and queued (core.h), as the next three */
+    int64_t most_pipelines;
+    int64_t most_workers;
+    int64_t worker_age_us;
     int32_t partitions;     /* of events and reports, where the bus lets one choose */
     int64_t event_age_us;   /* records of events that are committed are deleted after it */
     int64_t message_age_us; /* the same for commands, reports, changes and orders */
@@ -70,13 +73,13 @@ struct shell_stats {
     const char *state;
     int64_t epoch, tx_seq;
     int64_t batches, records, records_bad, records_repeated, rebuilds, unknown_commits;
-    int64_t queued;      /* records taken in and not yet in a batch */
-    int64_t held;        /* of these: events that wait until there are fewer runs */
-    int64_t unsent;      /* messages of committed batches that are not delivered yet */
-    int64_t held_total;  /* events that had to wait so */
-    int64_t most_runs;   /* as configured */
-    int64_t answered_us; /* as core.h says */
-    int64_t rows_last;   /* of the last batch */
+    int64_t queued;     /* records taken in and not yet in a batch */
+    int64_t held;       /* of these: events that wait until there are fewer runs */
+    int64_t unsent;     /* messages of committed batches that are not delivered yet */
+    int64_t held_total; /* events that had to wait so */
+    int64_t most_runs, most_pipelines, most_workers; /* as configured */
+    int64_t answered_us;                             /* as core.h says */
+    int64_t rows_last;                               /* of the last batch */
 };
 void shell_stats(const struct shell *shell, struct shell_stats *out);
 enum shell_state shell_state(const struct shell *shell);

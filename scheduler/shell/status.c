@@ -33,6 +33,10 @@
     M(READY, GAUGE, "leat_scheduler_ready_steps", "Steps that wait for a worker.")                 \
     M(WAITING, GAUGE, "leat_scheduler_waiting_steps", "Steps that wait for their next try.")       \
     M(PLACED, GAUGE, "leat_scheduler_placed_steps", "Steps that a worker has.")                    \
+    M(PIPELINES, GAUGE, "leat_scheduler_pipelines", "Pipelines known, deleted ones too.")          \
+    M(PIPELINES_MOST, GAUGE, "leat_scheduler_pipelines_most", "There may be (most-pipelines).")    \
+    M(WORKERS_MOST, GAUGE, "leat_scheduler_workers_most", "There may be (most-workers).")          \
+    M(WORKERS_REFUSED, GAUGE, "leat_scheduler_workers_refused", "Hellos: too many worker ids.")    \
     M(WORKERS, GAUGE, "leat_scheduler_workers", "Workers known.")                                  \
     M(STALE, GAUGE, "leat_scheduler_reports_stale", "Reports that matched no live attempt.")       \
     M(GAPS, GAUGE, "leat_scheduler_reports_gap", "Reports that came before one that is missing.")  \
@@ -77,6 +81,8 @@ static void refresh_core(const struct core *core)
     metric_set(&metrics[STATUS_WAITING], stats.waiting);
     metric_set(&metrics[STATUS_PLACED], stats.placed);
     metric_set(&metrics[STATUS_WORKERS], stats.workers);
+    metric_set(&metrics[STATUS_WORKERS_REFUSED], stats.workers_refused);
+    metric_set(&metrics[STATUS_PIPELINES], stats.pipelines);
     metric_set(&metrics[STATUS_STALE], stats.reports_stale);
     metric_set(&metrics[STATUS_GAPS], stats.reports_gap);
     metric_set(&metrics[STATUS_BYTES], stats.bytes);
@@ -96,6 +102,8 @@ static void refresh(struct status *status)
     metric_set(&metrics[STATUS_HELD], now.held);
     metric_add(&metrics[STATUS_HELD_TOTAL], now.held_total - told->held_total);
     metric_set(&metrics[STATUS_RUNS_MOST], now.most_runs);
+    metric_set(&metrics[STATUS_PIPELINES_MOST], now.most_pipelines);
+    metric_set(&metrics[STATUS_WORKERS_MOST], now.most_workers);
     metric_set(&metrics[STATUS_UNSENT], now.unsent);
     metric_set(&metrics[STATUS_LEADING], shell_state(status->shell) == SHELL_LEADING);
     metric_set(&metrics[STATUS_EPOCH], now.epoch);

@@ -35,6 +35,15 @@ void topics_add(struct topics *t, const char *worker)
     HASH_ADD_STR(t->known, name, topic);
 }
 
+void topics_forget(struct topics *t, const char *worker)
+{
+    struct topic *topic = find(t, worker);
+    if (!topic)
+        return;
+    HASH_DEL(t->known, topic);
+    free(topic);
+}
+
 struct bus_topic *topics_list(int32_t partitions, bool fixed, const char *const *workers, size_t n,
                               char **names, size_t *count)
 {

@@ -84,6 +84,8 @@ static void turn_is_in(struct shell *shell)
     shell->tx_seq = shell->turn.batch->tx_seq + !planted_unfenced(shell->turn.batch);
     shell->backoff_us = BACKOFF_MIN_US;
     intake_committed(&shell->intake);
+    for (size_t i = 0; i < shell->turn.batch->forgets_count; i++)
+        topics_forget(&shell->topics, shell->turn.batch->forgets[i].id);
     readers_refresh(shell);
     leader_db_answered(shell);
     tell_cost(shell);

@@ -852,6 +852,21 @@ const struct migration MIGRATIONS[] = {
     "-- How much there may be, as the leader is configured; written when it takes over.\n"
     "ALTER TABLE leader ADD COLUMN most_runs bigint;\n",
     "35a6df7dcf4419d8dad7818a92d6ec96515356f769cbf73f3ba552e911c4d366"},
+    {21, "bounds_more",
+    "ALTER TABLE leader ADD COLUMN most_pipelines bigint, ADD COLUMN most_workers bigint;\n"
+    "\n"
+    "-- 'created', unless there are so many already.\n"
+    "CREATE FUNCTION leat_room(what text, present bigint) RETURNS text LANGUAGE plpgsql AS $$\n"
+    "DECLARE\n"
+    "    most bigint := (SELECT coalesce(most_pipelines, 10000) FROM leader);\n"
+    "BEGIN\n"
+    "    IF present >= most THEN\n"
+    "        RAISE EXCEPTION 'there are % % already, and there may be %: take some away that nobody needs, or raise most-pipelines of the scheduler',\n"
+    "            present, what, most USING ERRCODE = 'LE002';\n"
+    "    END IF;\n"
+    "    RETURN 'created';\n"
+    "END $$;\n",
+    "628044cd71d5c551bde4e6e5741dae47355d25491bf31ec563a838022ca0cfca"},
 };
 
-const int MIGRATION_COUNT = 20;
+const int MIGRATION_COUNT = 21;

@@ -20,7 +20,8 @@ const struct query QUERIES[] = {
     "    'class', CASE WHEN current_setting('fsync') = 'on' AND current_setting('synchronous_commit') = 'on'\n"
     "        AND ($2::text = 'embedded' OR $7::boolean) THEN 'survives process crashes and power loss' ELSE 'survives process crashes' END,\n"
     "    'workers', (SELECT jsonb_build_object('active', count(*) FILTER (WHERE state = 'active'),\n"
-    "        'unreachable', count(*) FILTER (WHERE state = 'unreachable')) FROM worker),\n"
+    "        'unreachable', count(*) FILTER (WHERE state = 'unreachable'), 'known', count(*), 'most', l.most_workers) FROM worker),\n"
+    "    'pipelines', (SELECT jsonb_build_object('count', count(*), 'most', l.most_pipelines) FROM pipeline WHERE NOT deleted),\n"
     "    'runs', (SELECT jsonb_build_object('live', count(*), 'queued', count(*) FILTER (WHERE state = 'queued'), 'most', l.most_runs) FROM run_live),\n"
     "    'version', $1::text)::text\n"
     "FROM leader l",
@@ -43,7 +44,9 @@ const struct query QUERIES[] = {
     "    INSERT INTO pipeline (name, version, gen) SELECT $1::text, $2::text, gen FROM catalog\n"
     "    ON CONFLICT (name) DO UPDATE SET version = excluded.version, deleted = false, gen = excluded.gen\n"
     "    WHERE pipeline.version <> excluded.version OR pipeline.deleted)\n"
-    "SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN 'created' WHEN (SELECT version FROM old) = $2::text THEN 'unchanged'\n"
+    "SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN leat_room('pipelines', (SELECT count(*) FROM pipeline WHERE NOT deleted))\n"
+    "    WHEN (SELECT deleted FROM old) AND leat_room('pipelines', (SELECT count(*) FROM pipeline WHERE NOT deleted)) IS NULL THEN NULL\n"
+    "    WHEN (SELECT version FROM old) = $2::text THEN 'unchanged'\n"
     "    WHEN v.created < now() THEN 'reverted' ELSE 'updated' END, v.number\n"
     "FROM pipeline_version v WHERE v.pipeline = $1::text AND v.hash = $2::text",
     2},
@@ -53,7 +56,7 @@ const struct query QUERIES[] = {
     "    SELECT $1::text, $2::text, $3::text, $4::jsonb, gen FROM catalog\n"
     "    ON CONFLICT (name) DO UPDATE SET provider = excluded.provider, secret = excluded.secret,\n"
     "        config = excluded.config, gen = excluded.gen, updated = now())\n"
-    "SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN 'created' WHEN EXISTS (\n"
+    "SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN leat_room('sources', (SELECT count(*) FROM source)) WHEN EXISTS (\n"
     "    SELECT FROM old WHERE provider = $2::text AND secret IS NOT DISTINCT FROM $3::text AND config = $4::jsonb)\n"
     "    THEN 'unchanged' ELSE 'updated' END;\n"
     "\n"
@@ -68,7 +71,7 @@ const struct query QUERIES[] = {
     "WITH old AS (SELECT * FROM named_limit WHERE name = $1::text), put AS (\n"
     "    INSERT INTO named_limit (name, n, description, gen) SELECT $1::text, $2::bigint, $3::text, gen FROM catalog\n"
     "    ON CONFLICT (name) DO UPDATE SET n = excluded.n, description = excluded.description, gen = excluded.gen, updated = now())\n"
-    "SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN 'created' WHEN EXISTS (\n"
+    "SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN leat_room('limits', (SELECT count(*) FROM named_limit)) WHEN EXISTS (\n"
     "    SELECT FROM old WHERE n = $2::bigint AND description IS NOT DISTINCT FROM $3::text)\n"
     "    THEN 'unchanged' ELSE 'updated' END",
     3},
@@ -116,7 +119,7 @@ const struct query QUERIES[] = {
     "WITH old AS (SELECT * FROM pool WHERE name = $1::text), put AS (\n"
     "    INSERT INTO pool (name, slots, path, description, gen) SELECT $1::text, $2::bigint, $3::text, $4::text, gen FROM catalog\n"
     "    ON CONFLICT (name) DO UPDATE SET slots = excluded.slots, path = excluded.path, description = excluded.description, gen = excluded.gen, updated = now())\n"
-    "SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN 'created' WHEN EXISTS (\n"
+    "SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN leat_room('pools', (SELECT count(*) FROM pool)) WHEN EXISTS (\n"
     "    SELECT FROM old WHERE slots IS NOT DISTINCT FROM $2::bigint AND path IS NOT DISTINCT FROM $3::text AND description IS NOT DISTINCT FROM $4::text)\n"
     "    THEN 'unchanged' ELSE 'updated' END",
     4},
@@ -825,6 +828,9 @@ const struct query QUERIES[] = {
     "    report_n = excluded.report_n, heard = excluded.heard,\n"
     "    info = CASE WHEN excluded.info = '{}'::jsonb THEN w.info ELSE excluded.info END",
     7},
+    {"batch_forgets",
+    "DELETE FROM worker WHERE id = ANY ($1::text[])",
+    1},
     {"batch_commands",
     "INSERT INTO command_done (id, kind, status, detail, at)\n"
     "SELECT c.id, c.kind, CASE WHEN c.accepted THEN 'accepted' WHEN c.busy THEN 'busy' ELSE 'refused' END, c.detail, c.at\n"
@@ -851,21 +857,25 @@ const struct query QUERIES[] = {
     "-- What it is configured with, for whoever asks and for what is refused without it.",
     4},
     {"leader_bounds",
-    "UPDATE leader SET most_runs = $1::bigint WHERE backend_pid = pg_backend_pid()",
-    1},
+    "UPDATE leader SET most_runs = $1::bigint, most_pipelines = $2::bigint, most_workers = $3::bigint WHERE backend_pid = pg_backend_pid()",
+    3},
     {"load_leader",
     "SELECT l.epoch, l.tx_seq, c.gen, now() FROM leader l, catalog c",
     0},
     {"load_versions",
     "SELECT v.pipeline, v.hash, v.ir::text\n"
     "FROM pipeline_version v\n"
-    "WHERE (v.pipeline, v.hash) IN (SELECT p.name, p.version FROM pipeline p\n"
+    "WHERE (v.pipeline, v.hash) IN (SELECT p.name, p.version FROM pipeline p WHERE NOT p.deleted\n"
     "                               UNION SELECT r.pipeline, r.version FROM run_live r\n"
     "                               UNION SELECT r.pipeline, r.version FROM run_done r WHERE r.id = ANY (ARRAY(\n"
-    "                                   SELECT l.retry_of FROM run_live l WHERE l.again = 'only' AND l.state = 'pending')))",
+    "                                   SELECT l.retry_of FROM run_live l WHERE l.again = 'only' AND l.state = 'pending')));\n"
+    "\n"
+    "-- At a takeover ($1 < 0) of deleted ones only those of live runs and the newest.",
     0},
     {"load_pipelines",
-    "SELECT name, version, paused, deleted, next_number, gen, to_jsonb(nullif(paused_triggers, '{}'))::text FROM pipeline WHERE gen > $1::bigint",
+    "SELECT name, version, paused, deleted, next_number, gen, to_jsonb(nullif(paused_triggers, '{}'))::text FROM pipeline\n"
+    "WHERE gen > $1::bigint AND (NOT deleted OR $1::bigint >= 0 OR name IN (SELECT r.pipeline FROM run_live r)\n"
+    "    OR name IN (SELECT d.name FROM pipeline d WHERE d.deleted ORDER BY d.gen DESC LIMIT 1000))",
     1},
     {"load_runs",
     "SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,\n"

@@ -104,6 +104,7 @@ enum query_id {
     QUERY_BATCH_FINALLYS, /* scheduler.sql */
     QUERY_BATCH_CACHED, /* scheduler.sql */
     QUERY_BATCH_WORKERS, /* scheduler.sql */
+    QUERY_BATCH_FORGETS, /* scheduler.sql */
     QUERY_BATCH_COMMANDS, /* scheduler.sql */
     QUERY_BATCH_NUMBERS, /* scheduler.sql */
     QUERY_BATCH_TOMBSTONES, /* scheduler.sql */

@@ -19,7 +19,8 @@ SELECT jsonb_build_object(
     'class', CASE WHEN current_setting('fsync') = 'on' AND current_setting('synchronous_commit') = 'on'
         AND ($2::text = 'embedded' OR $7::boolean) THEN 'survives process crashes and power loss' ELSE 'survives process crashes' END,
     'workers', (SELECT jsonb_build_object('active', count(*) FILTER (WHERE state = 'active'),
-        'unreachable', count(*) FILTER (WHERE state = 'unreachable')) FROM worker),
+        'unreachable', count(*) FILTER (WHERE state = 'unreachable'), 'known', count(*), 'most', l.most_workers) FROM worker),
+    'pipelines', (SELECT jsonb_build_object('count', count(*), 'most', l.most_pipelines) FROM pipeline WHERE NOT deleted),
     'runs', (SELECT jsonb_build_object('live', count(*), 'queued', count(*) FILTER (WHERE state = 'queued'), 'most', l.most_runs) FROM run_live),
     'version', $1::text)::text
 FROM leader l;
@@ -41,7 +42,9 @@ WITH old AS (SELECT version, deleted FROM pipeline WHERE name = $1::text), put A
     INSERT INTO pipeline (name, version, gen) SELECT $1::text, $2::text, gen FROM catalog
     ON CONFLICT (name) DO UPDATE SET version = excluded.version, deleted = false, gen = excluded.gen
     WHERE pipeline.version <> excluded.version OR pipeline.deleted)
-SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN 'created' WHEN (SELECT version FROM old) = $2::text THEN 'unchanged'
+SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN leat_room('pipelines', (SELECT count(*) FROM pipeline WHERE NOT deleted))
+    WHEN (SELECT deleted FROM old) AND leat_room('pipelines', (SELECT count(*) FROM pipeline WHERE NOT deleted)) IS NULL THEN NULL
+    WHEN (SELECT version FROM old) = $2::text THEN 'unchanged'
     WHEN v.created < now() THEN 'reverted' ELSE 'updated' END, v.number
 FROM pipeline_version v WHERE v.pipeline = $1::text AND v.hash = $2::text;
 
@@ -51,7 +54,7 @@ WITH old AS (SELECT * FROM source WHERE name = $1::text), put AS (
     SELECT $1::text, $2::text, $3::text, $4::jsonb, gen FROM catalog
     ON CONFLICT (name) DO UPDATE SET provider = excluded.provider, secret = excluded.secret,
         config = excluded.config, gen = excluded.gen, updated = now())
-SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN 'created' WHEN EXISTS (
+SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN leat_room('sources', (SELECT count(*) FROM source)) WHEN EXISTS (
     SELECT FROM old WHERE provider = $2::text AND secret IS NOT DISTINCT FROM $3::text AND config = $4::jsonb)
     THEN 'unchanged' ELSE 'updated' END;
 
@@ -65,7 +68,7 @@ WHERE p.name = $1::text AND NOT p.deleted ORDER BY v.number DESC LIMIT 1;
 WITH old AS (SELECT * FROM named_limit WHERE name = $1::text), put AS (
     INSERT INTO named_limit (name, n, description, gen) SELECT $1::text, $2::bigint, $3::text, gen FROM catalog
     ON CONFLICT (name) DO UPDATE SET n = excluded.n, description = excluded.description, gen = excluded.gen, updated = now())
-SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN 'created' WHEN EXISTS (
+SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN leat_room('limits', (SELECT count(*) FROM named_limit)) WHEN EXISTS (
     SELECT FROM old WHERE n = $2::bigint AND description IS NOT DISTINCT FROM $3::text)
     THEN 'unchanged' ELSE 'updated' END;
 
@@ -111,7 +114,7 @@ SELECT NOT EXISTS (SELECT FROM named), coalesce((SELECT pipeline FROM named), ''
 WITH old AS (SELECT * FROM pool WHERE name = $1::text), put AS (
     INSERT INTO pool (name, slots, path, description, gen) SELECT $1::text, $2::bigint, $3::text, $4::text, gen FROM catalog
     ON CONFLICT (name) DO UPDATE SET slots = excluded.slots, path = excluded.path, description = excluded.description, gen = excluded.gen, updated = now())
-SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN 'created' WHEN EXISTS (
+SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN leat_room('pools', (SELECT count(*) FROM pool)) WHEN EXISTS (
     SELECT FROM old WHERE slots IS NOT DISTINCT FROM $2::bigint AND path IS NOT DISTINCT FROM $3::text AND description IS NOT DISTINCT FROM $4::text)
     THEN 'unchanged' ELSE 'updated' END;
 

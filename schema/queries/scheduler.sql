@@ -179,6 +179,9 @@ SET incarnation = excluded.incarnation, boot = excluded.boot, state = excluded.s
     report_n = excluded.report_n, heard = excluded.heard,
     info = CASE WHEN excluded.info = '{}'::jsonb THEN w.info ELSE excluded.info END;
 
+-- name: batch_forgets
+DELETE FROM worker WHERE id = ANY ($1::text[]);
+
 -- name: batch_commands
 INSERT INTO command_done (id, kind, status, detail, at)
 SELECT c.id, c.kind, CASE WHEN c.accepted THEN 'accepted' WHEN c.busy THEN 'busy' ELSE 'refused' END, c.detail, c.at
@@ -204,7 +207,7 @@ ON CONFLICT (bus, topic, partition) DO UPDATE SET next = excluded.next;
 
 -- What it is configured with, for whoever asks and for what is refused without it.
 -- name: leader_bounds
-UPDATE leader SET most_runs = $1::bigint WHERE backend_pid = pg_backend_pid();
+UPDATE leader SET most_runs = $1::bigint, most_pipelines = $2::bigint, most_workers = $3::bigint WHERE backend_pid = pg_backend_pid();
 
 -- name: load_leader
 SELECT l.epoch, l.tx_seq, c.gen, now() FROM leader l, catalog c;
@@ -212,13 +215,16 @@ SELECT l.epoch, l.tx_seq, c.gen, now() FROM leader l, catalog c;
 -- name: load_versions
 SELECT v.pipeline, v.hash, v.ir::text
 FROM pipeline_version v
-WHERE (v.pipeline, v.hash) IN (SELECT p.name, p.version FROM pipeline p
+WHERE (v.pipeline, v.hash) IN (SELECT p.name, p.version FROM pipeline p WHERE NOT p.deleted
                                UNION SELECT r.pipeline, r.version FROM run_live r
                                UNION SELECT r.pipeline, r.version FROM run_done r WHERE r.id = ANY (ARRAY(
                                    SELECT l.retry_of FROM run_live l WHERE l.again = 'only' AND l.state = 'pending')));
 
+-- At a takeover ($1 < 0) of deleted ones only those of live runs and the newest.
 -- name: load_pipelines
-SELECT name, version, paused, deleted, next_number, gen, to_jsonb(nullif(paused_triggers, '{}'))::text FROM pipeline WHERE gen > $1::bigint;
+SELECT name, version, paused, deleted, next_number, gen, to_jsonb(nullif(paused_triggers, '{}'))::text FROM pipeline
+WHERE gen > $1::bigint AND (NOT deleted OR $1::bigint >= 0 OR name IN (SELECT r.pipeline FROM run_live r)
+    OR name IN (SELECT d.name FROM pipeline d WHERE d.deleted ORDER BY d.gen DESC LIMIT 1000));
 
 -- name: load_runs
 SELECT r.id, r.pipeline, r.version, r.name, r.number, r.experiment, r.state, r.reason, r.trigger,

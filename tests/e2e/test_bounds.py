@@ -23,7 +23,7 @@ WAITS = "name: waits\nsteps:\n  on: {wait: {type: dev.example.on}}\n"
 
 @pytest.fixture(scope="module")
 def leat():
-    instance = Leat(extra=["--most-runs", "3"]).up()
+    instance = Leat(extra=["--most-runs", "3", "--most-pipelines", "3"]).up()
     yield instance
     instance.remove()
 
@@ -69,3 +69,29 @@ def test_nothing_is_lost_and_it_goes_on(leat):
     assert leat.wait_run(again["id"])["state"] == "succeeded"
     assert len(leat.json("runs", "--pipeline", "hold")) == len(events) + 1
     until(lambda: leat.json("status")["bus"]["lag"] == 0, what="everything is read")
+
+
+def test_pipelines_and_the_like_have_a_bound(leat):
+    for name in [p["name"] for p in leat.json("pipelines")]:
+        leat.ok("delete", name)
+    one = "name: NAME\nsteps: {s: {command: [echo]}}\n"
+    for n in range(3):
+        leat.apply(one.replace("NAME", f"p{n}"))
+    full = leat.leat("apply", leat.file("four.yaml", one.replace("NAME", "p3")))
+    assert full.returncode == 4 and "there are 3 pipelines already, and there may be 3" in full.stderr
+    both = leat.file("both.yaml", one.replace("NAME", "p0") + "description: other\n---\n" + one.replace("NAME", "p4"))
+    assert leat.leat("apply", both).returncode == 4  # all or none
+    assert leat.json("pipeline", "p0")["number"] == 1
+    leat.apply(one.replace("NAME", "p0") + "description: other\n")  # another version is no other pipeline
+    leat.ok("delete", "p1")
+    leat.apply(one.replace("NAME", "p3"))
+    back = leat.leat("apply", leat.file("back.yaml", one.replace("NAME", "p1")))
+    assert back.returncode == 4 and "raise most-pipelines" in back.stderr
+    status = leat.json("status")
+    assert status["pipelines"] == {"count": 3, "most": 3}
+    assert status["workers"]["known"] == 1 and status["workers"]["most"] == 10000
+    for kind, more in (("limit", "limit: 1\n"), ("pool", "")):
+        for n in range(3):
+            leat.apply(f"kind: {kind}\nname: o{n}\n{more}")
+        full = leat.leat("apply", leat.file("o.yaml", f"kind: {kind}\nname: o3\n{more}"))
+        assert full.returncode == 4 and f"there are 3 {kind}s already" in full.stderr

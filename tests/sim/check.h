@@ -89,6 +89,7 @@ void check_tried(struct sim *sim, const struct row_key *key);
 void check_tries(struct sim *sim, const struct batch_result *result);
 /* check_limits.c */
 void check_limits(struct sim *sim, const struct batch *batch);
+void check_forget(struct sim *sim, const char *id, const struct row_worker *row);
 void check_bounds(struct sim *sim, const struct batch *batch);
 #define CHECK_NO_MORE_STARTS                                                                       \
     "steps start no more now" /* held against the rows as it is written                            \

@@ -7,6 +7,20 @@
 #include "tests/sim/check.h"
 #include "tests/sim/plan.h"
 
+/* An id goes when nothing was heard of it for long and nothing of it is live. */
+void check_forget(struct sim *sim, const char *id, const struct row_worker *row)
+{
+    if (!row)
+        sim_fail(sim, 3, "worker %s is forgotten, and there is none", id);
+    if (row->state != WORKER_GONE)
+        sim_fail(sim, 4, "worker %s is forgotten, and is %s", id,
+                 machine_state_name(&MACHINE_WORKER, row->state));
+    for (const struct row_step *step = sim->db->steps; step; step = step->hh.next)
+        if (step->worker && strcmp(step->worker, id) == 0)
+            sim_fail(sim, 4, "worker %s is forgotten, and a step of it is live", id);
+    sim->counts.forgotten++;
+}
+
 static bool is_started(const struct batch *b, const struct uuid *run)
 {
     for (size_t i = 0; i < b->starts_count; i++)

@@ -371,6 +371,19 @@ static void write_workers(struct database *db, const struct batch *b)
     }
 }
 
+static void write_forgets(struct database *db, const struct batch *b)
+{
+    for (size_t i = 0; i < b->forgets_count; i++) {
+        struct row_worker *row = database_worker(db, b->forgets[i].id);
+        check_forget(db->sim, b->forgets[i].id, row);
+        HASH_DEL(db->workers, row);
+        free(row->boot);
+        free(row->info);
+        free(row);
+        sim_changed(db->sim);
+    }
+}
+
 static void write_commands(struct database *db, const struct batch *b)
 {
     for (size_t i = 0; i < b->commands_count; i++) {
@@ -461,6 +474,7 @@ bool database_commit(struct database *db, const struct batch *b)
     write_workers(db, b);
     write_steps(db, b);
     write_moves(db, b);
+    write_forgets(db, b);
     write_commands(db, b);
     write_numbers(db, b);
     write_offsets(db, b);

@@ -105,7 +105,10 @@ static inline struct harness *harness_new(void)
                                      .lost_after_us = 90 * US_PER_S,
                                      .cancel_grace_us = 10 * US_PER_S,
                                      .batch_rows = 2000,
-                                     .most_runs = 1000000};
+                                     .most_runs = 1000000,
+                                     .most_pipelines = 10000,
+                                     .most_workers = 10000,
+                                     .worker_age_us = 30 * 24 * 3600 * US_PER_S};
     h->core = core_new(&h->config);
     h->now = (struct core_now){1000 * US_PER_S, 1700000000 * US_PER_S, 500 * US_PER_S};
     h->out = batch_new();

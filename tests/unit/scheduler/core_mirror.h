@@ -283,6 +283,12 @@ static inline void mirror_starts(struct harness *h)
 
 static inline void mirror_workers(struct harness *h)
 {
+    for (size_t i = 0; i < h->out->forgets_count; i++)
+        for (size_t k = 0; k < h->rows->workers_count; k++)
+            if (strcmp(h->rows->workers[k].id, h->out->forgets[i].id) == 0) {
+                json_decref(h->rows->workers[k].info);
+                h->rows->workers[k] = h->rows->workers[--h->rows->workers_count];
+            }
     for (size_t i = 0; i < h->out->workers_count; i++) {
         const struct batch_worker *w = &h->out->workers[i];
         struct snapshot_worker *to = NULL;

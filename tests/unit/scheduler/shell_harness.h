@@ -161,7 +161,7 @@ static const struct world_ops hand_world_ops = {hand_mono,      hand_wall,      
 static inline void hand_empty(struct hand *hand)
 {
     for (int i = 0; i < 100000 && hand->first; i++)
-        hand_pass(hand, US_PER_S);
+        hand_pass(hand, 60 * US_PER_S); /* an id of a worker may go in a month */
     assert_null(hand->first);
 }
 

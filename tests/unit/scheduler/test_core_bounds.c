@@ -233,6 +233,144 @@ static void steps_start_as_many_again(void **state)
     assert_int_equal(core_room(h->core), MOST);
 }
 
+/* ---- ids of workers ------------------------------------------------------------------------ */
+
+#define DAY_US (24 * 3600 * US_PER_S)
+
+static void a_new_worker_is_refused_when_there_are_too_many(void **state)
+{
+    struct harness *h = *state;
+    core_free(h->core);
+    h->config.most_workers = 2;
+    h->core = core_new(&h->config);
+    harness_hello(h, 0, 1, NULL, 0);
+    assert_true(core_takes_worker(h->core, "w1", 0));
+    assert_false(core_takes_worker(h->core, "w1", 1)); /* another new one goes first */
+    harness_hello(h, 1, 1, NULL, 0);
+    assert_false(core_takes_worker(h->core, "w2", 0));
+    harness_hello(h, 2, 1, NULL, 0);
+    harness_heartbeat(h, 2, 1);
+    assert_int_equal(stats_of(h).workers, 2);
+    assert_int_equal(stats_of(h).workers_refused, 1);
+    assert_true(core_takes_worker(h->core, "w0", 5)); /* who is known is heard */
+    harness_hello(h, 0, 3, NULL, 0);
+    assert_int_equal(stats_of(h).workers_refused, 1);
+}
+
+/* Silent until it is gone, then for as long as its id is kept. */
+static void fall_silent(struct harness *h)
+{
+    for (int i = 0; i < 4; i++) {
+        harness_pass(h, 100 * US_PER_S);
+        core_drained(h->core, core_wants_drain(h->core), &h->now);
+        harness_settle(h);
+    }
+}
+
+static void an_id_that_is_gone_is_forgotten(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nsteps:\n  only: {command: [x]}\n");
+    harness_hello(h, 0, 1, NULL, 0);
+    harness_run(h, "p", 1);
+    struct order start = *order_of(h, ORDER_KIND_START, "only");
+    fall_silent(h);
+    assert_int_equal(h->rows->workers[0].state, WORKER_GONE);
+    harness_pass(h, 20 * DAY_US);
+    assert_int_equal(stats_of(h).workers, 1);
+    harness_restart(h, 9 * DAY_US); /* what passes without a leader counts */
+    harness_settle(h);
+    assert_int_equal(stats_of(h).workers, 1);
+    harness_pass(h, DAY_US);
+    assert_int_equal(stats_of(h).workers, 0);
+    assert_int_equal(h->rows->workers_count, 0);
+    const int64_t stale = stats_of(h).reports_stale;
+    harness_finished(h, 0, &start, SUCCEEDED, NULL); /* late */
+    harness_heartbeat(h, 0, 9);
+    assert_int_equal(stats_of(h).reports_stale, stale + 2);
+    assert_int_equal(stats_of(h).workers, 0);
+    assert_string_equal(run_is(h, id_of(1)), "running");
+    harness_hello(h, 0, 1, NULL, 0); /* a new life of the same name is a new worker */
+    assert_int_equal(stats_of(h).workers, 1);
+    assert_int_equal(stats_of(h).placed, 1);
+}
+
+static void an_id_that_was_removed_is_forgotten(void **state)
+{
+    struct harness *h = *state;
+    harness_hello(h, 0, 1, NULL, 0);
+    harness_command(
+        h, (struct command){.kind = COMMAND_KIND_DRAIN, .run = id_of(8), .worker = "w0"}, false);
+    harness_command(
+        h, (struct command){.kind = COMMAND_KIND_REMOVE, .run = id_of(8), .worker = "w0"}, false);
+    assert_true(h->accepted);
+    harness_pass(h, 29 * DAY_US);
+    assert_int_equal(stats_of(h).workers, 1);
+    harness_heartbeat(h, 0, 3);        /* is not listened to, and keeps nothing alive */
+    harness_restart(h, -400 * DAY_US); /* a clock that jumped: no longer than the whole */
+    harness_pass(h, 30 * DAY_US - 1);
+    assert_int_equal(stats_of(h).workers, 1);
+    harness_pass(h, 1);
+    assert_int_equal(stats_of(h).workers, 0);
+}
+
+/* One that says something in the batch in which it would be forgotten stays. */
+static void who_comes_back_in_time_is_kept(void **state)
+{
+    struct harness *h = *state;
+    harness_hello(h, 0, 1, NULL, 0);
+    fall_silent(h);
+    harness_pass(h, 29 * DAY_US);
+    harness_heartbeat(h, 0, 5);
+    assert_int_equal(h->rows->workers[0].state, WORKER_ACTIVE);
+    harness_pass(h, 5 * US_PER_S);
+    assert_int_equal(stats_of(h).workers, 1);
+    fall_silent(h);
+    h->now.mono_us += 30 * DAY_US;
+    harness_report(h, 0, (struct report){.kind = REPORT_KIND_HEARTBEAT, .heartbeat = 6, .n = 1});
+    harness_settle(h); /* a repeat says nothing of it being there */
+    assert_int_equal(stats_of(h).workers, 0);
+}
+
+/* ---- pipelines ----------------------------------------------------------------------------- */
+
+static void tell_deleted(struct harness *h, size_t i)
+{
+    struct snapshot *delta = snapshot_new();
+    struct snapshot_pipeline *p = snapshot_add_pipelines(delta);
+    h->rows->pipelines[i].deleted = true;
+    *p = h->rows->pipelines[i];
+    core_learn(h->core, delta, &h->now);
+    snapshot_free(delta);
+    harness_settle(h);
+}
+
+/* As deleted they are known while there is room, and while a run of them is live. */
+static void deleted_pipelines_are_forgotten_beyond_the_bound(void **state)
+{
+    struct harness *h = *state;
+    core_free(h->core);
+    h->config.most_pipelines = 1;
+    h->core = core_new(&h->config);
+    harness_hello(h, 0, 1, NULL, 0);
+    harness_apply(h, "name: a\nsteps:\n  only: {command: [x]}\n");
+    tell_deleted(h, 0);
+    assert_int_equal(stats_of(h).pipelines, 1);
+    harness_run(h, "a", 1);
+    assert_string_equal(h->detail, "pipeline a was deleted");
+    harness_apply(h, "name: b\nsteps:\n  only: {command: [x]}\n");
+    harness_run(h, "b", 2);
+    tell_deleted(h, 1);
+    assert_int_equal(stats_of(h).pipelines, 1); /* a has gone, b has a run */
+    harness_run(h, "a", 3);
+    assert_string_equal(h->detail, "there is no pipeline a");
+    harness_apply(h, "name: c\nsteps:\n  only: {command: [x]}\n");
+    harness_settle(h);
+    assert_int_equal(stats_of(h).pipelines, 2);
+    finish(h, 0, "only", SUCCEEDED, NULL);
+    assert_int_equal(stats_of(h).pipelines, 1);
+}
+
 #define QUEUED 10000
 
 /* What the default of most_runs rests on. Under the sanitizers nothing can be measured. */
@@ -274,6 +412,11 @@ int main(void)
         T(not_beyond_twice_as_many),
         T(a_takeover_loses_none),
         T(steps_start_as_many_again),
+        T(a_new_worker_is_refused_when_there_are_too_many),
+        T(an_id_that_is_gone_is_forgotten),
+        T(an_id_that_was_removed_is_forgotten),
+        T(who_comes_back_in_time_is_kept),
+        T(deleted_pipelines_are_forgotten_beyond_the_bound),
         T(a_queued_run_is_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
