@@ -55,6 +55,19 @@ static void a_report_is_something_to_do(void **state)
     assert_true(is_due(h)); /* the step after it */
     harness_settle(h);
     assert_non_null(order_of(h, ORDER_KIND_START, "b"));
+    harness_started(h, 0, order_of(h, ORDER_KIND_START, "b"));
+    assert_true(is_due(h)); /* its row */
+}
+
+static void a_cancel_is_something_to_do(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, CHAIN);
+    struct uuid run = harness_run(h, "p", 1);
+    tell(h, (struct command){.kind = COMMAND_KIND_CANCEL, .run = run}, false);
+    assert_true(is_due(h));
+    harness_settle(h);
+    assert_string_equal(run_is(h, run), "cancelled");
 }
 
 /* It is over already, and has taken a number. */
@@ -149,6 +162,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         T(nothing_is_due_when_nothing_is_there),
         T(a_report_is_something_to_do),
+        T(a_cancel_is_something_to_do),
         T(a_run_that_is_born_over_is_something_to_do),
         T(an_answer_about_an_earlier_result_is_something_to_do),
         T(orders_of_a_turn_are_bounded_in_bytes),
