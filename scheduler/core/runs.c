@@ -154,7 +154,7 @@ void run_arm_timeout(struct core *core, struct run *run, int64_t gone_us,
     int64_t length = run->version->ir->timeout_us;
     if (length <= 0)
         return;
-    int64_t gone = gone_us < 0 ? 0 : gone_us > length ? length : gone_us;
+    int64_t gone = gone_us > length ? length : gone_us;
     timers_set(&core->timers, &run->timeout, TIMER_RUN_TIMEOUT, now->mono_us + length - gone);
 }
 

@@ -116,7 +116,19 @@ static void lost_after_the_leave_has_failed(void **state)
     assert_string_equal(run_is(h, run), "failed");
 }
 
-/* The worker itself says that it did not begin: there is no doubt. */
+/* The cancel is in one batch with it, and came first. */
+static void who_is_being_stopped_is_not_let(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin(h, ONCE);
+    const struct order *o = order_of(h, ORDER_KIND_START, "only");
+    struct command cancel = {.v = 1, .kind = COMMAND_KIND_CANCEL, .id = id_of(90), .run = run};
+    core_command(h->core, &cancel, false, &h->now, h->out);
+    ask(h, o);
+    assert_false(row_of_step(h, run, 0)->leave);
+    assert_int_equal(leaves_of(h), 0);
+}
+
 /* A worker that starts it all the same has started it. */
 static void one_that_did_not_ask_may_have_run(void **state)
 {
@@ -129,6 +141,7 @@ static void one_that_did_not_ask_may_have_run(void **state)
     assert_non_null(strstr(row_of_result(h, run, 0)->reason, "it may have run"));
 }
 
+/* The worker itself says that it did not begin: there is no doubt. */
 static void refused_after_the_leave_is_placed_again(void **state)
 {
     struct harness *h = *state;
@@ -207,6 +220,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nobody_else_is_let, setup, teardown),
         cmocka_unit_test_setup_teardown(lost_before_the_leave_is_placed_again, setup, teardown),
         cmocka_unit_test_setup_teardown(lost_after_the_leave_has_failed, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_is_being_stopped_is_not_let, setup, teardown),
         cmocka_unit_test_setup_teardown(one_that_did_not_ask_may_have_run, setup, teardown),
         cmocka_unit_test_setup_teardown(refused_after_the_leave_is_placed_again, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failure_is_final, setup, teardown),
