@@ -129,6 +129,9 @@ struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const st
     if (strcmp(refers, argument) != 0 || strlen(place) != len || strncmp(where, place, len) != 0)
         sim_fail(sim, 3, "step %s was given '%s' '%s', what is committed is '%s' '%s'",
                  v->steps[v->step_at[key->step]].name, argument, where, refers, place);
+    if (where[len] == ':' && !reference_outcome_fits(sim, v, key, where + len + 1))
+        sim_fail(sim, 3, "the finally step %s of run %s is told '%s'",
+                 v->steps[v->step_at[key->step]].name, SHORT(key->run), where + len + 1);
     effect = mem_alloc(sizeof *effect);
     *effect = (struct effect){
         .attempt = *attempt, .key = *key, .worker = worker, .running = true, .executions = 1};

@@ -55,6 +55,7 @@ void plan_step_clear(struct plan_step *step, int i)
     *step = (struct plan_step){.parent = -1,
                                .when_step = -1,
                                .refers = -1,
+                               .sees = -1,
                                .attempts = 1,
                                .slots = 1,
                                .gives = {-1, -1},
@@ -88,6 +89,10 @@ void plan_step_program(struct rng *rng, struct plan_step *step)
         step->slots = 2;
     if (rng_chance(rng, 0.12))
         step->queue_us = rng_in(rng, 4, 25) * SEC;
+    step->grace_us = rng_chance(rng, 0.15) ? rng_in(rng, 1, 5) * SEC : 0;
+    step->lost_after_us = rng_chance(rng, 0.15) ? rng_in(rng, 12, 40) * SEC : 0;
+    if (step->needs && rng_chance(rng, 0.3))
+        step->sees = plan_pick(rng, step->needs);
     step->cache = rng_chance(rng, 0.2);
     step->cache_us = step->cache && rng_chance(rng, 0.5) ? rng_in(rng, 1, 20) * SEC : 0;
     if (rng_chance(rng, 0.15)) {

@@ -51,12 +51,14 @@ struct plan_step {
     bool allow_failure;
     int when_step; /* -1 = always; else runs when that step's n is over when_over */
     int when_over;
-    int refers;           /* -1 = none; else that step's n is an argument */
-    int attempts;         /* tries in all */
-    int64_t timeout_us;   /* 0 = none */
-    int64_t heartbeat_us; /* 0 = none */
-    int64_t queue_us;     /* how long it may wait to be placed; 0 = any time */
-    int64_t takes_us;     /* a usual attempt */
+    int sees;                        /* -1 = none; else how that step ended is an argument */
+    int refers;                      /* -1 = none; else that step's n is an argument */
+    int attempts;                    /* tries in all */
+    int64_t timeout_us;              /* 0 = none */
+    int64_t heartbeat_us;            /* 0 = none */
+    int64_t queue_us;                /* how long it may wait to be placed; 0 = any time */
+    int64_t takes_us;                /* a usual attempt */
+    int64_t grace_us, lost_after_us; /* 0 = the cluster's */
     bool at_most_once;
     bool cache;
     int64_t cache_us; /* 0 = of any age */

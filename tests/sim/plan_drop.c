@@ -9,7 +9,7 @@ static const size_t STEP_INDEXES[] = {
     offsetof(struct plan_step, refers),     offsetof(struct plan_step, branch_step),
     offsetof(struct plan_step, items_from), offsetof(struct plan_step, gives[0]),
     offsetof(struct plan_step, gives[1]),   offsetof(struct plan_step, gives_folder),
-    offsetof(struct plan_step, takes),
+    offsetof(struct plan_step, takes),      offsetof(struct plan_step, sees),
 };
 
 static int *index_at(struct plan_step *s, size_t field)
@@ -73,6 +73,8 @@ static void forget(struct plan_version *v, struct plan_step *s, uint32_t kept)
         s->when_step = -1;
     if (s->refers >= 0 && (!is_in(kept, s->refers) || !plan_is_number(v, s->refers)))
         s->refers = -1;
+    if (!is_in(kept, s->sees))
+        s->sees = -1;
     forget_folders(v, s, kept);
     if (s->items_from >= 0 && !s->items_folder &&
         (!is_in(kept, s->items_from) ||

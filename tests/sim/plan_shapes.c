@@ -238,8 +238,11 @@ static void write_program(struct text *out, const struct plan_version *v, int i)
         text_printf(out, "${{ i%s }}", v->steps[each].label);
     else if (each >= 0)
         text_puts(out, "${{ index }}");
-    text_printf(out, "%s%s\"]", nearest(v, i, PLAN_LOOP) >= 0 ? "/${{ loop.index }}" : "",
-                s->finally ? ":${{ outcome.state }}" : "");
+    if (nearest(v, i, PLAN_LOOP) >= 0)
+        text_puts(out, "/${{ loop.index }}^${{ default(loop.previous.n, 77) }}");
+    if (s->sees >= 0)
+        text_printf(out, "@${{ steps.%s.state }}", v->steps[s->sees].label);
+    text_puts(out, s->finally ? ":${{ outcome.state }}\"]" : "\"]");
     plan_write_folders(out, v, s);
     if (s->at_most_once)
         text_puts(out, ", at_most_once: true");
@@ -254,6 +257,10 @@ static void write_program(struct text *out, const struct plan_version *v, int i)
         text_printf(out, ", timeout: %llds", (long long)(s->timeout_us / SEC));
     if (s->heartbeat_us)
         text_printf(out, ", heartbeat: %llds", (long long)(s->heartbeat_us / SEC));
+    if (s->grace_us)
+        text_printf(out, ", grace: %llds", (long long)(s->grace_us / SEC));
+    if (s->lost_after_us)
+        text_printf(out, ", lost_after: %llds", (long long)(s->lost_after_us / SEC));
     if (s->queue_us)
         text_printf(out, ", queue_timeout: %llds", (long long)(s->queue_us / SEC));
     text_printf(out, ", resources: {slots: %d}, pool: %s", s->slots, plan_pool_name(s->pool));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define SHORT(id) uuid_short(&(id), (char[UUID_TEXT]){0})
+#define NO_ROUND  77 /* what loop.previous is where there is none */
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
@@ -200,12 +201,28 @@ void reference_begins(struct sim *sim, const struct plan_version *v, const struc
                      v->steps[step].name, SHORT(key->run), v->steps[i].name);
 }
 
+/* The n of the round before. */
+static int round_before(const struct scene *here, int ordinal)
+{
+    struct scene before = *here;
+    int n;
+    before.iteration--;
+    const int giver = here->v->steps[here->parent].gives[here->branch];
+    return ordinal > 0 && scene_number(&before, giver, &n) ? n : NO_ROUND;
+}
+
+static const char *state_seen(const struct scene *at, int step)
+{
+    const struct row_result *result = scene_result(at, step);
+    return result ? machine_state_name(&MACHINE_STEP, result->state) : "nothing";
+}
+
 void reference_arguments(struct sim *sim, const struct plan_version *v, const struct row_key *key,
                          char refers[16], char where[64])
 {
     const struct scene at = scene_of(sim, v, &key->run, key->iteration);
     const struct plan_step *s = &v->steps[v->step_at[key->step]];
-    int n = 0, item = -1, round = -1;
+    int n = 0, item = -1, round = -1, before = NO_ROUND;
     bool named = false;
     if (s->refers >= 0 && !number_seen(&at, s->refers, &n))
         sim_fail(sim, 5, "step %s runs though it refers to nothing", s->name);
@@ -218,15 +235,43 @@ void reference_arguments(struct sim *sim, const struct plan_version *v, const st
             item = ordinal;
             named = v->steps[here.parent].items_folder;
         }
-        if (v->steps[here.parent].kind == PLAN_LOOP && round < 0)
+        if (v->steps[here.parent].kind == PLAN_LOOP && round < 0) {
             round = ordinal;
+            before = round_before(&here, ordinal);
+        }
     }
     char *to = where;
     *to = '\0';
     if (item >= 0)
         to += snprintf(to, 32, "%s%d", named ? "f " : "", item);
     if (round >= 0)
-        snprintf(to, 32, "/%d", round);
+        to += snprintf(to, 16, "/%d^%d", round, before);
+    if (s->sees >= 0)
+        snprintf(to, 24, "@%s", state_seen(&at, s->sees));
+}
+
+/* What a finally step may be told of its DAG: what was going to happen to the run or a group around
+ * may have been decided since it was asked for. */
+bool reference_outcome_fits(struct sim *sim, const struct plan_version *v,
+                            const struct row_key *key, const char *state)
+{
+    const struct scene at = scene_of(sim, v, &key->run, key->iteration);
+    const struct row_run *run = database_run(sim->db, &key->run);
+    bool failed = false, cancelled = false, stops = run->done || run->state == RUN_CANCELLING;
+    for (struct scene here = at; here.start; here = around(&here)) {
+        const struct row_step *group = database_step(sim->db, &here.start->key.at);
+        stops |= !group || group->state == STEP_CANCELLING;
+    }
+    for (int i = 0; i < v->step_count; i++) {
+        const struct row_result *result = scene_has(&at, i) ? scene_result(&at, i) : NULL;
+        if (!result || v->steps[i].finally)
+            continue;
+        failed |= result->state == STEP_FAILED && !v->steps[i].allow_failure;
+        cancelled |= result->state == STEP_CANCELLED;
+    }
+    if (strcmp(state, "succeeded") == 0)
+        return !failed && !cancelled;
+    return strcmp(state, "failed") == 0 ? failed || cancelled || stops : cancelled || stops;
 }
 
 void reference_list(struct sim *sim, const struct plan_version *v, const struct row_key *key,

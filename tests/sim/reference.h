@@ -10,6 +10,9 @@ void reference_begins(struct sim *sim, const struct plan_version *v, const struc
 /* The two arguments that its process must have been given. */
 void reference_arguments(struct sim *sim, const struct plan_version *v, const struct row_key *key,
                          char refers[16], char where[64]);
+/* What a finally step may be told of how its DAG went. */
+bool reference_outcome_fits(struct sim *sim, const struct plan_version *v,
+                            const struct row_key *key, const char *state);
 /* The list that it must have been given, where it takes one. */
 void reference_list(struct sim *sim, const struct plan_version *v, const struct row_key *key,
                     const struct order_start *order);

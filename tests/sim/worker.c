@@ -70,7 +70,8 @@ static void fuse_has_worked(void *arg)
 
 static int64_t fuse_of(const struct local *a)
 {
-    return a->worker->fuse_base + a->lost_after_us - 5 * SEC - a->grace_us;
+    const int64_t after = a->lost_after_us - 5 * SEC - a->grace_us;
+    return a->worker->fuse_base + (after > 0 ? after : 0);
 }
 
 static void fuse_burns(void *arg)
@@ -279,6 +280,9 @@ static void roll(struct local *a, const struct order *order, const struct row_ke
         sim_fail(sim, 3, "an order does not say what its step does of at_most_once");
     a->will_fail = rng_chance(&rng, s->fails);
     a->heartbeat_us = order->start->heartbeat_us;
+    if (a->grace_us != (s->grace_us ? s->grace_us : sim->grace_us) ||
+        a->lost_after_us != (s->lost_after_us ? s->lost_after_us : sim->lost_after_us))
+        sim_fail(sim, 3, "an order of step %s has another grace or lost_after", s->name);
     if (a->heartbeat_us != s->heartbeat_us)
         sim_fail(sim, 3, "an order of step %s has another heartbeat", s->name);
     if (order->start->listed_count != plan_lists(v, step))
