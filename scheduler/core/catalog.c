@@ -213,10 +213,12 @@ static void pipeline_free(struct core *core, struct pipeline *p)
 static void forget_deleted(struct core *core)
 {
     struct pipeline *p, *next;
+    int64_t over = (int64_t)HASH_COUNT(core->pipelines) - core->config.most_pipelines;
     HASH_ITER (hh, core->pipelines, p, next)
-        if ((int64_t)HASH_COUNT(core->pipelines) > core->config.most_pipelines && p->deleted &&
-            p->runs == 0)
+        if (over > 0 && p->deleted && p->runs == 0) {
             pipeline_free(core, p);
+            over--;
+        }
 }
 
 /* Versions and finished runs that nobody looks at any more. */

@@ -76,12 +76,14 @@ bool command_id_is_free(const struct asked *a)
 
 bool command_has_room(const struct asked *a)
 {
+    struct core_stats stats;
     if (core_room(a->core) > 0)
         return true;
+    core_stats(a->core, &stats);
     cleanup_free char *why =
         mem_printf("%lld runs are live or queued, and there may be %lld: try again when some have "
                    "ended",
-                   (long long)HASH_COUNT(a->core->runs), (long long)a->core->config.most_runs);
+                   (long long)stats.live_runs, (long long)a->core->config.most_runs);
     answer(a, false, why)->busy = true;
     a->core->counted.runs_refused++;
     return false;

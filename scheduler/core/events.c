@@ -151,10 +151,9 @@ static bool makes_none(struct firing *f, void *arg)
 static bool has_room(struct core *core, const struct event *event, const char *text,
                      json_t **envelope, const struct core_now *now, struct batch *out)
 {
-    struct pipeline *p, *next;
     if (core_room(core) > 0 || plant_on(PLANT_EVENTS_WITHOUT_BOUND))
         return true;
-    HASH_ITER (hh, core->pipelines, p, next)
+    for (struct pipeline *p = core->pipelines; p; p = p->hh.next)
         if (!each_firing(core, p, event, text, envelope, makes_none, NULL))
             return runs_for_steps(core) && awaits_fit(core, event, text, envelope, now, out);
     return true;
