@@ -26,9 +26,14 @@ static void arm(struct core *core, struct step_ref at, int64_t since_us, int64_t
 
 void queued_arm(struct core *core, struct step_ref at, const struct core_now *now)
 {
+#ifdef LEAT_PLANTS
     const int64_t began = ref_run(at)->started_us;
-    const bool all = plant_on(PLANT_QUEUE_TIMEOUT_OVER_ALL_TRIES) && began < now->wall_us;
-    arm(core, at, all ? began : now->wall_us, all ? now->wall_us - began : 0, now);
+    if (plant_on(PLANT_QUEUE_TIMEOUT_OVER_ALL_TRIES) && began < now->wall_us) {
+        arm(core, at, began, now->wall_us - began, now);
+        return;
+    }
+#endif
+    arm(core, at, now->wall_us, 0, now);
 }
 
 void queued_recall(struct core *core, struct step_ref at, int64_t since_us,

@@ -88,6 +88,36 @@ static void a_timeout_that_passed_meanwhile_is_due_at_once(void **state)
     assert_string_equal(step_is(h, run, 0), "cancelling");
 }
 
+/* Between two rounds, as anywhere: never more than the whole. */
+static void a_delay_goes_on_after_a_takeover(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin(h, "name: p\nsteps:\n"
+                               "  l: {loop: {until: \"loop.index > 0\", max: 3, delay: 10s}, "
+                               "command: [a]}\n");
+    finish(h, 0, "l/l", SUCCEEDED, NULL);
+    harness_restart(h, -3600 * US_PER_S);
+    harness_settle(h);
+    const size_t before = orders_of(h, ORDER_KIND_START);
+    pass(h, 8 * US_PER_S);
+    assert_int_equal(orders_of(h, ORDER_KIND_START), before);
+    pass(h, 4 * US_PER_S);
+    assert_int_equal(orders_of(h, ORDER_KIND_START), before + 1);
+    finish(h, 0, "l/l", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, run), "succeeded");
+}
+
+static void none_that_succeeded_and_none_that_failed_skips(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin(h, "name: p\nsteps:\n"
+                               "  a: {command: [a], when: \"false\"}\n"
+                               "  b: {command: [b], needs: a, rule: any_succeeded}\n");
+    assert_string_equal(step_is(h, run, 1), "skipped");
+    reason_has(h, run, 1, "step a is skipped");
+    assert_string_equal(run_is(h, run), "succeeded");
+}
+
 /* The time of finally steps is up while the cancel is still going through a large DAG. */
 static void a_stop_that_is_not_through_begins_anew(void **state)
 {
@@ -262,6 +292,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_timeout_goes_on_after_a_takeover),
         T(a_timeout_that_passed_meanwhile_is_due_at_once),
+        T(a_delay_goes_on_after_a_takeover),
+        T(none_that_succeeded_and_none_that_failed_skips),
         T(a_stop_that_is_not_through_begins_anew),
         T(the_first_reason_to_fail_counts),
         T(what_a_round_gives_is_bounded_too),

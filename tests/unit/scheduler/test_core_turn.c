@@ -59,6 +59,33 @@ static void a_report_is_something_to_do(void **state)
     assert_true(is_due(h)); /* its row */
 }
 
+static void a_judgement_is_something_to_do(void **state)
+{
+    struct harness *h = *state;
+    harness_hello(h, 0, 4, NULL, 0);
+    harness_pass(h, 15 * US_PER_S);
+    harness_pass(h, 200 * US_PER_S);
+    assert_false(is_due(h));
+    core_drained(h->core, core_wants_drain(h->core), &h->now);
+    assert_true(is_due(h));
+    harness_settle(h);
+    assert_int_equal(h->rows->workers[0].state, WORKER_GONE);
+}
+
+/* All of its work is in: a new leader looks whether its finally steps have begun. */
+static void a_run_that_is_nearly_over_is_something_to_do(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nsteps: {a: {command: [a]}}\nfinally: {f: {command: [f]}}\n");
+    harness_hello(h, 0, 4, NULL, 0);
+    struct uuid run = harness_run(h, "p", 1);
+    finish(h, 0, "a", SUCCEEDED, NULL);
+    harness_restart(h, 0);
+    assert_true(is_due(h));
+    finish(h, 0, "f", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, run), "succeeded");
+}
+
 static void a_cancel_is_something_to_do(void **state)
 {
     struct harness *h = *state;
@@ -162,6 +189,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         T(nothing_is_due_when_nothing_is_there),
         T(a_report_is_something_to_do),
+        T(a_judgement_is_something_to_do),
+        T(a_run_that_is_nearly_over_is_something_to_do),
         T(a_cancel_is_something_to_do),
         T(a_run_that_is_born_over_is_something_to_do),
         T(an_answer_about_an_earlier_result_is_something_to_do),
