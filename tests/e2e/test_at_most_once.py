@@ -10,7 +10,7 @@ name: once
 steps:
   pay:
     at_most_once: true
-    command: [sh, -c, 'echo "$LEAT_RUN_ID pay $LEAT_ATTEMPT_ID" >> LEDGER; sleep 0.5; test ! -e BROKEN && echo 7 > "$0" && echo 8 > "$1"', "${{ outputs.n.path }}", "${{ outputs.file.path }}"]
+    command: [sh, -c, 'echo "$LEAT_RUN_ID pay $LEAT_ATTEMPT_ID" >> LEDGER; sleep 0.5; for i in $(seq 600); do test -e HELD || break; sleep 0.1; done; test ! -e BROKEN && echo 7 > "$0" && echo 8 > "$1"', "${{ outputs.n.path }}", "${{ outputs.file.path }}"]
     outputs: {n: {type: integer}, file: {}}
   tell:
     rule: all_done
@@ -22,7 +22,8 @@ STRUCK = [name for name, process in POINTS if process in ("scheduler", "worker",
 
 @pytest.fixture(scope="module")
 def once(leat):
-    leat.apply(ONCE.replace("LEDGER", str(leat.ledger)).replace("BROKEN", str(leat.work / "broken")))
+    leat.apply(ONCE.replace("LEDGER", str(leat.ledger)).replace("BROKEN", str(leat.work / "broken"))
+               .replace("HELD", str(leat.work / "held")))
     return leat
 
 
@@ -68,7 +69,15 @@ def test_the_worker_dies_and_its_process_is_followed(once):
     assert executions(once, run) == 1
 
 
-def test_the_keeper_dies_and_it_is_in_doubt(once):
+@pytest.fixture
+def held(once):
+    """It does not end by itself before it is struck."""
+    (once.work / "held").touch()
+    yield
+    (once.work / "held").unlink()
+
+
+def test_the_keeper_dies_and_it_is_in_doubt(once, held):
     run = start(once)
     running(once, run)
     once.kill("leat-keeper")
@@ -77,7 +86,7 @@ def test_the_keeper_dies_and_it_is_in_doubt(once):
     assert executions(once, run) == 1
 
 
-def test_all_die_at_once(once):
+def test_all_die_at_once(once, held):
     run = start(once)
     running(once, run)
     for name in ("leat-scheduler", "leat-worker", "leat-keeper"):
