@@ -166,7 +166,7 @@ bool core_event(struct core *core, const struct event *event, const char *envelo
 
 int64_t core_room(const struct core *core)
 {
-    const int64_t room = core->config.most_runs - (int64_t)HASH_COUNT(core->runs);
+    const int64_t room = core->config.most_runs - runs_count(core);
     return room > 0 ? room : 0;
 }
 
@@ -311,7 +311,7 @@ int64_t core_deadline(const struct core *core)
 void core_stats(const struct core *core, struct core_stats *out)
 {
     *out = core->counted;
-    out->live_runs = HASH_COUNT(core->runs);
+    out->live_runs = runs_count(core);
     out->live_steps = core->live_steps;
     out->placed = HASH_COUNT(core->attempts);
     out->ready = core->ready;

@@ -16,9 +16,14 @@
 
 #define NAME_MAX_BYTES 256
 
+int64_t runs_count(const struct core *core)
+{
+    return HASH_COUNT(core->runs);
+}
+
 bool runs_for_steps(const struct core *core)
 {
-    return (int64_t)HASH_COUNT(core->runs) < 2 * core->config.most_runs;
+    return runs_count(core) < 2 * core->config.most_runs;
 }
 
 struct run *run_find(struct core *core, const struct uuid *id)

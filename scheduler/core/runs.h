@@ -25,6 +25,7 @@ struct run_plan {
 const char *again_name(uint8_t again);
 uint8_t again_parse(const char *name); /* AGAIN_RETRY when it is none of them */
 
+int64_t runs_count(const struct core *core); /* live or queued */
 /* May a step still make one, or an event that ends its wait? For these there is as much room again
  * as for all others, so that runs that wait for them do not wait for ever. */
 bool runs_for_steps(const struct core *core);

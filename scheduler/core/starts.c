@@ -71,7 +71,7 @@ static int pipeline_wanted(struct core *core, const struct await *a, struct pipe
     if (!runs_for_steps(core)) {
         core->counted.runs_refused++;
         return err_set(err, LEAT_EBUSY, "%lld runs are live or queued: steps start no more now",
-                       (long long)HASH_COUNT(core->runs));
+                       (long long)runs_count(core));
     }
     if (ref_run(a->at)->depth >= IR_START_DEPTH_MAX)
         return err_set(err, LEAT_ELIMIT, "runs may start one another %d deep, and this one is",

@@ -107,6 +107,15 @@ static void a_delay_goes_on_after_a_takeover(void **state)
     assert_string_equal(run_is(h, run), "succeeded");
 }
 
+static void items_that_cannot_be_evaluated_fail(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin(h, "name: p\nsteps:\n"
+                               "  e: {for_each: \"${{ event.data.items }}\", command: [e]}\n");
+    reason_has(h, run, 0, "for_each: ");
+    assert_string_equal(run_is(h, run), "failed");
+}
+
 static void none_that_succeeded_and_none_that_failed_skips(void **state)
 {
     struct harness *h = *state;
@@ -293,6 +302,7 @@ int main(void)
         T(a_timeout_goes_on_after_a_takeover),
         T(a_timeout_that_passed_meanwhile_is_due_at_once),
         T(a_delay_goes_on_after_a_takeover),
+        T(items_that_cannot_be_evaluated_fail),
         T(none_that_succeeded_and_none_that_failed_skips),
         T(a_stop_that_is_not_through_begins_anew),
         T(the_first_reason_to_fail_counts),
