@@ -466,6 +466,7 @@ void database_crash(struct database *db)
 {
     struct database_client *client;
     struct db_request *r;
+    batch_free(TAKE(db->late)); /* what was on its way to it on a connection from before */
     DL_FOREACH (db->clients, client) {
         client->terminated = true;
         DL_FOREACH (client->open, r) {
