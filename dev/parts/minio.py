@@ -27,6 +27,7 @@ class Part(BasePart):
     def environment(self):
         chosen = self.settings
         made = {"MINIO_ROOT_USER": chosen["user"], "MINIO_ROOT_PASSWORD": chosen["password"],
+                "MINIO_DOMAIN": "localhost",  # BUCKET.localhost is the bucket too, beside localhost/BUCKET
                 "MINIO_BROWSER": "off", "MINIO_UPDATE": "off", "MINIO_CI_CD": "1"}
         if chosen["webhook"]:
             made |= {"MINIO_NOTIFY_WEBHOOK_ENABLE_LEAT": "on", "MINIO_NOTIFY_WEBHOOK_ENDPOINT_LEAT": chosen["webhook"],

@@ -193,6 +193,30 @@ static void test_same_answers_with_versions(void **state)
     on_each(with_versions);
 }
 
+/* The bucket in the host's name, which is signed and resolved as such: BUCKET.localhost, that curl
+ * takes to loopback by itself. versitygw is started without a domain of its own. */
+static void with_the_bucket_in_the_host(const struct s3_server *server)
+{
+    cleanup_text struct text expected = {0}, told = {0};
+    cleanup_free char *folder = mem_printf("%s/host-%s", scratch, server->name);
+    cleanup_free char *endpoint = mem_printf("http://localhost:%d", server->port);
+    struct store_options options = options_of(server);
+    if (strcmp(server->name, "minio") != 0)
+        return;
+    options.endpoint = endpoint;
+    options.style = S3_HOST;
+    s3_close(s3_server_bucket(server, "script-host", false));
+    tell_of(folder, NULL, &expected);
+    tell_of("s3://script-host/a/prefix", &options, &told);
+    assert_string_equal(told.data, expected.data);
+}
+
+static void test_same_answers_with_the_bucket_in_the_host(void **state)
+{
+    (void)state;
+    on_each(with_the_bucket_in_the_host);
+}
+
 /* ---- sizes, deaths --------------------------------------------------------------------------- */
 
 static void large(const struct s3_server *server)
@@ -439,6 +463,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_answers),
         cmocka_unit_test(test_same_answers_with_versions),
+        cmocka_unit_test(test_same_answers_with_the_bucket_in_the_host),
         cmocka_unit_test(test_large),
         cmocka_unit_test(test_an_interrupted_upload_is_resumed),
         cmocka_unit_test(test_killed_in_the_middle),
