@@ -223,13 +223,18 @@ char *template_eval(const struct template *t, const struct cel_vars *vars, struc
     return text_take(&out);
 }
 
+json_t *template_eval_value(const struct template *t, const struct cel_vars *vars, struct err *err)
+{
+    return cel_eval_json(t->parts[0].cel, vars, err);
+}
+
 json_t *template_eval_json(const struct template *t, const struct cel_vars *vars, struct err *err)
 {
     if (!template_is_expression(t)) {
         cleanup_free char *text = template_eval(t, vars, err);
         return text ? json_string(text) : NULL;
     }
-    cleanup_json json_t *value = cel_eval_json(t->parts[0].cel, vars, err);
+    cleanup_json json_t *value = template_eval_value(t, vars, err);
     if (!value)
         return NULL;
     cleanup_text struct text written = {0};

@@ -36,6 +36,9 @@ char *template_eval(const struct template *t, const struct cel_vars *vars, struc
  * holds for its canonical text. New reference; NULL on error. */
 json_t *template_eval_json(const struct template *t, const struct cel_vars *vars, struct err *err);
 
+/* The value of a template_is_expression, of any size: its caller holds it to a limit of its own. */
+json_t *template_eval_value(const struct template *t, const struct cel_vars *vars, struct err *err);
+
 /* As cel_references, over all expressions of the template. */
 void template_references(const struct template *t, cel_reference_fn *each, void *user);
 /* False with LEAT_EINPUT when an expression of it fails whatever the values are; as cel_types. */

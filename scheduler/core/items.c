@@ -47,7 +47,7 @@ static int find_items(struct group *g, struct err *err)
     } else {
         struct view view;
         view_open(&view, g->at, order_sees_template(def->items_value), NULL);
-        g->items = template_eval_json(def->items_value, &view.vars, err);
+        g->items = template_eval_value(def->items_value, &view.vars, err);
         view_close(&view);
         if (!g->items)
             return err_wrap(err, "for_each");

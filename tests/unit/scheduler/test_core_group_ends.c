@@ -252,6 +252,26 @@ static void a_list_of_items_is_bounded_in_bytes(void **state)
     reason_has(h, run, 1, "items of 262145 bytes, and the limit is 262144");
 }
 
+/* The limit is that of the items, not the smaller one of a text. */
+static void items_that_are_computed_have_the_same_bound(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run =
+        begin(h, "name: p\nsteps:\n"
+                 "  a: {command: [a], outputs: {d: {type: json}}}\n"
+                 "  e: {for_each: \"${{ steps.a.outputs.d + steps.a.outputs.d + "
+                 "steps.a.outputs.d + steps.a.outputs.d }}\", command: [e]}\n"
+                 "  f: {for_each: \"${{ steps.a.outputs.d.map(i, i + i + i + i + i) }}\","
+                 " command: [f]}\n");
+    char *value = mem_alloc(60001);
+    memset(value, 'x', 60000);
+    cleanup_free char *outputs = mem_printf("{\"d\": [\"%s\"]}", value);
+    free(value);
+    finish(h, 0, "a", SUCCEEDED, outputs);
+    assert_string_equal(step_is(h, run, 1), "running");
+    reason_has(h, run, 3, "items of 300004 bytes, and the limit is 262144");
+}
+
 /* ---- rows that do not belong together ------------------------------------------------------ */
 
 static const char AGAIN[] = "name: p\nsteps:\n"
@@ -309,6 +329,7 @@ int main(void)
         T(what_a_round_gives_is_bounded_too),
         T(a_group_that_finds_no_room_in_its_run_fails),
         T(a_list_of_items_is_bounded_in_bytes),
+        T(items_that_are_computed_have_the_same_bound),
         T(a_run_has_a_bounded_number_of_iterations),
         T(one_that_was_being_stopped_for_nothing_fails),
         T(a_failure_needs_no_reason),
