@@ -1,64 +1,6 @@
 /* How groups and the DAGs in them come to an end that is not the usual one: limits, stops that
  * cross, time that is up across a takeover, rows that do not belong together. */
-#include "tests/unit/scheduler/core_harness.h"
-
-static int setup(void **state)
-{
-    *state = harness_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
-/* A run of the file with a worker that has room for all. */
-static struct uuid begin(struct harness *h, const char *yaml)
-{
-    harness_apply(h, yaml);
-    harness_hello(h, 0, 1000, NULL, 0);
-    return harness_run(h, "p", 1);
-}
-
-static const struct snapshot_result *result(struct harness *h, struct uuid run, int step)
-{
-    const struct snapshot_result *r = row_of_result(h, run, step);
-    if (!r)
-        fail_msg("step %d has no result", step);
-    return r;
-}
-
-static void reason_has(struct harness *h, struct uuid run, int step, const char *part)
-{
-    if (!strstr(result(h, run, step)->reason, part))
-        fail_msg("'%s' does not say '%s'", result(h, run, step)->reason, part);
-}
-
-/* The nth start of that step ends so. */
-static void finish_nth(struct harness *h, const char *step, size_t nth, int outcome,
-                       const char *outputs)
-{
-    for (size_t i = 0; i < h->order_count; i++)
-        if (h->orders[i].kind == ORDER_KIND_START && strcmp(h->orders[i].start->step, step) == 0 &&
-            nth-- == 0) {
-            harness_finished(h, 0, &h->orders[i], outcome, outputs);
-            harness_settle(h);
-            return;
-        }
-    fail_msg("%s was not started so often", step);
-}
-
-/* Time goes by, and the worker is heard meanwhile. */
-static void pass(struct harness *h, int64_t us)
-{
-    static int64_t beat = 100;
-    for (; us > 0; us -= 2 * US_PER_S) {
-        harness_heartbeat(h, 0, ++beat);
-        harness_pass(h, us > 2 * US_PER_S ? 2 * US_PER_S : us);
-    }
-}
+#include "tests/unit/scheduler/groups_harness.h"
 
 /* ---- time ---------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /* Named limits, and how long a step waits to be placed: docs/pipelines.md, limits, queue_timeout.
  */
 #include "scheduler/core/place.h"
-#include "tests/unit/scheduler/core_harness.h"
+#include "tests/unit/scheduler/limits_harness.h"
 
 /* A limit has this size now; -1: it is removed. */
 static void harness_limit(struct harness *h, const char *name, int64_t n)
@@ -17,40 +17,7 @@ static void harness_limit(struct harness *h, const char *name, int64_t n)
     to->n = n;
     if (n < 0)
         *to = h->rows->limits[--h->rows->limits_count];
-    struct snapshot *delta = snapshot_new();
-    delta->has_limits = true;
-    for (size_t i = 0; i < h->rows->limits_count; i++)
-        *snapshot_add_limits(delta) = h->rows->limits[i];
-    for (size_t i = 0; i < h->rows->pools_count; i++)
-        *snapshot_add_pools(delta) = h->rows->pools[i];
-    core_learn(h->core, delta, &h->now);
-    snapshot_free(delta);
-}
-
-static int setup(void **state)
-{
-    *state = harness_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
-static void apply_step(struct harness *h, const char *name, const char *keys)
-{
-    cleanup_free char *yaml =
-        mem_printf("name: %s\nsteps:\n  only: {command: [x], %s}\n", name, keys);
-    harness_apply(h, yaml);
-}
-
-static struct uuid run_of(struct harness *h, const char *pipeline, int byte)
-{
-    harness_run(h, pipeline, byte);
-    harness_pass(h, 1000); /* none is as old as another */
-    return id_of(byte);
+    harness_learn_limits(h);
 }
 
 static void end_run(struct harness *h, struct uuid run, int outcome)

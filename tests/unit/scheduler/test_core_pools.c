@@ -1,6 +1,6 @@
 /* Pools that a file speaks of: their slots and their PATH. docs/pipelines.md, pool files. */
 #include "scheduler/core/state.h"
-#include "tests/unit/scheduler/core_harness.h"
+#include "tests/unit/scheduler/limits_harness.h"
 
 #define ANY  (-1) /* slots */
 #define NONE (-2) /* no file */
@@ -18,41 +18,8 @@ static void harness_pool(struct harness *h, const char *name, int64_t slots, con
                                  path ? snapshot_text(h->rows, path) : NULL};
     if (slots == NONE)
         *to = h->rows->pools[--h->rows->pools_count];
-    struct snapshot *delta = snapshot_new();
-    delta->has_limits = true;
-    for (size_t i = 0; i < h->rows->limits_count; i++)
-        *snapshot_add_limits(delta) = h->rows->limits[i];
-    for (size_t i = 0; i < h->rows->pools_count; i++)
-        *snapshot_add_pools(delta) = h->rows->pools[i];
-    core_learn(h->core, delta, &h->now);
-    snapshot_free(delta);
+    harness_learn_limits(h);
     harness_settle(h);
-}
-
-static int setup(void **state)
-{
-    *state = harness_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
-static void apply_step(struct harness *h, const char *name, const char *keys)
-{
-    cleanup_free char *yaml =
-        mem_printf("name: %s\nsteps:\n  only: {command: [x], %s}\n", name, keys);
-    harness_apply(h, yaml);
-}
-
-static struct uuid run_of(struct harness *h, const char *pipeline, int byte)
-{
-    harness_run(h, pipeline, byte);
-    harness_pass(h, 1000); /* none is as old as another */
-    return id_of(byte);
 }
 
 static struct order *start_of(struct harness *h, struct uuid run, int *worker)

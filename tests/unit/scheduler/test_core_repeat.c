@@ -1,58 +1,7 @@
 /* A retry of a run with DAGs inside its DAG: what is taken over, what runs anew, what is refused.
  */
 #include "scheduler/core/runs.h"
-#include "tests/unit/scheduler/core_harness.h"
-
-static int setup(void **state)
-{
-    *state = harness_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
-static struct uuid begin(struct harness *h, const char *yaml)
-{
-    harness_apply(h, yaml);
-    harness_hello(h, 0, 1000, NULL, 0);
-    return harness_run(h, "p", 1);
-}
-
-static size_t starts_of(const struct harness *h, const char *step)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < h->order_count; i++)
-        n += h->orders[i].kind == ORDER_KIND_START && strcmp(h->orders[i].start->step, step) == 0;
-    return n;
-}
-
-/* The nth start of that step since orders were last forgotten. */
-static void end_nth(struct harness *h, const char *step, size_t nth, int outcome,
-                    const char *outputs)
-{
-    for (size_t i = 0; i < h->order_count; i++)
-        if (h->orders[i].kind == ORDER_KIND_START && strcmp(h->orders[i].start->step, step) == 0 &&
-            nth-- == 0) {
-            harness_finished(h, 0, &h->orders[i], outcome, outputs);
-            harness_settle(h);
-            return;
-        }
-    fail_msg("%s was not started so often", step);
-}
-
-/* Time goes by, and the worker is heard meanwhile. */
-static void pass(struct harness *h, int64_t us)
-{
-    static int64_t beat = 100;
-    for (; us > 0; us -= 2 * US_PER_S) {
-        harness_heartbeat(h, 0, ++beat);
-        harness_pass(h, us > 2 * US_PER_S ? 2 * US_PER_S : us);
-    }
-}
+#include "tests/unit/scheduler/groups_harness.h"
 
 /* Takes the command in, without any turn. */
 static struct uuid ask(struct harness *h, struct uuid of, const char *from, int byte)
@@ -91,15 +40,6 @@ static int adopted(struct harness *h, struct uuid run, int step)
     return count;
 }
 
-static void outputs_are(struct harness *h, struct uuid run, int step, const char *want)
-{
-    const struct snapshot_result *r = row_of_result(h, run, step);
-    assert_non_null(r);
-    char *text = json_write(r->outputs);
-    assert_string_equal(text, want);
-    free(text);
-}
-
 /* ---- for_each ------------------------------------------------------------------------------ */
 
 /* Steps: 0 e, 1 e/a, 2 e/b, 3 e/c, 4 last. */
@@ -122,14 +62,14 @@ static struct uuid items_with_a_bad_one(struct harness *h, int bad)
 {
     struct uuid run = begin(h, ITEMS);
     for (size_t i = 0; i < 3; i++) {
-        end_nth(h, "e/a", i, SUCCEEDED, i == 0 ? "{\"n\":10}" : "{\"n\":11}");
-        end_nth(h, "e/c", i, SUCCEEDED, NULL);
+        finish_nth(h, "e/a", i, SUCCEEDED, i == 0 ? "{\"n\":10}" : "{\"n\":11}");
+        finish_nth(h, "e/c", i, SUCCEEDED, NULL);
     }
     for (int i = 0; i < 3; i++)
-        end_nth(h, "e/b", (size_t)i, i == bad ? FAILED : SUCCEEDED,
-                i == 0   ? "{\"m\":20}"
-                : i == 1 ? "{\"m\":21}"
-                         : "{\"m\":22}");
+        finish_nth(h, "e/b", (size_t)i, i == bad ? FAILED : SUCCEEDED,
+                   i == 0   ? "{\"m\":20}"
+                   : i == 1 ? "{\"m\":21}"
+                            : "{\"m\":22}");
     return run;
 }
 
@@ -145,11 +85,11 @@ static void items_that_succeeded_do_not_run_again(void **state)
     const struct order *b = order_of(h, ORDER_KIND_START, "e/b");
     assert_string_equal(b->start->argv[1], "11"); /* of the a that was taken over */
     assert_string_equal(b->start->argv[2], "y");
-    end_nth(h, "e/b", 0, SUCCEEDED, "{\"m\":99}");
+    finish_nth(h, "e/b", 0, SUCCEEDED, "{\"m\":99}");
     outputs_are(h, run, 0, "{\"m\":[20,99,22]}");
     assert_string_equal(order_of(h, ORDER_KIND_START, "last")->start->argv[1], "[20,99,22]");
     assert_int_equal(adopted(h, run, -1), 8);
-    end_nth(h, "last", 0, SUCCEEDED, NULL);
+    finish_nth(h, "last", 0, SUCCEEDED, NULL);
     assert_string_equal(run_is(h, run), "succeeded");
 }
 
@@ -157,7 +97,7 @@ static void a_retry_of_a_retry_takes_over_what_that_took_over(void **state)
 {
     struct harness *h = *state;
     struct uuid second = retry(h, items_with_a_bad_one(h, 1), NULL, 2);
-    end_nth(h, "e/b", 0, FAILED, NULL);
+    finish_nth(h, "e/b", 0, FAILED, NULL);
     assert_string_equal(run_is(h, second), "failed");
     struct uuid third = retry(h, second, NULL, 3);
     assert_int_equal(adopted(h, third, -1), 8);
@@ -168,14 +108,14 @@ static void from_a_step_inside_it_runs_anew_in_every_item(void **state)
 {
     struct harness *h = *state;
     struct uuid old = items_with_a_bad_one(h, -1);
-    end_nth(h, "last", 0, SUCCEEDED, NULL);
+    finish_nth(h, "last", 0, SUCCEEDED, NULL);
     assert_string_equal(run_is(h, old), "succeeded");
     struct uuid run = retry(h, old, "e/b", 2);
     assert_int_equal(starts_of(h, "e/b"), 3);
     assert_int_equal(starts_of(h, "e/a") + starts_of(h, "e/c"), 0);
     assert_int_equal(adopted(h, run, -1), 6);
     for (size_t i = 0; i < 3; i++)
-        end_nth(h, "e/b", i, SUCCEEDED, "{\"m\":1}");
+        finish_nth(h, "e/b", i, SUCCEEDED, "{\"m\":1}");
     assert_int_equal(starts_of(h, "last"), 1); /* it comes after */
 }
 
@@ -194,8 +134,8 @@ static void another_list_runs_anew(void **state)
     struct uuid old = begin(h, "name: p\n"
                                "steps:\n"
                                "  e: {for_each: \"${{ [run.id, 'x'] }}\", command: [e]}\n");
-    end_nth(h, "e/e", 1, SUCCEEDED, NULL);
-    end_nth(h, "e/e", 0, FAILED, NULL);
+    finish_nth(h, "e/e", 1, SUCCEEDED, NULL);
+    finish_nth(h, "e/e", 0, FAILED, NULL);
     struct uuid run = retry(h, old, NULL, 2);
     assert_int_equal(starts_of(h, "e/e"), 2);
     assert_int_equal(adopted(h, run, -1), 0);
@@ -206,8 +146,8 @@ static void the_same_list_is_taken_over(void **state)
     struct harness *h = *state;
     struct uuid old =
         begin(h, "name: p\nsteps: {e: {for_each: \"${{ [1, 'x'] }}\", command: [e]}}\n");
-    end_nth(h, "e/e", 1, SUCCEEDED, NULL);
-    end_nth(h, "e/e", 0, FAILED, NULL);
+    finish_nth(h, "e/e", 1, SUCCEEDED, NULL);
+    finish_nth(h, "e/e", 0, FAILED, NULL);
     struct uuid run = retry(h, old, NULL, 2);
     assert_int_equal(starts_of(h, "e/e"), 1);
     assert_int_equal(adopted(h, run, -1), 1);
@@ -222,15 +162,15 @@ static void the_next_try_of_the_group_runs_all_anew(void **state)
                                "    retry: {attempts: 2}\n"
                                "    steps: {a: {command: [a]}, b: {command: [b], needs: a}}\n");
     for (size_t try = 0; try < 2; try++) {
-        end_nth(h, "g/a", try, SUCCEEDED, NULL);
-        end_nth(h, "g/b", try, FAILED, NULL);
+        finish_nth(h, "g/a", try, SUCCEEDED, NULL);
+        finish_nth(h, "g/b", try, FAILED, NULL);
         harness_pass(h, 2 * US_PER_S);
     }
     assert_string_equal(run_is(h, old), "failed");
     struct uuid run = retry(h, old, NULL, 2);
     assert_int_equal(adopted(h, run, 1), 1);
     assert_int_equal(starts_of(h, "g/a"), 0);
-    end_nth(h, "g/b", 0, FAILED, NULL);
+    finish_nth(h, "g/b", 0, FAILED, NULL);
     harness_pass(h, 2 * US_PER_S);
     assert_int_equal(starts_of(h, "g/a"), 1);
 }
@@ -243,12 +183,12 @@ static void what_needs_a_failed_step_runs_anew_whatever_its_rule(void **state)
                                "  a: {command: [a]}\n"
                                "  b: {command: [b]}\n"
                                "  tell: {command: [tell], needs: [a, b], rule: all_done}\n");
-    end_nth(h, "a", 0, FAILED, NULL);
-    end_nth(h, "b", 0, SUCCEEDED, NULL);
-    end_nth(h, "tell", 0, SUCCEEDED, NULL);
+    finish_nth(h, "a", 0, FAILED, NULL);
+    finish_nth(h, "b", 0, SUCCEEDED, NULL);
+    finish_nth(h, "tell", 0, SUCCEEDED, NULL);
     struct uuid run = retry(h, old, NULL, 2);
     assert_int_equal(adopted(h, run, -1), 1); /* b */
-    end_nth(h, "a", 0, SUCCEEDED, NULL);
+    finish_nth(h, "a", 0, SUCCEEDED, NULL);
     assert_int_equal(starts_of(h, "tell"), 1);
 }
 
@@ -266,17 +206,17 @@ static void finally_of_an_item_is_taken_over_with_all_of_it(void **state)
                                "    finally: {f: {command: [f]}}\n"
                                "finally: {all: {command: [all]}}\n");
     for (size_t i = 0; i < 2; i++) {
-        end_nth(h, "e/a", i, SUCCEEDED, NULL);
-        end_nth(h, "e/b", i, i ? FAILED : SUCCEEDED, NULL);
-        end_nth(h, "e/f", i, SUCCEEDED, NULL);
+        finish_nth(h, "e/a", i, SUCCEEDED, NULL);
+        finish_nth(h, "e/b", i, i ? FAILED : SUCCEEDED, NULL);
+        finish_nth(h, "e/f", i, SUCCEEDED, NULL);
     }
-    end_nth(h, "all", 0, SUCCEEDED, NULL);
+    finish_nth(h, "all", 0, SUCCEEDED, NULL);
     struct uuid run = retry(h, old, NULL, 2);
     assert_int_equal(adopted(h, run, -1), 4); /* a, b, f of x; a of y */
-    end_nth(h, "e/b", 0, SUCCEEDED, NULL);
+    finish_nth(h, "e/b", 0, SUCCEEDED, NULL);
     assert_int_equal(starts_of(h, "e/f"), 1);
-    end_nth(h, "e/f", 0, SUCCEEDED, NULL);
-    end_nth(h, "all", 0, SUCCEEDED, NULL);
+    finish_nth(h, "e/f", 0, SUCCEEDED, NULL);
+    finish_nth(h, "all", 0, SUCCEEDED, NULL);
     assert_string_equal(run_is(h, run), "succeeded");
 }
 
@@ -294,8 +234,8 @@ static const char ROUNDS[] = "name: p\n"
 
 static void round_ends(struct harness *h, size_t nth, const char *n, int outcome)
 {
-    end_nth(h, "l/a", nth, SUCCEEDED, n);
-    end_nth(h, "l/b", nth, outcome, NULL);
+    finish_nth(h, "l/a", nth, SUCCEEDED, n);
+    finish_nth(h, "l/b", nth, outcome, NULL);
     pass(h, 11 * US_PER_S);
 }
 
@@ -309,12 +249,12 @@ static void rounds_go_on_from_the_one_that_failed(void **state)
     struct uuid run = retry(h, old, NULL, 2); /* without a wait between rounds that are over */
     assert_int_equal(adopted(h, run, -1), 3);
     assert_int_equal(starts_of(h, "l/a"), 0);
-    end_nth(h, "l/b", 0, SUCCEEDED, NULL);
+    finish_nth(h, "l/b", 0, SUCCEEDED, NULL);
     assert_int_equal(starts_of(h, "l/a"), 0); /* the delay is between rounds that run */
     pass(h, 11 * US_PER_S);
     assert_string_equal(order_of(h, ORDER_KIND_START, "l/a")->start->argv[1], "2");
-    end_nth(h, "l/a", 0, SUCCEEDED, "{\"n\":3}");
-    end_nth(h, "l/b", 1, SUCCEEDED, NULL);
+    finish_nth(h, "l/a", 0, SUCCEEDED, "{\"n\":3}");
+    finish_nth(h, "l/b", 1, SUCCEEDED, NULL);
     assert_string_equal(run_is(h, run), "succeeded");
 }
 
@@ -339,7 +279,7 @@ static void from_a_step_in_a_loop_only_the_first_round_repeats(void **state)
     assert_string_equal(run_is(h, old), "succeeded");
     struct uuid run = retry(h, old, "l/b", 2);
     assert_int_equal(starts_of(h, "l/a"), 0);
-    end_nth(h, "l/b", 0, SUCCEEDED, NULL);
+    finish_nth(h, "l/b", 0, SUCCEEDED, NULL);
     pass(h, 11 * US_PER_S);
     assert_int_equal(starts_of(h, "l/a"), 1); /* what came after may come to something else */
     assert_int_equal(adopted(h, run, -1), 1);
@@ -364,7 +304,7 @@ static void what_is_found_otherwise_runs_anew(void **state)
             if (h->orders[n].kind == ORDER_KIND_START)
                 harness_finished(h, 0, &h->orders[n], SUCCEEDED, NULL);
         harness_settle(h);
-        end_nth(h, "z", 0, FAILED, NULL);
+        finish_nth(h, "z", 0, FAILED, NULL);
         row_of_result(h, old, 0)->state = STEP_FAILED; /* so that it is not taken over whole */
         row_of_result(h, old, 0)->reason = RUN_TIMED_OUT " 5 s";
         struct uuid run = retry(h, old, NULL, 2);
@@ -386,9 +326,9 @@ static void a_group_that_was_too_slow_goes_on(void **state)
             begin(h, "name: p\nsteps:\n"
                      "  g: {timeout: 5s,\n"
                      "      steps: {a: {command: [a]}, b: {command: [b], needs: a}}}\n");
-        end_nth(h, "g/a", 0, SUCCEEDED, NULL);
+        finish_nth(h, "g/a", 0, SUCCEEDED, NULL);
         pass(h, 6 * US_PER_S);
-        end_nth(h, "g/b", 0, REPORT_RESULT_OUTCOME_CANCELLED, NULL);
+        finish_nth(h, "g/b", 0, REPORT_RESULT_OUTCOME_CANCELLED, NULL);
         assert_string_equal(run_is(h, old), "failed");
         if (REASONS[i])
             row_of_result(h, old, 0)->reason = REASONS[i];
@@ -407,8 +347,8 @@ static void a_loop_whose_condition_failed_runs_anew(void **state)
     struct uuid old = begin(h, "name: p\nsteps:\n"
                                "  l: {loop: {until: outputs.n > 3, max: 5}, command: [a],\n"
                                "      outputs: {n: {type: integer, optional: true}}}\n");
-    end_nth(h, "l/l", 0, SUCCEEDED, "{\"n\":1}");
-    end_nth(h, "l/l", 1, SUCCEEDED, "{}");
+    finish_nth(h, "l/l", 0, SUCCEEDED, "{\"n\":1}");
+    finish_nth(h, "l/l", 1, SUCCEEDED, "{}");
     assert_string_equal(run_is(h, old), "failed");
     struct uuid run = retry(h, old, NULL, 2);
     assert_int_equal(adopted(h, run, -1), 0);
@@ -442,9 +382,9 @@ static void what_cannot_be_meant_is_refused(void **state)
                  "      - {steps: {small: {command: [small]}}}\n"
                  "  g: {when: steps.a.outputs.n > 9, steps: {in: {command: [in]}}}\n"
                  "  z: {needs: [s], command: [z]}\n");
-    end_nth(h, "a", 0, SUCCEEDED, "{\"n\":5}");
-    end_nth(h, "s/big", 0, SUCCEEDED, NULL);
-    end_nth(h, "z", 0, FAILED, NULL);
+    finish_nth(h, "a", 0, SUCCEEDED, "{\"n\":5}");
+    finish_nth(h, "s/big", 0, SUCCEEDED, NULL);
+    finish_nth(h, "z", 0, FAILED, NULL);
     assert_string_equal(run_is(h, old), "failed");
     refused(h, old, "s/small",
             "step s/small stands in a branch of s that was not taken in that run");
@@ -455,7 +395,7 @@ static void what_cannot_be_meant_is_refused(void **state)
             "in all items and rounds: name s/big");
     refused(h, old, "s/none", "pipeline p has no step s/none in that version");
     struct uuid second = retry(h, old, NULL, 2);
-    end_nth(h, "z", 0, SUCCEEDED, NULL);
+    finish_nth(h, "z", 0, SUCCEEDED, NULL);
     assert_string_equal(run_is(h, second), "succeeded");
     char first[UUID_TEXT], why[300];
     uuid_format(&old, first);
@@ -551,17 +491,17 @@ static void a_takeover_between_items_repeats_the_rest(void **state)
                                "    fail_fast: false\n"
                                "    steps: {a: {command: [a]}, b: {command: [b], needs: a}}\n");
     for (size_t i = 0; i < 4; i++) {
-        end_nth(h, "e/a", i, SUCCEEDED, NULL);
-        end_nth(h, "e/b", i, i == 0 || i == 2 ? FAILED : SUCCEEDED, NULL);
+        finish_nth(h, "e/a", i, SUCCEEDED, NULL);
+        finish_nth(h, "e/b", i, i == 0 || i == 2 ? FAILED : SUCCEEDED, NULL);
     }
     struct uuid run = retry(h, old, NULL, 2);
     assert_int_equal(starts_of(h, "e/b"), 1);
     harness_restart(h, US_PER_S);
-    end_nth(h, "e/b", 0, SUCCEEDED, NULL);
+    finish_nth(h, "e/b", 0, SUCCEEDED, NULL);
     assert_int_equal(adopted(h, run, 1), 3); /* item 1 whole, a of item 2 */
     harness_restart(h, US_PER_S);
     harness_settle(h);
-    end_nth(h, "e/b", 1, SUCCEEDED, NULL);
+    finish_nth(h, "e/b", 1, SUCCEEDED, NULL);
     assert_int_equal(starts_of(h, "e/b"), 2);
     assert_int_equal(starts_of(h, "e/a"), 0);
     assert_int_equal(adopted(h, run, -1), 6);
