@@ -156,10 +156,22 @@ static void add_around(struct view *v, struct step_ref at, const struct frame *f
     view_add(v, "params", params);
 }
 
+/* Those of what was written elsewhere are found out before they are looked at: after a takeover
+ * reports are heard before anything else, and what a step gave under other parameters would be kept
+ * as the result of those. One that cannot be found out fails its group later. */
+static void find_params(struct frame *f)
+{
+    while (f->group && !f->group->def->group->scope)
+        f = f->group->at.frame;
+    if (f->group)
+        view_params(f, &(struct err){0});
+}
+
 void view_fill(struct view *v, struct step_ref at, struct frame *from, uint8_t sees,
                const struct attempt *attempt)
 {
     struct run *run = ref_run(at);
+    find_params(at.frame);
     view_add(v, "event", run->event);
     view_add(v, "vars", run->vars);
     if (sees & SEES_RUN)
@@ -207,7 +219,7 @@ static int param_value(struct frame *f, const struct ir_param *param, json_t *to
 int view_params(struct frame *f, struct err *err)
 {
     const struct ir_group *def = f->group->def->group;
-    if (!def->scope)
+    if (!def->scope || f->params)
         return 0;
     json_t *params = json_object();
     for (size_t i = 0; i < def->param_count; i++)

@@ -99,12 +99,13 @@ static void check_at_most_once(struct sim *sim, const struct uuid *attempt,
     sim->counts.leaves++;
 }
 
-static long size_of(struct sim *sim, const struct uuid *run)
+/* What a step is given as params.size. */
+static long size_of(const struct plan_version *v, const struct row_run *run, int step)
 {
-    json_t *params = json_loads(database_run(sim->db, run)->params, 0, NULL);
+    json_t *params = json_loads(run->params, 0, NULL);
     const long size = (long)json_integer_value(json_object_get(params, "size"));
     json_decref(params);
-    return size;
+    return size + plan_parts(v, v->step_at[step]);
 }
 
 struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const struct row_key *key,
@@ -123,7 +124,7 @@ struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const st
         check_at_most_once(sim, attempt, key);
     reference_begins(sim, v, key);
     reference_arguments(sim, v, key, refers, place);
-    if (size_of(sim, &key->run) != strtol(size, NULL, 10))
+    if (size_of(v, database_run(sim->db, &key->run), key->step) != strtol(size, NULL, 10))
         sim_fail(sim, 3, "step %s was given size %s", v->steps[v->step_at[key->step]].name, size);
     const size_t len = strcspn(where, ":"); /* the outcome that a finally step sees comes after */
     if (strcmp(refers, argument) != 0 || strlen(place) != len || strncmp(where, place, len) != 0)
@@ -313,12 +314,9 @@ static void given_to(struct sim *sim, const struct plan_version *v, const struct
 {
     const struct row_key key = {row->run, row->step, row->iteration};
     char refers[16], place[64];
-    json_t *params = json_loads(run->params, 0, NULL);
     reference_arguments(sim, v, &key, refers, place);
-    snprintf(out, 192, "%lld|%s|%08x|%s",
-             (long long)json_integer_value(json_object_get(params, "size")), refers,
+    snprintf(out, 192, "%ld|%s|%08x|%s", size_of(v, run, row->step), refers,
              reference_list_sum(sim, v, &key), place);
-    json_decref(params);
 }
 
 static bool gave(struct sim *sim, const struct effect *effect, const char *outputs)

@@ -134,14 +134,20 @@ int plan_limit_size_since(const struct plan_limit *limit, int64_t gen)
     return most;
 }
 
-/* Pipelines name limits, which are all there, and pipelines that their steps start, which will be
- * there and cannot be looked at yet. */
+/* Pipelines name limits, which are all there, pipelines that their steps start, which will be there
+ * and cannot be looked at yet, and the files of their parts. */
 static int find_named(void *arg, enum ir_reference kind, const char *reference, const char *from,
                       struct ir_found *out, struct err *err)
 {
-    (void)arg, (void)from, (void)out;
+    struct text file = {0};
+    const char *name = strncmp(reference, "./", 2) == 0 ? reference + 2 : reference;
+    (void)from;
     if (kind == IR_REFERENCE_LIMIT || kind == IR_REFERENCE_START)
         return 0;
+    if (kind == IR_REFERENCE_COMPONENT && plan_write_part_file(&file, arg, name)) {
+        *out = (struct ir_found){file.data, file.len, mem_string(name)};
+        return 0;
+    }
     return err_set(err, LEAT_ENOTFOUND, "there is no %s here", reference);
 }
 
@@ -187,7 +193,7 @@ static void compile(struct sim *sim, const struct plan_pipeline *p, struct plan_
     write_pipeline(&yaml, p, v);
     if (yaml_read("plan", yaml.data, yaml.len, &docs, &err) == 0)
         v->ir =
-            ir_compile(&docs.items[0], "plan", &(struct ir_resolver){find_named, NULL}, NULL, &err);
+            ir_compile(&docs.items[0], "plan", &(struct ir_resolver){find_named, v}, NULL, &err);
     if (!v->ir)
         sim_fail(sim, 0, "the generator made a pipeline that does not compile: %s\n%s", err.text,
                  yaml.data);

@@ -79,6 +79,8 @@ struct plan_step {
     int rounds, until_over;
     bool delayed;
     int times; /* instances that there may be */
+    bool part; /* a PLAN_GROUP in a file of its own: it sees nothing of outside but what it is given
+                */
     /* folders */
     bool folder;       /* a program that writes one, d */
     bool items_folder; /* goes over the names in the d of items_from */
@@ -159,6 +161,10 @@ void plan_gives(struct rng *rng, struct plan_version *v); /* what the run as a w
 void plan_write_steps(struct text *out, const struct plan_version *v);
 /* Without the steps that are not in `kept`, nor those that cannot stand without them. */
 void plan_drop(struct plan_version *v, uint32_t kept);
+/* How many parts it is inside of: each is given a size one larger than that around it. */
+int plan_parts(const struct plan_version *v, int step);
+/* The file "LABEL.yaml" of a part; false when there is none of that name. */
+bool plan_write_part_file(struct text *out, const struct plan_version *v, const char *file);
 /* Is its n a number, of a step that succeeded? A list, of a for_each that collects? */
 bool plan_is_number(const struct plan_version *v, int step);
 bool plan_is_list(const struct plan_version *v, int step);

@@ -80,7 +80,8 @@ void plan_give_folders(struct rng *rng, struct plan_version *v, int each, uint32
 void plan_take_list(struct rng *rng, const struct plan_version *v, struct plan_step *s)
 {
     const uint32_t near = where(v, s->needs, true);
-    const uint32_t outer = s->parent >= 0 ? where(v, v->steps[s->parent].needs, true) : 0;
+    const bool inside = s->parent >= 0 && !v->steps[s->parent].part;
+    const uint32_t outer = inside ? where(v, v->steps[s->parent].needs, true) : 0;
     if (near && rng_chance(rng, 0.9))
         s->takes = plan_pick(rng, near);
     else if (outer && rng_chance(rng, 0.8))

@@ -90,6 +90,7 @@ static void make_group(struct rng *rng, struct plan_version *v, int i, int depth
         s->delayed = rng_chance(rng, 0.5);
         s->times *= s->rounds;
     }
+    s->part = s->kind == PLAN_GROUP && !s->timeout_us && rng_chance(rng, 0.5);
     for (int b = 0; b < s->branches; b++)
         make_dag(rng, v, i, b, depth + 1);
 }
@@ -149,7 +150,8 @@ static void make_step(struct rng *rng, struct plan_version *v, int i, uint32_t e
     if (s->takes_us > 3 * SEC && s->times > 1)
         s->takes_us = 3 * SEC;
     plan_take_list(rng, v, s);
-    const uint32_t outer = s->parent >= 0 ? numbers_of(v, v->steps[s->parent].needs) : 0;
+    const bool inside = s->parent >= 0 && !v->steps[s->parent].part;
+    const uint32_t outer = inside ? numbers_of(v, v->steps[s->parent].needs) : 0;
     if (s->takes >= 0)
         return; /* the list alone makes the difference */
     if (numbers && rng_chance(rng, 0.4))
@@ -205,10 +207,18 @@ static void write_dag(struct text *out, const struct plan_version *v, int parent
 static const char *const RULES[] = {"all_succeeded", "all_done", "any_failed", "any_succeeded",
                                     "none_failed"};
 
-/* The group of that kind that is nearest around it; -1 = none. */
+int plan_parts(const struct plan_version *v, int step)
+{
+    int parts = 0;
+    for (int i = v->steps[step].parent; i >= 0; i = v->steps[i].parent)
+        parts += v->steps[i].part;
+    return parts;
+}
+
+/* The group of that kind that is nearest around it, in its own file; -1 = none. */
 static int nearest(const struct plan_version *v, int i, enum plan_kind kind)
 {
-    for (i = v->steps[i].parent; i >= 0; i = v->steps[i].parent)
+    for (i = v->steps[i].parent; i >= 0 && !v->steps[i].part; i = v->steps[i].parent)
         if (v->steps[i].kind == kind)
             return i;
     return -1;
@@ -317,6 +327,8 @@ static void write_group(struct text *out, const struct plan_version *v, int i)
             text_puts(out, "}");
         }
         text_puts(out, "]");
+    } else if (s->part) {
+        text_printf(out, "uses: ./%s.yaml, with: {size: \"${{ params.size + 1 }}\"}", s->label);
     } else {
         if (s->kind == PLAN_EACH) {
             write_items(out, v, s);
@@ -381,6 +393,22 @@ static void write_dag(struct text *out, const struct plan_version *v, int parent
 {
     write_part(out, v, parent, branch, false);
     write_part(out, v, parent, branch, true);
+}
+
+bool plan_write_part_file(struct text *out, const struct plan_version *v, const char *file)
+{
+    const size_t len = strcspn(file, ".");
+    for (int i = 0; i < v->step_count; i++) {
+        const struct plan_step *s = &v->steps[i];
+        if (!s->part || strlen(s->label) != len || strncmp(s->label, file, len) != 0)
+            continue;
+        text_printf(out, "{kind: component, name: %s, params: {size: {type: integer}}, ", s->label);
+        write_dag(out, v, i, 0);
+        write_gives(out, v, s, 0);
+        text_puts(out, "}\n");
+        return true;
+    }
+    return false;
 }
 
 /* Top-level keys, one a line. */

@@ -229,7 +229,8 @@ void reference_arguments(struct sim *sim, const struct plan_version *v, const st
     snprintf(refers, 16, "%d", n);
     if (s->refers < 0)
         refers[0] = '\0';
-    for (struct scene here = at; here.start; here = around(&here)) {
+    /* A part sees nothing of what is around it. */
+    for (struct scene here = at; here.start && !v->steps[here.parent].part; here = around(&here)) {
         const int ordinal = here.iteration - here.start->first;
         if (v->steps[here.parent].kind == PLAN_EACH && item < 0) {
             item = ordinal;

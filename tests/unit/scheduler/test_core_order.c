@@ -420,6 +420,30 @@ static void a_part_sees_its_own_parameters(void **state)
     assert_string_equal(start_of(h, "own")->argv[1], "8");
 }
 
+/* The first report after a takeover comes before any turn: what was found out under the wrong
+ * parameters would be taken as the result of other ones. */
+static void a_part_sees_them_at_once_after_a_takeover(void **state)
+{
+    struct harness *h = *state;
+    apply_with_part(h,
+                    "name: p\nparams: {city: Bari}\nsteps:\n  sub: {pipeline: q, with: {city: "
+                    "Rome}}\n",
+                    "name: q\nparams: {city: {type: string}}\n"
+                    "steps: {z: {command: [z, \"${{ params.city }}\"], cache: {}}}\n");
+    harness_run(h, "p", 1);
+    finish(h, 0, "sub/z", SUCCEEDED, NULL);
+    assert_int_equal(h->cached_count, 1);
+    harness_command(
+        h,
+        (struct command){
+            .kind = COMMAND_KIND_RUN, .run = id_of(2), .pipeline = "p", .no_cache = true},
+        false);
+    harness_restart(h, 0);
+    finish(h, 0, "sub/z", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, id_of(2)), "succeeded");
+    assert_int_equal(h->cached_count, 1); /* the same key */
+}
+
 static void a_parameter_that_fails_fails_the_part(void **state)
 {
     struct harness *h = *state;
@@ -454,6 +478,7 @@ int main(void)
         T(a_hello_is_kept_as_it_was_said),
         T(a_worker_may_change_its_pool),
         T(a_part_sees_its_own_parameters),
+        T(a_part_sees_them_at_once_after_a_takeover),
         T(a_parameter_that_fails_fails_the_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
