@@ -61,6 +61,7 @@
     P(GROUP_TRIED_ONCE_MORE, "group-tried-once-more")                                              \
     P(RUN_FOR_EVER_AFTER_TAKEOVER, "run-for-ever-after-takeover")                                  \
     P(CACHE_WITHOUT_INPUTS, "cache-without-inputs")                                                \
+    P(PARAMS_LATE_AFTER_TAKEOVER, "params-late-after-takeover")                                    \
     P(AT_MOST_ONCE_TRIED_AGAIN, "at-most-once-tried-again")                                        \
     P(LEAVE_TAKEN_TWICE, "leave-taken-twice")                                                      \
     P(HEARTBEAT_NOT_ORDERED, "heartbeat-not-ordered")                                              \

@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "scheduler/core/frames.h"
 #include "scheduler/core/groups.h"
 #include "scheduler/core/order.h"
@@ -171,7 +172,8 @@ void view_fill(struct view *v, struct step_ref at, struct frame *from, uint8_t s
                const struct attempt *attempt)
 {
     struct run *run = ref_run(at);
-    find_params(at.frame);
+    if (!plant_on(PLANT_PARAMS_LATE_AFTER_TAKEOVER))
+        find_params(at.frame);
     view_add(v, "event", run->event);
     view_add(v, "vars", run->vars);
     if (sees & SEES_RUN)
