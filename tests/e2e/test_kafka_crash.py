@@ -18,7 +18,9 @@ from test_crash import AT_BIRTH, AT_START, POINTS
 
 TAKEOVER_S = 5
 SHAPES = ROOT / "examples" / "shapes"
-# Every step that the examples have says so to the ledger, by the PATH of the workers.
+# Every step that the examples have says so to the ledger, by the PATH of the workers; but for one of an example that has a
+# PATH of its own.
+SILENT = {"shapes-pool"}
 WRAPPED = ("sh", "echo", "false", "cat")
 WRAPPER = """#!/bin/dash
 if [ -z "$LEDGERED" ] && [ -n "$LEAT_ATTEMPT_ID" ]; then
@@ -268,5 +270,8 @@ def test_each_attempt_ran_once_and_each_result_really_ran(site):
     committed = {(run, attempt) for table in ("step_result", "attempt_done") for run, attempt in site.leat.sql(
         f"SELECT run, attempt_id FROM {table} WHERE attempt_id IS NOT NULL AND worker IS NOT NULL AND state <> 'lost'")}
     of_ours = {pair for pair in committed if pair[0] in ours}
-    assert set(ran) == of_ours, f"not committed: {set(ran) - of_ours}, never ran: {of_ours - set(ran)}"
+    silent = {run for name, run in site.runs if name in SILENT}
+    never = {pair for pair in of_ours - set(ran) if pair[0] not in silent}
+    assert set(ran) <= of_ours, f"not committed: {set(ran) - of_ours}"
+    assert never == set(), f"never ran: {never}"
     assert {run for run, _ in ran} >= {run for name, run in site.runs if name not in ENDS}, "a run of which nothing ran"

@@ -13,7 +13,8 @@ def test_logs_of_the_processes_are_bounded(leat):
             out.write(("x" * 99 + "\n") * (LOG_LIMIT // 100 + 1))
     # A daemon that runs turns its own over with its next line, one that starts finds it turned over.
     leat.kill("leat-api")
-    until(lambda: (log / "api.log.1").exists() and (log / "api.log").stat().st_size < LOG_LIMIT, 30, what="api.log")
+    until(lambda: (log / "api.log.1").exists() and (log / "api.log").exists(), 30, what="api.log")
+    assert (log / "api.log").stat().st_size < LOG_LIMIT
     leat.kill("leat-worker")  # its leader has something to say
     until(lambda: leat.leat("status").returncode == 0, 60)
     # Postgres is told; what it says then is in the new file.
