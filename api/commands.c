@@ -29,8 +29,9 @@ struct waiting {
     size_t len;
     int64_t until_us;
     struct loop_timer timer;
-    bool asking; /* a look is under way */
-    bool over;   /* answered; freed when the look has come back */
+    bool publishing; /* its delivery report is still to come: a verdict may be here before that */
+    bool asking;     /* a look is under way */
+    bool over;       /* answered; freed when report and look have come back */
     struct waiting *next;
 };
 
@@ -52,7 +53,7 @@ static void unlink_waiting(struct waiting *w)
 
 static void release(struct waiting *w)
 {
-    if (w->asking)
+    if (w->asking || w->publishing)
         return;
     free(w->body);
     free(w->worker);
@@ -154,6 +155,7 @@ static void delivered(void *arg, const struct err *err, int32_t partition, int64
 {
     struct waiting *w = arg;
     (void)partition, (void)offset;
+    w->publishing = false;
     failpoint_hit(FAILPOINT_COMMAND_PUBLISH_AFTER);
     if (w->over) {
         release(w);
@@ -181,7 +183,8 @@ static void submit(struct api *api, struct http_request *req, struct command *c,
     if (*http_caller(req)) /* what a token says goes before what a body says */
         c->by = http_caller(req);
     c->by = c->by ? c->by : http_peer(req);
-    *w = (struct waiting){.all = api->commands, .req = req, .id = c->id, .run = *shown};
+    *w = (struct waiting){
+        .all = api->commands, .req = req, .id = c->id, .run = *shown, .publishing = true};
     w->shown = query;
     w->worker = mem_string(c->worker);
     w->until_us = clock_monotonic_us() + VERDICT_US;

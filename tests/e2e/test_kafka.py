@@ -1,7 +1,9 @@
 """All of Leat on a real Kafka broker, two schedulers and three workers: it runs pipelines; each daemon may be killed; a
 leader that was stopped and comes back changes nothing; a broker that dies in a burst loses and doubles nothing; what is
 away comes back and everything goes on by itself."""
+import concurrent.futures
 import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -59,6 +61,26 @@ def test_workers_hold_no_login_of_postgres(site):
         assert not sockets(pid) & ends
     for name in ("w2", "w3"):
         assert "dbname" not in (site.leat.work / f"{name}.conf").read_text()
+
+
+def test_a_verdict_may_come_before_the_delivery_report(site):
+    """Of 2,000 commands, 16 at a time, some have their change record read before the broker's answer: each has one answer."""
+    leat = site.leat
+    leat.apply("name: brief\nsteps: {a: {executor: noop}}\n")
+    before = leat.pids("leat-api")
+
+    def submit(count):
+        connection, runs = http.client.HTTPConnection("127.0.0.1", leat.api_port, timeout=60), []
+        for _ in range(count):
+            connection.request("POST", "/api/v1/runs", json.dumps({"pipeline": "brief"}), {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            runs.append(json.loads(answer.read())["id"])
+            assert answer.status in (201, 202), answer.status
+        return runs
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        runs = sum(pool.map(submit, [125] * 16), [])
+    assert len(set(runs)) == 2000 and leat.pids("leat-api") == before
+    until(lambda: leat.sql("SELECT count(*) FROM run_done WHERE pipeline = 'brief' AND state = 'succeeded'") == [["2000"]], 60)
 
 
 def test_status_says_what_this_survives(site):
