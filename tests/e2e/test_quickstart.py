@@ -214,7 +214,7 @@ def test_only_the_containers_of_its_own_data_folder_are_removed(engine):
         leat.apply(f"name: bare\nsteps:\n  one: {{image: {engine.image!r}, command: [sleep, '600']}}\n")
         leat.ok("run", "bare")
         until(lambda: len(names()) == 2, 60, what="the step's container")
-        for pid in leat.pids("leat") + leat.pids("leat-worker"):  # both looked up before either ends
+        for pid in sum(map(leat.pids, ("leat", "leat-worker", "leat-keeper")), []):  # all looked up before one ends
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         done = subprocess.run([ROOT / "dev/quickstart-executor", "remove", leat.data], capture_output=True, text=True,
