@@ -1,5 +1,8 @@
 """How much there may be, on real daemons with tiny bounds: what waits, what is refused, and that it all goes on by itself."""
 import json
+import os
+import signal
+import subprocess
 import time
 
 import pytest
@@ -95,3 +98,27 @@ def test_pipelines_and_the_like_have_a_bound(leat):
             leat.apply(f"kind: {kind}\nname: o{n}\n{more}")
         full = leat.leat("apply", leat.file("o.yaml", f"kind: {kind}\nname: o3\n{more}"))
         assert full.returncode == 4 and f"there are 3 {kind}s already" in full.stderr
+
+
+def test_a_worker_too_many_is_refused_and_says_what_to_do():
+    leat = Leat(extra=["--most-workers", "1"]).up()
+    config = leat.file("w2.conf", f"name = w2\ndata = {leat.work}/w2\nstore = {leat.data}/store\nbus = embedded\n"
+                       f"database = host={leat.data}/run port=5432 user=leat dbname=leat\napi = {leat.api}\ntoken-file = {leat.data}/token\n")
+    command = [str(leat.data / "bin" / "leat-worker"), "--config", str(config)]
+    if os.getuid() == 0:
+        command = ["setpriv", "--reuid=leat", "--regid=leat", "--init-groups", *command]
+    env = {k: v for k, v in leat.env.items() if k != "LEAT_LISTEN"}
+    second = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        log = leat.data / "log" / "scheduler.log"
+        until(lambda: "there are too many worker ids" in log.read_text(), 60, what="the refusal")
+        assert "raise most-workers" in log.read_text() and "worker=w2" in log.read_text()
+        assert [w["id"] for w in leat.json("workers")] == ["local"]
+        leat.apply("name: one\nsteps: {a: {executor: noop}}\n")
+        leat.ok("run", "one", "--wait")
+    finally:
+        second.kill()
+        second.wait()
+        for pid in leat.pids("leat-keeper", leat.work):
+            os.kill(pid, signal.SIGKILL)
+        leat.remove()
