@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "scheduler/core/concurrency.h"
-#include "scheduler/core/limits.h"
-#include "scheduler/core/listing.h"
-#include "scheduler/core/learned.h"
-#include "scheduler/core/order.h"
-#include "scheduler/core/place.h"
-#include "scheduler/core/pools.h"
+#include "scheduler/core/run/concurrency.h"
+#include "scheduler/core/place/limits.h"
+#include "scheduler/core/dag/listing.h"
+#include "scheduler/core/run/learned.h"
+#include "scheduler/core/place/order.h"
+#include "scheduler/core/place/place.h"
+#include "scheduler/core/place/pools.h"
 
 /* ---- versions ------------------------------------------------------------------------------ */
 

@@ -5,11 +5,11 @@
 #include <utlist.h>
 
 #include "common/base/plant.h"
-#include "scheduler/core/awaits.h"
-#include "scheduler/core/concurrency.h"
-#include "scheduler/core/cache.h"
+#include "scheduler/core/wait/awaits.h"
+#include "scheduler/core/run/concurrency.h"
+#include "scheduler/core/place/cache.h"
 #include "scheduler/core/core.h"
-#include "scheduler/core/frames.h"
+#include "scheduler/core/dag/frames.h"
 #include "scheduler/core/state.h"
 
 #define MUST(condition)                                                                            \

@@ -7,12 +7,12 @@
 #include "common/base/mem.h"
 #include "common/base/plant.h"
 #include "common/text/json.h"
-#include "scheduler/core/awaits.h"
+#include "scheduler/core/wait/awaits.h"
 #include "scheduler/core/catalog.h"
 #include "scheduler/core/commands_internal.h"
-#include "scheduler/core/learned.h"
-#include "scheduler/core/retire.h"
-#include "scheduler/core/runs.h"
+#include "scheduler/core/run/learned.h"
+#include "scheduler/core/worker/retire.h"
+#include "scheduler/core/run/runs.h"
 
 /* ---- verdicts ------------------------------------------------------------------------------ */
 

@@ -23,7 +23,7 @@ bool command_id_is_free(const struct asked *a);
 /* The last that is asked before a run is made. */
 bool command_has_room(const struct asked *a);
 
-/* scheduler/core/again.c */
+/* scheduler/core/run/again.c */
 void command_take_retry(const struct asked *a);
 void command_take_rerun(const struct asked *a);
 void command_take_only(const struct asked *a);

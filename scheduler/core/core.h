@@ -105,7 +105,7 @@ void core_cached(struct core *core, const struct snapshot *delta);
 /* Highest epoch that any worker has told of; the shell raises its own above it. */
 int64_t core_highest_epoch(const struct core *core);
 
-/* How far the orders of a worker may be deleted (scheduler/core/retire.h). */
+/* How far the orders of a worker may be deleted (scheduler/core/worker/retire.h). */
 int64_t core_orders_read(struct core *core, const char *worker, int64_t forgotten_us);
 
 /* Would a hello of this worker be listened to, when so many other new ones come before it? */

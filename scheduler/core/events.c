@@ -9,8 +9,8 @@
 #include "common/base/text.h"
 #include "common/ir/firing.h"
 #include "common/text/json.h"
-#include "scheduler/core/awaits.h"
-#include "scheduler/core/runs.h"
+#include "scheduler/core/wait/awaits.h"
+#include "scheduler/core/run/runs.h"
 
 struct uuid event_run_id(const struct event *event, const char *pipeline, const char *trigger)
 {

@@ -5,11 +5,11 @@
 
 #include "common/base/mem.h"
 #include "common/base/plant.h"
-#include "scheduler/core/adopt.h"
-#include "scheduler/core/frames.h"
-#include "scheduler/core/groups.h"
-#include "scheduler/core/repeat.h"
-#include "scheduler/core/runs.h"
+#include "scheduler/core/run/adopt.h"
+#include "scheduler/core/dag/frames.h"
+#include "scheduler/core/dag/groups.h"
+#include "scheduler/core/run/repeat.h"
+#include "scheduler/core/run/runs.h"
 
 struct known_frame {
     struct frame_key {

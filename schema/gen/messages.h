@@ -282,7 +282,7 @@ struct report_hello {
     json_t *labels;
     const char **executors; /* what it can run; the first is its default */
     size_t executors_count;
-    const char **abilities; /* what it can beyond the first version's orders (scheduler/core/abilities.h); a step that needs one waits for a worker that has it */
+    const char **abilities; /* what it can beyond the first version's orders (scheduler/core/place/abilities.h); a step that needs one waits for a worker that has it */
     size_t abilities_count;
     const char *runtime; /* for people: what steps with an image run in, and why */
     const char *workspace; /* absolute folder; attempt A of the process executor has WORKSPACE/A/in/NAME and WORKSPACE/A/out/NAME */

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "scheduler/core/backoff.h"
+#include "scheduler/core/place/backoff.h"
 #include "scheduler/core/batch.h"
 #include "scheduler/core/change.h"
 #include "scheduler/core/timers.h"

@@ -1,6 +1,6 @@
 /* Live runs whose version a new leader cannot read (another build's IR, a row that is gone): they
  * fail with that reason, whatever their steps were at, and nothing of them is left. */
-#include "scheduler/core/runs.h"
+#include "scheduler/core/run/runs.h"
 #include "tests/unit/scheduler/core_harness.h"
 
 static int setup(void **state)

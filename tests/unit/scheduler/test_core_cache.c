@@ -1,5 +1,5 @@
 /* cache: what a key is made of, what is found, and what runs all the same (docs/pipelines.md). */
-#include "scheduler/core/cache.h"
+#include "scheduler/core/place/cache.h"
 #include "tests/unit/scheduler/core_harness.h"
 
 static const char CACHED[] =

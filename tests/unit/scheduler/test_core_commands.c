@@ -1,6 +1,6 @@
 /* Commands and events at the edges of what may be asked, and the names of what comes of it. */
 #include "scheduler/core/events.h"
-#include "scheduler/core/runs.h"
+#include "scheduler/core/run/runs.h"
 #include "tests/unit/scheduler/core_harness.h"
 
 static int setup(void **state)

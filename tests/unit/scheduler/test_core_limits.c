@@ -1,6 +1,6 @@
 /* Named limits, and how long a step waits to be placed: docs/pipelines.md, limits, queue_timeout.
  */
-#include "scheduler/core/place.h"
+#include "scheduler/core/place/place.h"
 #include "tests/unit/scheduler/limits_harness.h"
 
 /* A limit has this size now; -1: it is removed. */

@@ -1,5 +1,5 @@
 /* A run of some steps: what the old run must have for them, and where another version lacks it. */
-#include "scheduler/core/runs.h"
+#include "scheduler/core/run/runs.h"
 #include "tests/unit/scheduler/core_harness.h"
 
 static int setup(void **state)

@@ -1,6 +1,6 @@
 /* A retry of a run with DAGs inside its DAG: what is taken over, what runs anew, what is refused.
  */
-#include "scheduler/core/runs.h"
+#include "scheduler/core/run/runs.h"
 #include "tests/unit/scheduler/groups_harness.h"
 
 /* Takes the command in, without any turn. */
