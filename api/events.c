@@ -77,11 +77,6 @@ void api_event_envelope(struct http_request *req, void *arg)
     ask_event(req, arg, QUERY_API_EVENT_ENVELOPE);
 }
 
-void api_workers(struct http_request *req, void *arg)
-{
-    api_ask(arg, QUERY_API_WORKERS, NULL, api_answer_list, req);
-}
-
 void api_sources(struct http_request *req, void *arg)
 {
     api_ask(arg, QUERY_API_SOURCES, NULL, api_answer_list, req);

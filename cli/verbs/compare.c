@@ -22,7 +22,7 @@ static int get_run(const char *run, json_t **out, struct err *err)
 static const struct option rerun_options[] = {
     {"param", 'p', "NAME=VALUE", true, "a parameter that is to be another"},
     {"name", 0, "NAME", false, "the run's name; default PIPELINE-N"},
-    {"anyway", 0, NULL, false, "also when the event is no longer kept"},
+    {"anyway", 0, NULL, false, "also when the event or what was pinned is gone"},
     OPTION_NO_CACHE,
     OPTION_OUTPUT,
     OPTION_END,
@@ -57,8 +57,8 @@ const struct verb VERB_RERUN = {
     .details =
         "Every step runs anew (leat retry adopts what succeeded), with the objects that were\n"
         "pinned then and the images by the digests that ran, where neither depends on a\n"
-        "parameter that is another now. What can no longer be had is said: a pipeline or an\n"
-        "event that is gone here, an image or an object by the step that wants it.",
+        "parameter that is another now. What can no longer be had is said: a pipeline, an\n"
+        "event or a pinned object that is gone here, an image by the step that wants it.",
     .least = 1,
     .most = 1,
     .options = rerun_options,

@@ -371,8 +371,17 @@ const struct query QUERIES[] = {
     "JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version\n"
     "CROSS JOIN LATERAL jsonb_each(coalesce(s.outputs, '{}')) AS o\n"
     "WHERE s.run = $1::uuid AND v.ir->'steps'->s.step->>'name' = $2::text AND o.key = $3::text\n"
-    "  AND jsonb_typeof(o.value) = 'object' AND o.value ? 'artifact'",
+    "  AND jsonb_typeof(o.value) = 'object' AND o.value ? 'artifact';\n"
+    "\n"
+    "-- What its steps that pin objects gave: the step, its manifest's hash.",
     3},
+    {"api_pins",
+    "SELECT v.ir->'steps'->s.step->>'name', s.outputs->'manifest'->>'artifact'\n"
+    "FROM run r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version\n"
+    "JOIN step_result s ON s.run = r.id\n"
+    "WHERE r.id = $1::uuid AND v.ir->'steps'->s.step->>'kind' = 'objects' AND s.outputs->'manifest' ? 'artifact'\n"
+    "ORDER BY s.step, s.iteration LIMIT 10000",
+    1},
     {"api_idempotency",
     "INSERT INTO idempotency (key, run) VALUES ($1::text, $2::uuid)\n"
     "ON CONFLICT (key) DO UPDATE SET key = excluded.key RETURNING run",

@@ -40,6 +40,7 @@ enum query_id {
     QUERY_API_LOG_OF, /* api.sql */
     QUERY_API_ARTIFACTS, /* api.sql */
     QUERY_API_ARTIFACT, /* api.sql */
+    QUERY_API_PINS, /* api.sql */
     QUERY_API_IDEMPOTENCY, /* api.sql */
     QUERY_API_COMMAND_DONE, /* api.sql */
     QUERY_API_EVENTS, /* api.sql */

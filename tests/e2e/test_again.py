@@ -227,6 +227,23 @@ def test_a_rerun_sees_the_same_event_and_objects(leat):
     assert ran(leat, ledger) == ["a.txt a.txt fine", "two"]  # another set of objects is pinned anew
 
 
+def test_a_rerun_says_which_pinned_objects_are_gone(leat):
+    run = leat.json("runs", "--pipeline", "eventful")[-1]["id"]
+    pinned = next(a for a in leat.json("artifacts", run) if a["step"] == "objects:look.all")
+    def place(sha256):
+        return leat.data / "store/objects" / sha256[:2] / sha256[2:]
+    manifest = json.loads(place(pinned["sha256"]).read_bytes())
+    for hash in (pinned["sha256"], manifest["objects"][0]["sha256"]):
+        path = place(hash)
+        path.rename(path.with_suffix(".away"))
+        said = leat.leat("rerun", run)
+        assert said.returncode == 4 and "can no longer be had" in said.stderr and hash[:12] in said.stderr, said
+        again = leat.wait_run(leat.json("rerun", run, "--anyway")["id"])
+        assert again["state"] == "failed" and states(again)["look"] == "failed", again
+        path.with_suffix(".away").rename(path)
+    assert leat.wait_run(leat.json("rerun", run)["id"])["state"] == "succeeded"
+
+
 def test_a_rerun_says_what_can_no_longer_be_had(leat):
     run = leat.json("runs", "--pipeline", "eventful")[-1]["id"]
     event = leat.json("show", run)["event"]
