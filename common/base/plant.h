@@ -66,6 +66,10 @@
     P(LEAVE_TAKEN_TWICE, "leave-taken-twice")                                                      \
     P(HEARTBEAT_NOT_ORDERED, "heartbeat-not-ordered")                                              \
     P(TIMED_OUT_NOT_TRIED_AGAIN, "timed-out-not-tried-again")                                      \
+    P(EXIT_CODES_IGNORED, "exit-codes-ignored")                                                    \
+    P(LOST_WITHOUT_BOUND, "lost-without-bound")                                                    \
+    P(LOST_FORGOTTEN_AT_TAKEOVER, "lost-forgotten-at-takeover")                                    \
+    P(GROUP_TRIED_FOR_ANY_END, "group-tried-for-any-end")                                          \
     P(DELETED_STILL_FIRES, "deleted-still-fires")                                                  \
     P(PAUSED_TRIGGER_FIRES, "paused-trigger-fires")                                                \
     P(TOMBSTONE_IGNORED, "tombstone-ignored")                                                      \

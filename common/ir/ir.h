@@ -176,8 +176,9 @@ struct ir_retry {
     double factor;
     bool on_failed, on_timed_out, on_lost; /* lost has a budget of its own: */
     int32_t max_lost; /* attempts that may be lost before the step fails; default 5 */
-    /* Of failed attempts with an exit code: only these are tried again, and these never; each
-     * sorted, NULL and 0 = no such list. */
+    /* Of failed attempts: only those with one of these exit codes are tried again (who has none,
+     * -1, is not), and those with one of the others never; each sorted, NULL and 0 = no such list.
+     */
     int32_t *exit_codes, *not_exit_codes;
     size_t exit_code_count, not_exit_code_count;
 };

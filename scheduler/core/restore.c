@@ -255,7 +255,7 @@ static void live_recall(struct recall *r, const struct snapshot_step *from,
         return;
     }
     s->attempt = (uint16_t)from->attempt;
-    s->lost = (uint16_t)from->lost;
+    s->lost = plant_on(PLANT_LOST_FORGOTTEN_AT_TAKEOVER) ? 0 : (uint16_t)from->lost;
     if (waits_in_lane(from)) {
         lane_recall(core, at, from, now);
         return;

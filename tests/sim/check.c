@@ -54,7 +54,7 @@ struct effect *ledger_find(const struct ledger *ledger, const struct uuid *attem
     return effect;
 }
 
-static struct placing *placing_find(const struct ledger *ledger, const struct uuid *attempt)
+struct placing *ledger_placing(const struct ledger *ledger, const struct uuid *attempt)
 {
     struct placing *placing = NULL;
     HASH_FIND(hh, ledger->placings, attempt, sizeof *attempt, placing);
@@ -63,7 +63,7 @@ static struct placing *placing_find(const struct ledger *ledger, const struct uu
 
 struct row_key check_order(struct sim *sim, const struct uuid *attempt)
 {
-    const struct placing *placing = placing_find(sim->ledger, attempt);
+    const struct placing *placing = ledger_placing(sim->ledger, attempt);
     if (!placing)
         sim_fail(sim, 4, "an order for attempt %s, which no commit has placed", SHORT(*attempt));
     return placing->key;
@@ -88,7 +88,7 @@ const struct plan_version *check_version_of(struct sim *sim, const struct uuid *
 static void check_at_most_once(struct sim *sim, const struct uuid *attempt,
                                const struct row_key *key)
 {
-    const struct placing *placing = placing_find(sim->ledger, attempt);
+    const struct placing *placing = ledger_placing(sim->ledger, attempt);
     if (!placing || !placing->leave)
         sim_fail(sim, 4, "at_most_once: attempt %s starts and no commit has let it",
                  SHORT(*attempt));
@@ -106,6 +106,15 @@ static long size_of(const struct plan_version *v, const struct row_run *run, int
     const long size = (long)json_integer_value(json_object_get(params, "size"));
     json_decref(params);
     return size + plan_parts(v, v->step_at[step]);
+}
+
+static struct effect *effect_new(struct sim *sim, const struct uuid *attempt,
+                                 const struct row_key *key, int worker)
+{
+    struct effect *effect = mem_alloc(sizeof *effect);
+    *effect = (struct effect){.attempt = *attempt, .key = *key, .worker = worker, .executions = 1};
+    HASH_ADD(hh, sim->ledger->effects, attempt, sizeof effect->attempt, effect);
+    return effect;
 }
 
 struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const struct row_key *key,
@@ -133,13 +142,16 @@ struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const st
     if (where[len] == ':' && !reference_outcome_fits(sim, v, key, where + len + 1))
         sim_fail(sim, 3, "the finally step %s of run %s is told '%s'",
                  v->steps[v->step_at[key->step]].name, SHORT(key->run), where + len + 1);
-    effect = mem_alloc(sizeof *effect);
-    *effect = (struct effect){
-        .attempt = *attempt, .key = *key, .worker = worker, .running = true, .executions = 1};
+    effect = effect_new(sim, attempt, key, worker);
+    effect->running = true;
     snprintf(effect->given, sizeof effect->given, "%s|%s|%08x|%s", size, argument,
              reference_list_sum(sim, v, key), where);
-    HASH_ADD(hh, sim->ledger->effects, attempt, sizeof effect->attempt, effect);
     return effect;
+}
+
+void check_never_began(struct sim *sim, const struct uuid *attempt, const struct row_key *key)
+{
+    check_end(effect_new(sim, attempt, key, -1), REPORT_RESULT_OUTCOME_FAILED, 0);
 }
 
 void check_end(struct effect *effect, int outcome, int n)
@@ -232,7 +244,7 @@ static void check_new_attempt(struct sim *sim, const struct batch_step *step,
                               const struct row_step *before)
 {
     struct row_key key = {step->run, step->step, step->iteration};
-    struct placing *placing = placing_find(sim->ledger, &step->attempt_id);
+    struct placing *placing = ledger_placing(sim->ledger, &step->attempt_id);
     if (placing && memcmp(&placing->key, &key, sizeof key) != 0)
         sim_fail(sim, 4, "attempt %s belongs to two steps", SHORT(step->attempt_id));
     if (placing) {
@@ -264,8 +276,10 @@ void check_step(struct sim *sim, const struct batch_step *step, const struct row
     bool owned =
         step->state == STEP_PLACED || step->state == STEP_RUNNING || step->state == STEP_CANCELLING;
     const struct plan_version *v = check_version_of(sim, &step->run);
-    if (v->steps[v->step_at[step->step]].kind != PLAN_RUN)
+    if (v->steps[v->step_at[step->step]].kind != PLAN_RUN) {
         owned = false;
+        check_whole_tried(sim, step);
+    }
     sim_note(sim, "run %s: %s [%d] is %s%s%s%s%s", SHORT(step->run),
              v->steps[v->step_at[step->step]].name, step->iteration,
              machine_state_name(&MACHINE_STEP, step->state), owned ? " as " : "",
@@ -401,10 +415,8 @@ void check_attempt_done(struct sim *sim, const struct batch_attempt *attempt)
         sim_fail(sim, 3, "attempt %s ends twice", SHORT(attempt->attempt_id));
     check_not_running(sim, &attempt->attempt_id,
                       machine_state_name(&MACHINE_ATTEMPT, attempt->state), attempt->reason);
-    const struct row_key key = {attempt->run, attempt->step, attempt->iteration};
     const struct plan_version *v = check_version_of(sim, &attempt->run);
-    if (attempt->state == ATTEMPT_FAILED || attempt->state == ATTEMPT_TIMED_OUT)
-        check_tried(sim, &key);
+    check_tried(sim, attempt);
     if (v->steps[v->step_at[attempt->step]].at_most_once &&
         ledger_find(sim->ledger, &attempt->attempt_id))
         sim_fail(sim, 4, "at_most_once: attempt %s has run, and the step is tried again",

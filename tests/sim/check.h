@@ -26,6 +26,9 @@ struct placing { /* every attempt that a commit has placed */
     struct uuid attempt;
     struct row_key key;
     bool leave; /* at_most_once: a commit has let it start */
+    int said;   /* enum report_result_outcome: by its worker; NONE = nothing yet */
+    int code;   /* the exit code that it said */
+    char reason[64];
     UT_hash_handle hh;
 };
 
@@ -46,16 +49,22 @@ int ledger_executions(const struct ledger *ledger, const struct row_key *key);
 
 /* A worker takes an order in: was this attempt ever placed? Whose it is. */
 struct row_key check_order(struct sim *sim, const struct uuid *attempt);
+/* One that a commit has placed. */
+struct placing *ledger_placing(const struct ledger *ledger, const struct uuid *attempt);
 /* A process begins; returns its line in the ledger. */
 struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const struct row_key *key,
                            int worker, const char *size, const char *argument, const char *where);
 void check_end(struct effect *effect, int outcome, int n);
+/* Its program could not be started: a line that says so. */
+void check_never_began(struct sim *sim, const struct uuid *attempt, const struct row_key *key);
 /* What a process that succeeded has written: a new reference. */
 json_t *check_outputs(struct sim *sim, const struct effect *effect);
 
 /* ---- while a batch is written; `before` is NULL where there is no row --------------------------
  */
 struct plan_version;
+struct plan_step;
+struct report_result;
 const struct plan_version *check_version_of(struct sim *sim, const struct uuid *run);
 /* check_waits.c: before the rows of the batch are written. */
 void check_waits_before(struct sim *sim, const struct batch *batch);
@@ -84,9 +93,13 @@ void check_result_time(struct sim *sim, const struct batch_result *result);
 void check_run_time(struct sim *sim, const struct batch_run_move *move,
                     const struct row_run *before);
 void check_overdue(struct sim *sim);
-/* check_tries.c: programs are tried as often as their file says. */
-void check_tried(struct sim *sim, const struct row_key *key);
+/* check_tries.c: steps are tried as often as their file says. What a worker says of an attempt's
+ * end; programs; what is tried as a whole. */
+void check_said(struct sim *sim, const struct uuid *attempt, const struct report_result *result);
+void check_tried(struct sim *sim, const struct batch_attempt *attempt);
 void check_tries(struct sim *sim, const struct batch_result *result);
+void check_whole_tried(struct sim *sim, const struct batch_step *step);
+bool check_whole_is_spent(const struct plan_step *step, const struct row_result *result);
 /* check_limits.c */
 void check_limits(struct sim *sim, const struct batch *batch);
 void check_forget(struct sim *sim, const char *id, const struct row_worker *row);

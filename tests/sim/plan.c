@@ -57,6 +57,8 @@ void plan_step_clear(struct plan_step *step, int i)
                                .refers = -1,
                                .sees = -1,
                                .attempts = 1,
+                               .again = PLAN_AGAIN_ALL,
+                               .lost = 20,
                                .slots = 1,
                                .gives = {-1, -1},
                                .branches = 1,
@@ -103,6 +105,7 @@ void plan_step_program(struct rng *rng, struct plan_step *step)
         if (rng_chance(rng, 0.12))
             step->uses[i] = (int)rng_in(rng, 1, 2);
     step->pool = rng_chance(rng, 0.2);
+    plan_retry(rng, step);
 }
 
 const char *plan_limit_name(int limit)

@@ -37,6 +37,13 @@ enum plan_rule {
     PLAN_NONE_FAILED
 };
 
+/* Bits of plan_step.again, in the order of the file's words. */
+#define PLAN_AGAIN_FAILED    1u
+#define PLAN_AGAIN_TIMED_OUT 2u
+#define PLAN_AGAIN_LOST      4u
+#define PLAN_AGAIN_ALL       7u
+#define PLAN_LOST_USUAL      5 /* of a file that does not say */
+
 enum plan_policy { PLAN_QUEUE, PLAN_SKIP, PLAN_CANCEL_RUNNING, PLAN_LATEST_ONLY };
 
 struct plan_step {
@@ -51,14 +58,17 @@ struct plan_step {
     bool allow_failure;
     int when_step; /* -1 = always; else runs when that step's n is over when_over */
     int when_over;
-    int sees;                        /* -1 = none; else how that step ended is an argument */
-    int refers;                      /* -1 = none; else that step's n is an argument */
-    int attempts;                    /* tries in all */
-    int64_t timeout_us;              /* 0 = none */
-    int64_t heartbeat_us;            /* 0 = none */
-    int64_t queue_us;                /* how long it may wait to be placed; 0 = any time */
-    int64_t takes_us;                /* a usual attempt */
-    int64_t grace_us, lost_after_us; /* 0 = the cluster's */
+    int sees;                         /* -1 = none; else how that step ended is an argument */
+    int refers;                       /* -1 = none; else that step's n is an argument */
+    int attempts;                     /* tries in all */
+    unsigned again;                   /* which ends are tried again: PLAN_AGAIN_… */
+    unsigned only_codes, never_codes; /* exit codes, by plan_retry.c; none: any, and none */
+    int lost;                         /* how many attempts may be lost */
+    int64_t timeout_us;               /* 0 = none */
+    int64_t heartbeat_us;             /* 0 = none */
+    int64_t queue_us;                 /* how long it may wait to be placed; 0 = any time */
+    int64_t takes_us;                 /* a usual attempt */
+    int64_t grace_us, lost_after_us;  /* 0 = the cluster's */
     bool at_most_once;
     bool cache;
     int64_t cache_us; /* 0 = of any age */
@@ -177,6 +187,15 @@ void plan_items_of_folder(struct rng *rng, const struct plan_version *v, struct 
 void plan_give_folders(struct rng *rng, struct plan_version *v, int each, uint32_t here);
 void plan_take_list(struct rng *rng, const struct plan_version *v, struct plan_step *s);
 void plan_write_folders(struct text *out, const struct plan_version *v, const struct plan_step *s);
+
+/* plan_retry.c: of a program (what else it does is known), of what starts a run and of a group. */
+void plan_retry(struct rng *rng, struct plan_step *step);
+void plan_retry_whole(struct rng *rng, struct plan_step *step);
+int plan_exit_code(struct rng *rng); /* of a program that fails; -1 = it never began */
+/* Is an attempt that ended so tried again, while there are tries left? Anything but failed and
+ * timed_out is lost. */
+bool plan_is_meant(const struct plan_step *step, int report_result_outcome, int exit_code);
+void plan_write_retry(struct text *out, const struct plan_step *step);
 
 /* Steps that run nothing and wait for what comes from outside. */
 bool plan_is_group(const struct plan_step *step);

@@ -67,7 +67,7 @@ static void make_group(struct rng *rng, struct plan_version *v, int i, int depth
     s->kind = (enum plan_kind)rng_in(rng, PLAN_GROUP, PLAN_LOOP);
     if (s->kind == PLAN_SWITCH && !numbers)
         s->kind = PLAN_EACH;
-    s->attempts = rng_chance(rng, 0.3) ? 2 : 1;
+    plan_retry_whole(rng, s);
     s->times *= s->attempts;
     s->timeout_us = rng_chance(rng, 0.2) ? rng_in(rng, 3, 30) * SEC : 0;
     if (s->kind == PLAN_SWITCH) {
@@ -257,8 +257,7 @@ static void write_program(struct text *out, const struct plan_version *v, int i)
     if (s->at_most_once)
         text_puts(out, ", at_most_once: true");
     else
-        text_printf(out, ", retry: {attempts: %d, lost: 20, backoff: {first: 2s, cap: 5s}}",
-                    s->attempts);
+        plan_write_retry(out, s);
     if (s->cache_us)
         text_printf(out, ", cache: {ttl: %llds}", (long long)(s->cache_us / SEC));
     else if (s->cache)
@@ -340,7 +339,7 @@ static void write_group(struct text *out, const struct plan_version *v, int i)
         write_dag(out, v, i, 0);
         write_gives(out, v, s, 0);
     }
-    text_printf(out, ", retry: {attempts: %d, backoff: {first: 2s, cap: 5s}}", s->attempts);
+    plan_write_retry(out, s);
     if (s->timeout_us)
         text_printf(out, ", timeout: %llds", (long long)(s->timeout_us / SEC));
 }

@@ -21,7 +21,7 @@ static void starts(struct rng *rng, const struct plan_version *v, struct plan_st
     s->kind = PLAN_START;
     s->starts = (int)rng_in(rng, v->first_child, v->last_child);
     s->waits = rng_chance(rng, 0.8);
-    s->attempts = rng_chance(rng, 0.3) ? 2 : 1;
+    plan_retry_whole(rng, s);
     s->timeout_us = rng_chance(rng, 0.3) ? rng_in(rng, 3, 30) * SEC : 0;
     s->takes_n = s->waits && rng_chance(rng, 0.5);
     s->named = rng_chance(rng, 0.3);
@@ -79,8 +79,8 @@ static void write_start(struct text *out, const struct plan_version *v, const st
         text_puts(out, "2}");
     if (s->named)
         text_printf(out, ", name: \"${{ run.name }} %s\"", s->label);
-    text_printf(out, ", wait: %s}, retry: {attempts: %d, backoff: {first: 2s, cap: 5s}}",
-                s->waits ? "true" : "false", s->attempts);
+    text_printf(out, ", wait: %s}", s->waits ? "true" : "false");
+    plan_write_retry(out, s);
     if (s->takes_n)
         text_puts(out, ", outputs: {n: {type: integer}}");
     if (s->timeout_us)

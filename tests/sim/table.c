@@ -44,6 +44,9 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
            c->pauses, c->waits_ended, c->answers, c->starts, c->housekeepings, c->trims);
     printf("pipelines deleted: %" PRId64 "; outputs of started runs: %" PRId64 "\n", c->deletes,
            c->passed_on);
+    printf("tried no more: %" PRId64 " steps lost too often, %" PRId64
+           " by an end that is not meant\n",
+           c->lost_too_often, c->not_meant);
     printf("at_most_once: %" PRId64 " let start, %" PRId64 " lost in doubt; cache: %" PRId64
            " results taken\n",
            c->leaves, c->unsure, c->cached);

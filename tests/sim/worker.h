@@ -29,6 +29,7 @@ struct local { /* an attempt; on disk */
     bool at_most_once;
     int outcome; /* enum report_result_outcome; from LOCAL_EXITED on */
     int n;
+    int exit_code; /* of a program that fails; -1 = it never begins */
     int64_t report_n;
     struct effect *effect;
     uint64_t life; /* of the process: events of an earlier one are void */
@@ -90,6 +91,9 @@ bool worker_is_idle(const struct worker *w);
 int worker_count(const struct worker *w, enum local_state state);
 int worker_used_slots(const struct worker *w); /* of running processes */
 
+struct order;
+/* worker_roll.c */
+void worker_roll(struct local *a, const struct order *order, const struct row_key *key);
 /* worker_report.c */
 void report_hello(struct worker *w);
 void report_note(struct worker *w, const struct local *a);

@@ -1,4 +1,5 @@
 /* What a worker sends: numbered, kept until a grant acknowledges it, sent again in order. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -12,6 +13,7 @@
 #include "tests/sim/worker.h"
 
 #define HEARTBEAT_US (2 * SEC)
+#define SIGNALLED    143
 #define RESEND_US    (500 * MS)
 #define UNACKED_MAX  40 /* above it no heartbeat is made: the bus is away */
 
@@ -107,16 +109,36 @@ void report_note(struct worker *w, const struct local *a)
                              .note = a->id.b[15] & 4 ? "pulling image i: 2 of 5 layers" : ""});
 }
 
+static int exit_code_of(const struct local *a)
+{
+    if (a->outcome == REPORT_RESULT_OUTCOME_SUCCEEDED)
+        return 0;
+    if (a->outcome == REPORT_RESULT_OUTCOME_FAILED)
+        return a->exit_code;
+    return a->effect && a->outcome != REPORT_RESULT_OUTCOME_LOST ? SIGNALLED : -1;
+}
+
+/* Some programs leave it to the leader to say what an exit code is. */
+static const char *reason_of(const struct local *a, char out[48])
+{
+    char id[UUID_TEXT];
+    *out = '\0';
+    if (a->outcome != REPORT_RESULT_OUTCOME_FAILED || a->exit_code < 2)
+        snprintf(out, 48, "as %s had it on %s", uuid_short(&a->id, id), a->worker->id);
+    return out;
+}
+
 void report_finished(struct worker *w, struct local *a)
 {
     char at[CLOCK_TEXT], id[UUID_TEXT];
     json_t *outputs =
         a->outcome == REPORT_RESULT_OUTCOME_SUCCEEDED ? check_outputs(w->sim, a->effect) : NULL;
+    char reason[48];
     struct report_result result = {.outcome = a->outcome,
-                                   .exit_code =
-                                       a->outcome == REPORT_RESULT_OUTCOME_SUCCEEDED ? 0 : 1,
-                                   .reason = "as the simulator had it",
+                                   .exit_code = exit_code_of(a),
+                                   .reason = reason_of(a, reason),
                                    .outputs = outputs};
+    check_said(w->sim, &a->id, &result);
     clock_format(WALL_START + w->sim->now, at);
     a->state = LOCAL_FINISHED;
     sim_note(w->sim, "%s: %s finished, %s", w->id, uuid_short(&a->id, id),

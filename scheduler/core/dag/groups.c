@@ -124,7 +124,8 @@ static int64_t wait_for_retry(struct core *core, const struct group *g)
 {
     const struct ir_retry *retry = &g->def->retry;
     const bool late = g->fatal && text_starts_with(g->reason, RUN_TIMED_OUT);
-    if (!(late ? retry->on_timed_out : retry->on_failed))
+    if (!(late ? retry->on_timed_out : retry->on_failed) &&
+        !plant_on(PLANT_GROUP_TRIED_FOR_ANY_END))
         return -1;
     struct backoff policy = {(uint32_t)retry->max_attempts, retry->first_us, retry->cap_us,
                              retry->factor};

@@ -268,6 +268,8 @@ static bool is_meant(const struct ir_retry *retry, const struct ending *end)
     if (!retry->on_failed)
         return false;
     const int64_t code = end->result->exit_code; /* only a worker says that one failed */
+    if (plant_on(PLANT_EXIT_CODES_IGNORED))
+        return true;
     if (retry->exit_codes && !has_code(retry->exit_codes, retry->exit_code_count, code))
         return false;
     return !has_code(retry->not_exit_codes, retry->not_exit_code_count, code);
@@ -297,6 +299,8 @@ static bool lost_again(const struct attempt *a, const struct ending *end)
     const int32_t lost = attempt_step(a)->lost;
     if (def->at_most_once)
         return leave_again(a, lost, end->outcome != REPORT_RESULT_OUTCOME_LOST);
+    if (plant_on(PLANT_LOST_WITHOUT_BOUND))
+        return def->retry.on_lost;
     return def->retry.on_lost && lost <= def->retry.max_lost;
 }
 
