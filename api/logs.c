@@ -13,11 +13,13 @@
 struct log_read {
     struct api *api;
     struct http_request *request;
-    struct uuid run;
-    int64_t offset; /* bytes of the whole log still to be passed over */
+    struct uuid run, from; /* asked for; below which the log lies: an earlier one, where the result
+                              was adopted */
+    int64_t offset;        /* bytes of the whole log still to be passed over */
     int64_t attempt, chunks;
-    char *id;   /* of the attempt; NULL: it has not begun, or never will */
-    char *step; /* its name, without the iteration that was asked for */
+    char *id;          /* of the attempt; NULL: it has not begun, or never will */
+    char *step;        /* its name, without the iteration that was asked for */
+    char *cached_from; /* run of whose result the step's is, without a log; NULL = its own */
     bool over;
     int64_t next; /* chunk */
     struct text out;
@@ -28,21 +30,27 @@ static void free_read(struct log_read *l)
     text_free(&l->out);
     free(l->id);
     free(l->step);
+    free(l->cached_from);
     free(l);
 }
 
 static void answer_log(struct log_read *l)
 {
-    char number[24];
+    char number[24], from[UUID_TEXT];
     const bool room = (long)l->out.len < ANSWER_MAX;
     const bool complete = l->over && (l->chunks < 0 || l->next > l->chunks) && room;
+    struct http_header headers[6] = {{"Content-Type", "text/plain; charset=utf-8"},
+                                     {"Leat-Log-Complete", complete ? "true" : "false"},
+                                     {"Leat-Log-Attempt", number}};
     snprintf(number, sizeof number, "%lld", (long long)l->attempt);
-    http_answer(l->request, 200,
-                (struct http_header[]){{"Content-Type", "text/plain; charset=utf-8"},
-                                       {"Leat-Log-Complete", complete ? "true" : "false"},
-                                       {"Leat-Log-Attempt", number},
-                                       {0}},
-                l->out.data, l->out.len);
+    size_t n = 3;
+    if (uuid_compare(&l->from, &l->run) != 0) {
+        uuid_format(&l->from, from);
+        headers[n++] = (struct http_header){"Leat-Log-From", from};
+    }
+    if (l->cached_from)
+        headers[n++] = (struct http_header){"Leat-Log-Cached-From", l->cached_from};
+    http_answer(l->request, 200, headers, l->out.data, l->out.len);
     free_read(l);
 }
 
@@ -74,7 +82,7 @@ static void read_chunk(struct log_read *l)
         answer_log(l);
         return;
     }
-    uuid_format(&l->run, run);
+    uuid_format(&l->from, run);
     cleanup_free char *name =
         mem_printf("logs/%s/%s/%s/%06lld", run, l->step, l->id, (long long)l->next);
     store_read(l->api->store, name, l->offset, ANSWER_MAX, chunk_read, l);
@@ -87,6 +95,8 @@ static void begin(struct log_read *l, const struct pg_rows *rows)
     l->over = pg_bool(rows, 0, 2);
     l->step = mem_string(pg_text(rows, 0, 4));
     l->chunks = pg_int(rows, 0, 3);
+    l->from = pg_uuid(rows, 0, 5);
+    l->cached_from = mem_string(pg_text_or_null(rows, 0, 6));
     l->next = 1;
     read_chunk(l);
 }

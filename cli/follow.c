@@ -75,6 +75,20 @@ static bool has_log(const json_t *step)
     return strcmp(json_get_string(step, "kind", ""), "run") == 0;
 }
 
+static bool is_wanted(const json_t *step, const char *only)
+{
+    return only ? strcmp(only, json_get_string(step, "name", "")) == 0 : has_log(step);
+}
+
+/* Nothing ran here, so there is nothing to print: says where it did. */
+static void say_cached(const json_t *step)
+{
+    const char *from = json_get_string(step, "cached_from", NULL);
+    if (from)
+        fprintf(stderr, "%s: cached from %s, `leat logs %s` has what it said\n",
+                json_get_string(step, "name", ""), from, from);
+}
+
 static int print_logs(const json_t *run, const char *only, const char *attempt, bool named,
                       struct err *err)
 {
@@ -84,8 +98,10 @@ static int print_logs(const json_t *run, const char *only, const char *attempt, 
     int rc = 0;
     json_array_foreach (json_get_array(run, "steps"), i, step) {
         const char *name = json_get_string(step, "name", "");
-        if (rc == 0 && (only ? strcmp(only, name) == 0 : has_log(step)))
-            rc = print_log(id, name, attempt, named, err);
+        if (rc < 0 || !is_wanted(step, only))
+            continue;
+        rc = print_log(id, name, attempt, named, err);
+        say_cached(step);
     }
     return rc;
 }
@@ -178,16 +194,29 @@ static bool on_event(void *arg, const char *event, const json_t *data)
     return !is_over(data) && !(f->attempt && json_get_int(data, "attempt", 0) > f->attempt);
 }
 
+/* Which they are is known when they are over. */
+static int say_all_cached(const char *run, const char *only, struct err *err)
+{
+    cleanup_json json_t *shown = NULL;
+    const json_t *step;
+    size_t i;
+    const int rc = get_run(run, &shown, err);
+    json_array_foreach (json_get_array(shown, "steps"), i, step)
+        if (is_wanted(step, only))
+            say_cached(step);
+    return rc < 0 ? rc : 0;
+}
+
 static int follow_stream(const char *run, struct follow *f, struct err *err)
 {
     cleanup_free char *query = f->step ? client_path("?step=%s", f->step) : mem_string("");
     struct printed *p, *next;
-    const int rc = stream_run(run, query, on_event, f, err);
+    int rc = stream_run(run, query, on_event, f, err);
     HASH_ITER (hh, f->all, p, next) {
         HASH_DEL(f->all, p);
         free(p);
     }
-    return rc;
+    return rc < 0 ? rc : say_all_cached(run, f->step, err);
 }
 
 /* ---- both ----------------------------------------------------------------------------------- */
@@ -197,7 +226,7 @@ static size_t count_logs(const json_t *run, const char *only)
     const json_t *step;
     size_t i, n = 0;
     json_array_foreach (json_get_array(run, "steps"), i, step)
-        n += only ? strcmp(only, json_get_string(step, "name", "")) == 0 : has_log(step);
+        n += is_wanted(step, only);
     return n;
 }
 

@@ -67,9 +67,16 @@ static const struct try *try_to_read(struct tail *t)
             break;
         next_attempt(b, try->attempt + 1);
     }
-    return try && (try->over || b->chunk <= try->chunks) ?
+    return try && !uuid_is_nil(&try->run) && (try->over || b->chunk <= try->chunks) ?
     try : NULL
         ;
+}
+
+/* Is it Postgres that must say where the log lies? */
+static bool waits_for_its_run(const struct tail *t)
+{
+    const struct try *try = cell_try(t->cell, begun_of(t)->attempt);
+    return try && uuid_is_nil(&try->run);
 }
 
 /* ---- what the store answers ----------------------------------------------------------------- */
@@ -148,7 +155,7 @@ static void read_chunk(struct tail *t, const struct try *try)
     const struct begun *b = begun_of(t);
     const struct view *v = &t->reader->watch->view;
     char run[UUID_TEXT], attempt[UUID_TEXT];
-    uuid_format(&v->run, run);
+    uuid_format(&try->run, run);
     uuid_format(&try->id, attempt);
     cleanup_free char *name = mem_printf("logs/%s/%s/%s/%06" PRId64, run,
                                          view_step_name(v, t->cell->key.step), attempt, b->chunk);
@@ -181,7 +188,7 @@ void tails_read(struct reader *r)
         const struct try *try = try_to_read(t);
         if (try)
             read_chunk(t, try);
-        else if (cell_is_over(t->cell))
+        else if (cell_is_over(t->cell) && !waits_for_its_run(t))
             finish(t);
     }
 }

@@ -90,8 +90,20 @@ static struct try *add_try(struct cell *c, const struct told *told)
     return &c->tries[at];
 }
 
+/* An attempt that was seen while it ran is the run's own. One that comes with a result may have
+ * been adopted with it. */
+static void take_log_run(struct view *v, struct try *t, const struct told *told, bool over)
+{
+    if (!uuid_is_nil(&told->log_run))
+        t->run = told->log_run;
+    else if (!over)
+        t->run = v->run;
+    else if (uuid_is_nil(&t->run))
+        v->stale = true;
+}
+
 /* True when the attempt is new, or its log ends. */
-static bool take_try(struct cell *c, const struct told *told, bool over)
+static bool take_try(struct view *v, struct cell *c, const struct told *told, bool over)
 {
     struct try *t = cell_try_by_id(c, &told->attempt_id);
     bool changed = false;
@@ -102,6 +114,8 @@ static bool take_try(struct cell *c, const struct told *told, bool over)
         t = add_try(c, told);
         changed = true;
     }
+    if (t)
+        take_log_run(v, t, told, over);
     if (t && over) {
         changed |= !t->over;
         t->over = true;
@@ -132,10 +146,10 @@ bool view_step(struct view *v, int64_t tx_seq, const struct told *told)
     struct cell *c = cell_of(v, told->step, told->iteration);
     bool changed = false;
     if (told->state < 0) {
-        changed = take_try(c, told, true);
+        changed = take_try(v, c, told, true);
     } else if (tx_seq >= c->tx_seq) {
         changed = take_state(c, tx_seq, told);
-        changed |= take_try(c, told, !runs_in(told->state));
+        changed |= take_try(v, c, told, !runs_in(told->state));
     }
     if (!changed)
         return false;

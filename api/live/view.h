@@ -13,9 +13,11 @@ struct
 try { /* one attempt, for its log */
     int32_t attempt;
     struct uuid id;
-    bool over;      /* nothing is added to its log any more */
-    int64_t chunks; /* so many are in the store, perhaps more */
-    int64_t last;   /* so many it has when it is over; -1 = not known */
+    struct uuid run; /* below which its log lies: an earlier one, where the result was adopted; nil
+                        = not known, Postgres must be read */
+    bool over;       /* nothing is added to its log any more */
+    int64_t chunks;  /* so many are in the store, perhaps more */
+    int64_t last;    /* so many it has when it is over; -1 = not known */
 };
 
 struct cell { /* a step, or one iteration of it */
@@ -54,8 +56,9 @@ struct told {
     int state; /* enum step_state; < 0: only the attempt, which is over */
     int32_t attempt;
     struct uuid attempt_id; /* nil = none */
-    const char *reason;     /* NULL = "" */
-    int64_t chunks;         /* of the log of an attempt that is over; -1 = not known */
+    struct uuid log_run; /* below which its log lies; nil = a change record, which does not say */
+    const char *reason;  /* NULL = "" */
+    int64_t chunks;      /* of the log of an attempt that is over; -1 = not known */
 };
 
 void view_free(struct view *v); /* its content */

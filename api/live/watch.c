@@ -64,6 +64,7 @@ static void take_row(struct view *v, const struct pg_rows *rows, size_t i)
                              .state = state ? machine_parse(&MACHINE_STEP, state) : -1,
                              .attempt = (int32_t)pg_int(rows, i, 8),
                              .attempt_id = pg_uuid(rows, i, 9),
+                             .log_run = pg_uuid(rows, i, 12),
                              .reason = pg_text(rows, i, 10),
                              .chunks = pg_int(rows, i, 11)});
 }

@@ -153,13 +153,17 @@ static int run_logs(const struct given *given, struct err *err)
     return follow_logs(given_argument(given, 0), given_argument(given, 1),
                        given_value(given, "attempt", NULL), given_flag(given, "follow"), err);
 }
-const struct verb VERB_LOGS = {.name = "logs",
-                               .arguments = "RUN [STEP]",
-                               .summary = "Prints what steps wrote",
-                               .least = 1,
-                               .most = 2,
-                               .options = log_options,
-                               .run = run_logs};
+const struct verb VERB_LOGS = {
+    .name = "logs",
+    .arguments = "RUN [STEP]",
+    .summary = "Prints what steps wrote",
+    .details =
+        "Of a result that was adopted, what was written in the run that ran it. For one that\n"
+        "came from the cache standard error names the run that has the log.",
+    .least = 1,
+    .most = 2,
+    .options = log_options,
+    .run = run_logs};
 
 static const struct option brief_options[] = {OPTION_OUTPUT, OPTION_END};
 static const struct option retry_options[] = {

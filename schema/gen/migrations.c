@@ -867,6 +867,22 @@ const struct migration MIGRATIONS[] = {
     "    RETURN 'created';\n"
     "END $$;\n",
     "628044cd71d5c551bde4e6e5741dae47355d25491bf31ec563a838022ca0cfca"},
+    {22, "adopted",
+    "-- Attempts that ran in a run that `of` repeats, or in one that this repeats, and so on, with the run that had the worker: their\n"
+    "-- logs lie below that. Results that were adopted have the attempt and no worker. At most 1,000 runs back; each is read by its key.\n"
+    "CREATE FUNCTION leat_adopted_from(of uuid) RETURNS TABLE (attempt_id uuid, run uuid) LANGUAGE sql STABLE ROWS 100 AS $$\n"
+    "    WITH RECURSIVE line AS (\n"
+    "        SELECT of AS id, 0 AS back\n"
+    "        UNION ALL\n"
+    "        SELECT o.id, l.back + 1 FROM line l CROSS JOIN LATERAL (\n"
+    "            SELECT coalesce(r.retry_of, r.rerun_of, r.inputs_from) AS id FROM run r WHERE r.id = l.id LIMIT 1) AS o\n"
+    "        WHERE o.id IS NOT NULL AND l.back < 1000)\n"
+    "    SELECT s.attempt_id, s.run FROM line l CROSS JOIN LATERAL (\n"
+    "        SELECT x.attempt_id, x.run FROM step_result x\n"
+    "        WHERE x.run = l.id AND x.attempt_id IS NOT NULL AND x.worker IS NOT NULL OFFSET 0) AS s\n"
+    "    WHERE l.back > 0\n"
+    "$$;\n",
+    "56e43126642290472d55949465f533fa8d8214be828bb4d77c71dac53c17c1d1"},
 };
 
-const int MIGRATION_COUNT = 21;
+const int MIGRATION_COUNT = 22;

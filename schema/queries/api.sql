@@ -305,40 +305,47 @@ CROSS JOIN LATERAL jsonb_array_elements(v.ir->'steps') WITH ORDINALITY AS e (ste
 WHERE r.id = $1::uuid ORDER BY e.ord;
 
 -- Everything that a live stream shows of a run, and the batch that this is the state of: in each row
--- first the run, then a step (state NULL: an attempt that did not become the result), or NULLs.
+-- first the run, then a step (state NULL: an attempt that did not become the result), or NULLs; last the run below which the attempt's log lies.
 -- name: api_live
+WITH adopted AS MATERIALIZED (SELECT * FROM leat_adopted_from($1::uuid))
 SELECT (SELECT tx_seq FROM leader), r.state, r.reason, r.name, r.pipeline,
-       x.step, x.iteration, x.state, x.attempt, x.attempt_id, x.reason, x.chunks
+       x.step, x.iteration, x.state, x.attempt, x.attempt_id, x.reason, x.chunks, coalesce(a.run, r.id)
 FROM run r LEFT JOIN LATERAL (
     SELECT step, iteration, NULL AS state, attempt, attempt_id, '' AS reason,
-           coalesce((log->>'chunks')::bigint, -1) AS chunks, 0 AS part
+           coalesce((log->>'chunks')::bigint, -1) AS chunks, 0 AS part, worker
     FROM attempt_done WHERE run = r.id
     UNION ALL
     SELECT step, iteration, state, attempt, attempt_id, reason,
-           coalesce((log->>'chunks')::bigint, CASE WHEN state = 'succeeded' THEN 0 ELSE -1 END), 1
+           coalesce((log->>'chunks')::bigint, CASE WHEN state = 'succeeded' THEN 0 ELSE -1 END), 1, worker
     FROM step_result WHERE run = r.id
     UNION ALL
-    SELECT step, iteration, state, attempt, attempt_id, reason, -1, 1 FROM step_live WHERE run = r.id) AS x ON true
+    SELECT step, iteration, state, attempt, attempt_id, reason, -1, 1, worker FROM step_live WHERE run = r.id) AS x ON true
+LEFT JOIN adopted a ON x.worker IS NULL AND a.attempt_id = x.attempt_id
 WHERE r.id = $1::uuid ORDER BY x.step, x.iteration, x.part, x.attempt;
 
 -- name: api_run_brief
 SELECT jsonb_build_object('id', id, 'name', name, 'state', state, 'pipeline', pipeline)::text FROM run WHERE id = $1::uuid;
 
--- $2: name of the step, with [ITERATION] that instance of it, else the newest; $3: attempt or 0 for the newest. Attempt, its id, is its log whole, how many chunks (-1 = unknown).
+-- $2: name of the step, with [ITERATION] that instance of it, else the newest; $3: attempt or 0 for the newest. Attempt, its id, is its log whole, how many chunks (-1 = unknown), the step's name,
+-- the run below which the log lies (that of the attempt's worker, where the result was adopted), the run of whose result this one is (NULL = its own).
 -- name: api_log_of
-SELECT m.attempt, m.attempt_id::text, m.over, coalesce((m.log->>'chunks')::bigint, -1), e.step->>'name'
-FROM run r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version
-CROSS JOIN LATERAL jsonb_array_elements(v.ir->'steps') WITH ORDINALITY AS e (step, ord)
-CROSS JOIN LATERAL (
-    SELECT iteration, attempt, attempt_id, true AS over, log FROM step_result WHERE run = r.id AND step_result.step = ord - 1
-    UNION ALL
-    SELECT iteration, attempt, attempt_id, true, log FROM attempt_done WHERE run = r.id AND attempt_done.step = ord - 1
-    UNION ALL
-    SELECT iteration, attempt, attempt_id, false, NULL FROM step_live WHERE run = r.id AND step_live.step = ord - 1
-    UNION ALL
-    SELECT -1, 0, NULL, r.finished IS NOT NULL, NULL) AS m
-WHERE r.id = $1::uuid AND $2::text IN (e.step->>'name', (e.step->>'name') || '[' || m.iteration || ']') AND ($3::int = 0 OR m.attempt = $3::int)
-ORDER BY m.iteration DESC, m.attempt DESC, m.over DESC LIMIT 1;
+WITH found AS (
+    SELECT m.*, e.step->>'name' AS name
+    FROM run r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version
+    CROSS JOIN LATERAL jsonb_array_elements(v.ir->'steps') WITH ORDINALITY AS e (step, ord)
+    CROSS JOIN LATERAL (
+        SELECT iteration, attempt, attempt_id, true AS over, log, worker, cached_from FROM step_result WHERE run = r.id AND step_result.step = ord - 1
+        UNION ALL
+        SELECT iteration, attempt, attempt_id, true, log, worker, NULL FROM attempt_done WHERE run = r.id AND attempt_done.step = ord - 1
+        UNION ALL
+        SELECT iteration, attempt, attempt_id, false, NULL, worker, NULL FROM step_live WHERE run = r.id AND step_live.step = ord - 1
+        UNION ALL
+        SELECT -1, 0, NULL, r.finished IS NOT NULL, NULL, NULL, NULL) AS m
+    WHERE r.id = $1::uuid AND $2::text IN (e.step->>'name', (e.step->>'name') || '[' || m.iteration || ']') AND ($3::int = 0 OR m.attempt = $3::int)
+    ORDER BY m.iteration DESC, m.attempt DESC, m.over DESC LIMIT 1)
+SELECT f.attempt, f.attempt_id::text, f.over, coalesce((f.log->>'chunks')::bigint, -1), f.name, coalesce(h.run, $1::uuid), f.cached_from::text
+FROM found f LEFT JOIN LATERAL (
+    SELECT a.run FROM leat_adopted_from($1::uuid) AS a WHERE f.worker IS NULL AND a.attempt_id = f.attempt_id LIMIT 1) AS h ON true;
 
 -- name: api_artifacts
 SELECT coalesce(jsonb_agg(jsonb_build_object('step', v.ir->'steps'->s.step->>'name', 'output', o.key, 'sha256', o.value->>'artifact',

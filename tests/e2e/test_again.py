@@ -1,8 +1,9 @@
 """Running again: what a retry of a run with DAGs inside its DAG takes over, and what it runs anew."""
 import json
+import re
 import time
 
-from leat import until
+from leat import request, until
 
 WORK = """
 name: again
@@ -189,6 +190,60 @@ def test_only_is_refused_with_what_is_missing(leat):
     leat.apply(PARTS.replace("LEDGER", str(ledger)).replace("finally:", "  after: {needs: ship, command: [echo]}\nfinally:"))
     said = leat.leat("run", "parts", "--only", "after", "--inputs-from", old)
     assert said.returncode == 4 and "step ship is needed, and in that run it is failed" in said.stderr
+
+
+# ---- logs ----------------------------------------------------------------------------------------
+
+TOLD = """
+name: told
+steps:
+  first: {command: [echo, first ran]}
+  each:
+    needs: first
+    for_each: [a, b]
+    parallelism: 1
+    fail_fast: false
+    steps:
+      say: {command: [echo, "says ${{ item }}"]}
+      end: {needs: say, command: [sh, -c, 'echo "ends $1"; test -e "$0" && sleep 2', MENDED, "${{ item }}"]}
+  last: {needs: [first], command: [echo, last ran]}
+"""
+TOLD_LINES = ["[each/end] ends a", "[each/end] ends b", "[each/say] says a", "[each/say] says b", "[first] first ran", "[last] last ran"]
+
+
+def lines_of(text):
+    return sorted(re.sub(r"^\[([^]\[]*)\[\d+\]\]", r"[\1]", line) for line in text.splitlines())
+
+
+def test_the_log_of_a_result_that_was_adopted_is_that_of_the_run_that_ran_it(leat):
+    mended = leat.work / "again-told.mended"
+    leat.apply(TOLD.replace("MENDED", str(mended)))
+    run = leat.json("run", "told")["id"]
+    assert leat.wait_run(run)["state"] == "failed"
+    mended.touch()
+    # The second item's frame takes over its result while the stream is read.
+    again = leat.json("retry", run)["id"]
+    assert lines_of(leat.ok("logs", again, "-f")) == TOLD_LINES
+    assert lines_of(leat.ok("logs", again, "-f")) == TOLD_LINES  # from Postgres alone
+    assert leat.wait_run(again)["state"] == "succeeded"
+    assert lines_of(leat.ok("logs", again)) == TOLD_LINES
+    for options in ([], ["-f"], ["--attempt", "1"]):
+        assert leat.ok("logs", again, "first", *options) == "first ran\n"
+    told = request("GET", f"{leat.api}/api/v1/runs/{again}/logs/first")
+    assert told.headers["Leat-Log-From"] == run and told.headers["Leat-Log-Complete"] == "true"
+    says = [s for s in leat.json("show", again)["steps"] if s["step"] == "each/say"]
+    assert [leat.ok("logs", again, s["name"]) for s in says] == ["says a\n", "says b\n"]
+    # Adopted again, and again by a version in which the step stands elsewhere.
+    third = leat.json("retry", again, "--from", "last")["id"]
+    leat.wait_run(third)
+    leat.apply(TOLD.replace("MENDED", str(mended)).replace("steps:\n  first", "steps:\n  before: {command: [echo, before]}\n  first"))
+    only = leat.json("run", "told", "--only", "last", "--inputs-from", third)["id"]
+    assert leat.wait_run(only)["state"] == "succeeded"
+    for later in (third, only):
+        assert leat.ok("logs", later, "first") == leat.ok("logs", later, "first", "-f") == "first ran\n"
+        assert request("GET", f"{leat.api}/api/v1/runs/{later}/logs/first").headers["Leat-Log-From"] == run
+    own = request("GET", f"{leat.api}/api/v1/runs/{only}/logs/last")
+    assert own.body == b"last ran\n" and "Leat-Log-From" not in own.headers
 
 
 # ---- rerun ---------------------------------------------------------------------------------------

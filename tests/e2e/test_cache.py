@@ -1,6 +1,6 @@
 """cache on real daemons: what is taken from an earlier run, what is seen of it, and what runs all the same."""
 import pytest
-from leat import ROOT, until
+from leat import ROOT, request, until
 
 CACHED = """
 name: cached
@@ -47,6 +47,22 @@ def test_the_same_again_is_taken_and_says_from_where(cached):
         assert step["outputs"] == steps_of(first)[name]["outputs"]
     assert f"cached from {first['id']}" in cached.ok("show", again["id"])
     assert cached.ok("artifact", "get", again["id"], "use.copy", "-o", "-") == "7\n"
+
+
+def test_logs_say_where_the_log_is(cached):
+    first = start(cached, "-p", "n=12")
+    again = start(cached, "-p", "n=12")
+    retried = cached.wait_run(cached.json("retry", again["id"], "--from", "use")["id"])
+    for run in (again, retried):
+        for options in ([], ["-f"]):
+            one = cached.leat("logs", run["id"], "make", *options)
+            assert one.returncode == 0 and one.stdout == ""
+            assert one.stderr == f"make: cached from {first['id']}, `leat logs {first['id']}` has what it said\n"
+            both = cached.leat("logs", run["id"], *options)
+            assert both.returncode == 0 and [line.split(":")[0] for line in both.stderr.splitlines()] == ["make", "use"]
+        told = request("GET", f"{cached.api}/api/v1/runs/{run['id']}/logs/make")
+        assert told.body == b"" and told.headers["Leat-Log-Cached-From"] == first["id"] and told.headers["Leat-Log-Complete"] == "true"
+    assert cached.leat("logs", first["id"], "make").stderr == ""
 
 
 def test_other_arguments_run_and_no_cache_runs_all(cached):

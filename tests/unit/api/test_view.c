@@ -101,6 +101,28 @@ static void earlier_attempts_stand_before_later_ones(void **state)
     view_free(&v);
 }
 
+/* Its attempt may have run in an earlier run, whose log that is: only Postgres says. */
+static void where_the_log_of_a_result_that_comes_at_once_lies_is_asked(void **state)
+{
+    (void)state;
+    struct view v = {.run = {{7}}};
+    struct told own = step(0, STEP_PLACED, 1, FIRST), adopted = step(1, STEP_SUCCEEDED, 1, SECOND);
+    tell(&v, 1, own);
+    own.state = STEP_SUCCEEDED;
+    tell(&v, 2, own);
+    assert_false(v.stale);
+    assert_memory_equal(&view_cell(&v, 0, 0)->tries[0].run, &v.run, sizeof v.run);
+    tell(&v, 2, adopted);
+    assert_true(v.stale);
+    assert_true(uuid_is_nil(&view_cell(&v, 1, 0)->tries[0].run));
+    v.stale = false;
+    adopted.log_run = (struct uuid){{6}};
+    tell(&v, 2, adopted);
+    assert_false(v.stale);
+    assert_memory_equal(&view_cell(&v, 1, 0)->tries[0].run, &adopted.log_run, sizeof v.run);
+    view_free(&v);
+}
+
 static void a_step_of_which_only_an_attempt_is_known_is_not_over(void **state)
 {
     (void)state;
@@ -158,6 +180,7 @@ int main(void)
         cmocka_unit_test(cells_come_in_the_order_of_their_changes),
         cmocka_unit_test(an_attempt_ends_when_the_next_begins),
         cmocka_unit_test(earlier_attempts_stand_before_later_ones),
+        cmocka_unit_test(where_the_log_of_a_result_that_comes_at_once_lies_is_asked),
         cmocka_unit_test(a_step_of_which_only_an_attempt_is_known_is_not_over),
         cmocka_unit_test(iterations_are_apart),
         cmocka_unit_test(a_reason_is_not_shortened),
