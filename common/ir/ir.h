@@ -43,7 +43,7 @@
  * group: params                  as a step's when, and the group's own item, index, loop
  *
  * loop: until                    as a step's when, and outputs.N of the group's typed outputs and
- *                                loop.index of the round that has ended
+ *                                loop.{index,previous.N} of the round that has ended
  *
  * wait: filter                   params, run, steps, and `event`: the candidate, not the run's
  *

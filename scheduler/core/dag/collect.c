@@ -45,9 +45,9 @@ int collect_frame(struct group *g, const struct frame *f, struct err *err)
         g->outs[g->out_count++] = NULL;
     }
     g->outs[f->ordinal] = all;
-    if (loop && f->ordinal > 0) { /* only the last round counts */
-        json_decref(g->outs[f->ordinal - 1]);
-        g->outs[f->ordinal - 1] = NULL;
+    if (loop && f->ordinal > 1) { /* the last round counts, and its condition sees the one before */
+        json_decref(g->outs[f->ordinal - 2]);
+        g->outs[f->ordinal - 2] = NULL;
     }
     for (size_t i = 0; i < g->def->output_count; i++) {
         const json_t *value = json_object_get(all, g->def->outputs[i].name);
@@ -85,7 +85,7 @@ json_t *collect_all(const struct group *g)
 int collect_until(const struct group *g, int32_t ordinal, bool *holds, struct err *err)
 {
     struct view view;
-    json_t *loop cleanup_json = json_pack("{s:i}", "index", (int)ordinal);
+    json_t *loop cleanup_json = view_loop(g, ordinal);
     view_begin(&view);
     view_add(&view, "outputs", g->outs[ordinal]);
     view_add(&view, "loop", loop);

@@ -113,18 +113,16 @@ static void add_outcome(struct view *v, const struct frame *f)
                   json_pack("{s:s, s:s}", "state", state, "reason", reason ? reason : ""));
 }
 
-/* {index, previous: {NAME: value or null}} */
-static json_t *loop_seen(const struct frame *f)
+json_t *view_loop(const struct group *g, int32_t ordinal)
 {
-    const struct group *g = f->group;
-    const json_t *before = group_gave(g, f->ordinal - 1);
+    const json_t *before = group_gave(g, ordinal - 1);
     json_t *previous = json_object();
     for (size_t i = 0; i < g->def->output_count; i++) {
         const char *name = g->def->outputs[i].name;
         json_t *value = json_object_get(before, name);
         json_object_set_new(previous, name, value ? json_incref(value) : json_null());
     }
-    return json_pack("{s:i, s:o}", "index", (int)f->ordinal, "previous", previous);
+    return json_pack("{s:i, s:o}", "index", (int)ordinal, "previous", previous);
 }
 
 static void add_frame(struct view *v, const struct frame *f)
@@ -135,7 +133,7 @@ static void add_frame(struct view *v, const struct frame *f)
         if (!has(v, "index"))
             add_owned(v, "index", json_integer(f->ordinal));
     } else if (def->mode == IR_GROUP_LOOP && !has(v, "loop")) {
-        add_owned(v, "loop", loop_seen(f));
+        add_owned(v, "loop", view_loop(f->group, f->ordinal));
     }
 }
 

@@ -25,5 +25,8 @@ void view_add(struct view *v, const char *name, json_t *value);
 void view_fill(struct view *v, struct step_ref at, struct frame *from, uint8_t sees,
                const struct attempt *attempt);
 
+/* What `loop` is in that round, {index, previous: {NAME: value or null}}: a new reference. */
+json_t *view_loop(const struct group *g, int32_t ordinal);
+
 /* Evaluates what the inside of a group with `scope` is given; nothing for the others. */
 int view_params(struct frame *f, struct err *err);

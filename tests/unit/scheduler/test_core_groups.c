@@ -141,6 +141,28 @@ static void a_loop_that_never_holds_fails(void **state)
     assert_string_equal(run_is(h, run), "failed");
 }
 
+static const char STEADY[] =
+    "name: p\n"
+    "steps:\n"
+    "  l:\n"
+    "    loop: {until: \"outputs.n == default(loop.previous.n, -1)\", max: 5}\n"
+    "    command: [l]\n"
+    "    outputs: {n: {type: integer}}\n";
+
+static void until_sees_the_round_before(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin(h, STEADY);
+    finish_nth(h, "l/l", 0, SUCCEEDED, "{\"n\": 4}");
+    finish_nth(h, "l/l", 1, SUCCEEDED, "{\"n\": 2}");
+    finish_nth(h, "l/l", 2, SUCCEEDED, "{\"n\": 4}");
+    harness_restart(h, 0);
+    harness_settle(h);
+    finish_nth(h, "l/l", 3, SUCCEEDED, "{\"n\": 4}");
+    outputs_are(h, run, 0, "{\"n\":4}");
+    assert_string_equal(run_is(h, run), "succeeded");
+}
+
 /* What is left of the delay, not all of it, and the round's own previous value. */
 static void a_takeover_between_rounds(void **state)
 {
@@ -425,6 +447,7 @@ int main(void)
         T(a_switch_takes_the_first_branch_that_holds),
         T(a_loop_goes_on_until_its_condition_holds),
         T(a_loop_that_never_holds_fails),
+        T(until_sees_the_round_before),
         T(a_takeover_between_rounds),
         T(a_takeover_counts_each_item_once),
         T(a_group_is_tried_again_as_a_whole),
