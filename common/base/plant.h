@@ -74,7 +74,10 @@
     P(PAUSED_TRIGGER_FIRES, "paused-trigger-fires")                                                \
     P(TOMBSTONE_IGNORED, "tombstone-ignored")                                                      \
     P(HELD_EVENT_COMMITTED, "held-event-committed")                                                \
-    P(EVENTS_WITHOUT_BOUND, "events-without-bound")
+    P(EVENTS_WITHOUT_BOUND, "events-without-bound")                                                \
+    P(UNTIL_WITHOUT_PREVIOUS, "until-without-previous")                                            \
+    P(PARAMS_OF_THE_FIRST_ITEM, "params-of-the-first-item")                                        \
+    P(SKIPPED_ITEM_LEFT_OUT, "skipped-item-left-out")
 
 enum plant {
 #define P(id, name) PLANT_##id,

@@ -99,15 +99,6 @@ static void check_at_most_once(struct sim *sim, const struct uuid *attempt,
     sim->counts.leaves++;
 }
 
-/* What a step is given as params.size. */
-static long size_of(const struct plan_version *v, const struct row_run *run, int step)
-{
-    json_t *params = json_loads(run->params, 0, NULL);
-    const long size = (long)json_integer_value(json_object_get(params, "size"));
-    json_decref(params);
-    return size + plan_parts(v, v->step_at[step]);
-}
-
 static struct effect *effect_new(struct sim *sim, const struct uuid *attempt,
                                  const struct row_key *key, int worker)
 {
@@ -133,7 +124,7 @@ struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const st
         check_at_most_once(sim, attempt, key);
     reference_begins(sim, v, key);
     reference_arguments(sim, v, key, refers, place);
-    if (size_of(v, database_run(sim->db, &key->run), key->step) != strtol(size, NULL, 10))
+    if (reference_size(sim, v, key) != strtol(size, NULL, 10))
         sim_fail(sim, 3, "step %s was given size %s", v->steps[v->step_at[key->step]].name, size);
     const size_t len = strcspn(where, ":"); /* the outcome that a finally step sees comes after */
     if (strcmp(refers, argument) != 0 || strlen(place) != len || strncmp(where, place, len) != 0)
@@ -324,12 +315,12 @@ static void check_not_running(struct sim *sim, const struct uuid *attempt, const
 
 /* What its process would have been given. */
 static void given_to(struct sim *sim, const struct plan_version *v, const struct batch_result *row,
-                     const struct row_run *run, char out[192])
+                     char out[192])
 {
     const struct row_key key = {row->run, row->step, row->iteration};
     char refers[16], place[64];
     reference_arguments(sim, v, &key, refers, place);
-    snprintf(out, 192, "%ld|%s|%08x|%s", size_of(v, run, row->step), refers,
+    snprintf(out, 192, "%ld|%s|%08x|%s", reference_size(sim, v, &key), refers,
              reference_list_sum(sim, v, &key), place);
 }
 
@@ -352,7 +343,7 @@ static void check_cached(struct sim *sim, const struct plan_version *v,
     char given[192];
     if (strncmp(row->reason, "adopted", 7) == 0)
         return; /* by a retry, of what was held against this when it was new */
-    given_to(sim, v, row, run, given);
+    given_to(sim, v, row, given);
     if (!s->cache || run->no_cache)
         sim_fail(sim, 3, "step %s of run %s takes an earlier result unasked", s->name,
                  SHORT(row->run));

@@ -87,10 +87,13 @@ struct plan_step {
     int parallelism; /* 0 = any */
     bool fail_fast;
     int rounds, until_over;
+    bool until_same; /* or until a round gives what the one before gave */
     bool delayed;
-    int times; /* instances that there may be */
-    bool part; /* a PLAN_GROUP in a file of its own: it sees nothing of outside but what it is given
-                */
+    int times;   /* instances that there may be */
+    bool part;   /* what is in it is in a file of its own, and sees nothing of outside but what it
+                    is given; no switch */
+    bool direct; /* for_each, loop or uses in one entry with what is in it, one step of its label */
+    int when_item; /* in a for_each of one entry: runs from the place after that one; -1 = always */
     /* folders */
     bool folder;       /* a program that writes one, d */
     bool items_folder; /* goes over the names in the d of items_from */
@@ -171,8 +174,6 @@ void plan_gives(struct rng *rng, struct plan_version *v); /* what the run as a w
 void plan_write_steps(struct text *out, const struct plan_version *v);
 /* Without the steps that are not in `kept`, nor those that cannot stand without them. */
 void plan_drop(struct plan_version *v, uint32_t kept);
-/* How many parts it is inside of: each is given a size one larger than that around it. */
-int plan_parts(const struct plan_version *v, int step);
 /* The file "LABEL.yaml" of a part; false when there is none of that name. */
 bool plan_write_part_file(struct text *out, const struct plan_version *v, const char *file);
 /* Is its n a number, of a step that succeeded? A list, of a for_each that collects? */
@@ -185,7 +186,8 @@ int plan_names(int n);                                   /* how many */
 bool plan_lists(const struct plan_version *v, int step); /* does a for_each go over its names? */
 void plan_items_of_folder(struct rng *rng, const struct plan_version *v, struct plan_step *each);
 void plan_give_folders(struct rng *rng, struct plan_version *v, int each, uint32_t here);
-void plan_take_list(struct rng *rng, const struct plan_version *v, struct plan_step *s);
+void plan_take_list(struct rng *rng, const struct plan_version *v, const struct plan_step *head,
+                    struct plan_step *s);
 void plan_write_folders(struct text *out, const struct plan_version *v, const struct plan_step *s);
 
 /* plan_retry.c: of a program (what else it does is known), of what starts a run and of a group. */
@@ -197,12 +199,23 @@ int plan_exit_code(struct rng *rng); /* of a program that fails; -1 = it never b
 bool plan_is_meant(const struct plan_step *step, int report_result_outcome, int exit_code);
 void plan_write_retry(struct text *out, const struct plan_step *step);
 
+/* plan_layers.c: several steps of one entry, all of its label; the outermost is its head. */
+int plan_inside(const struct plan_version *v, int direct); /* the one in it */
+int plan_body(const struct plan_version *v, int head);     /* the innermost of them in this file */
+int plan_layer_add(struct plan_version *v, int around);
+void plan_layers_settle(struct plan_version *v); /* what is in a layer is what it gives */
+void plan_write_layers(struct text *out, const struct plan_version *v, int head);
+void plan_write_uses(struct text *out, const struct plan_version *v, int part);
+void plan_write_items(struct text *out, const struct plan_version *v, const struct plan_step *s);
+
 /* Steps that run nothing and wait for what comes from outside. */
 bool plan_is_group(const struct plan_step *step);
 bool plan_waits(const struct plan_step *step);
 void plan_step_waits(struct rng *rng, const struct plan_version *v, struct plan_step *step);
 bool plan_wait_fits(const struct plan_step *step, const char *type, int n);
-void plan_start_looks(struct rng *rng, const struct plan_version *v, struct plan_step *step);
+/* `head`: the outermost of its entry. */
+void plan_start_looks(struct rng *rng, const struct plan_version *v, const struct plan_step *head,
+                      struct plan_step *step);
 void plan_write_wait(struct text *out, const struct plan_version *v, const struct plan_step *step);
 
 /* Of a pool: its own. */

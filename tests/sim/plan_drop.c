@@ -50,7 +50,7 @@ static bool stands(const struct plan_version *v, int i, uint32_t kept)
 /* Folders and lists of them. */
 static void forget_folders(const struct plan_version *v, struct plan_step *s, uint32_t kept)
 {
-    if (!is_in(kept, s->gives_folder))
+    if (!is_in(kept, s->gives_folder) && !s->direct)
         s->gives_folder = -1;
     if (!is_in(kept, s->takes) || v->steps[s->takes].gives_folder < 0)
         s->takes = -1;
@@ -66,7 +66,7 @@ static void forget(struct plan_version *v, struct plan_step *s, uint32_t kept)
     s->needs &= kept;
     if (!s->needs)
         s->rule = PLAN_ALL_SUCCEEDED;
-    for (int b = 0; b < PLAN_BRANCHES; b++)
+    for (int b = 0; b < PLAN_BRANCHES && !s->direct; b++)
         if (s->gives[b] >= 0 && (!is_in(kept, s->gives[b]) || !plan_is_number(v, s->gives[b])))
             s->gives[b] = -1;
     if (s->when_step >= 0 && (!is_in(kept, s->when_step) || !plan_is_number(v, s->when_step)))
@@ -128,6 +128,7 @@ void plan_drop(struct plan_version *v, uint32_t kept)
                 kept &= ~(1u << i);
         for (int i = 0; i < v->step_count; i++)
             forget(v, &v->steps[i], kept);
+        plan_layers_settle(v);
         for (int i = 0; i < v->step_count; i++) /* by what it goes must still be a number */
             if (v->steps[i].kind == PLAN_SWITCH && is_in(kept, v->steps[i].branch_step) &&
                 !plan_is_number(v, v->steps[i].branch_step))

@@ -77,11 +77,12 @@ void plan_give_folders(struct rng *rng, struct plan_version *v, int each, uint32
         plan_pick(rng, (where(v, here, false) | where(v, here, true)) & work);
 }
 
-void plan_take_list(struct rng *rng, const struct plan_version *v, struct plan_step *s)
+void plan_take_list(struct rng *rng, const struct plan_version *v, const struct plan_step *head,
+                    struct plan_step *s)
 {
-    const uint32_t near = where(v, s->needs, true);
-    const bool inside = s->parent >= 0 && !v->steps[s->parent].part;
-    const uint32_t outer = inside ? where(v, v->steps[s->parent].needs, true) : 0;
+    const uint32_t near = where(v, head->needs, true);
+    const bool inside = head->parent >= 0 && !v->steps[head->parent].part;
+    const uint32_t outer = inside ? where(v, v->steps[head->parent].needs, true) : 0;
     if (near && rng_chance(rng, 0.9))
         s->takes = plan_pick(rng, near);
     else if (outer && rng_chance(rng, 0.8))
@@ -96,7 +97,10 @@ void plan_take_list(struct rng *rng, const struct plan_version *v, struct plan_s
 
 void plan_write_folders(struct text *out, const struct plan_version *v, const struct plan_step *s)
 {
+    const bool given = s->parent >= 0 && v->steps[s->parent].part && v->steps[s->parent].direct;
     text_printf(out, ", outputs: {n: {type: integer}%s}", s->folder ? ", d: {}" : "");
-    if (s->takes >= 0)
+    if (s->takes >= 0 && given) /* a component of a program: its user says what it is */
+        text_puts(out, ", inputs: {l: {}}");
+    else if (s->takes >= 0)
         text_printf(out, ", inputs: {l: %s.d}", v->steps[s->takes].label);
 }

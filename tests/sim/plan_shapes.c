@@ -60,37 +60,60 @@ static int step_add(struct plan_version *v, int parent, int branch)
     return i;
 }
 
+static void make_switch(struct rng *rng, struct plan_step *s, uint32_t numbers)
+{
+    s->kind = PLAN_SWITCH;
+    s->branches = 2;
+    s->branch_step = plan_pick(rng, numbers);
+    s->has_else = rng_chance(rng, 0.6);
+    for (int b = 0; b < 2; b++)
+        s->branch_over[b] = (int)rng_in(rng, 2, 7);
+}
+
+static void make_each(struct rng *rng, const struct plan_version *v, struct plan_step *s)
+{
+    const uint32_t numbers = numbers_of(v, s->needs);
+    const int list = list_of(v, s->needs);
+    s->kind = PLAN_EACH;
+    s->items_from = list >= 0 ? list : rng_chance(rng, 0.4) ? plan_pick(rng, numbers) : -1;
+    s->item_count = list >= 0 ? 0 : (int)rng_in(rng, s->items_from >= 0 ? 1 : 0, 3);
+    plan_items_of_folder(rng, v, s);
+    s->parallelism = (int)rng_in(rng, 0, 2);
+    s->fail_fast = rng_chance(rng, 0.5);
+    s->times *= 4;
+}
+
+static void make_loop(struct rng *rng, struct plan_step *s)
+{
+    s->kind = PLAN_LOOP;
+    s->rounds = (int)rng_in(rng, 1, 3);
+    s->until_over = (int)rng_in(rng, 1, 7);
+    s->until_same = rng_chance(rng, 0.4);
+    s->delayed = rng_chance(rng, 0.5);
+    s->times *= s->rounds;
+}
+
+/* Of a group of steps, of its head. */
+static void make_tries(struct rng *rng, struct plan_step *s)
+{
+    plan_retry_whole(rng, s);
+    s->times *= s->attempts;
+    s->timeout_us = rng_chance(rng, 0.2) ? rng_in(rng, 3, 30) * SEC : 0;
+}
+
 static void make_group(struct rng *rng, struct plan_version *v, int i, int depth)
 {
     struct plan_step *s = &v->steps[i];
     const uint32_t numbers = numbers_of(v, s->needs);
     s->kind = (enum plan_kind)rng_in(rng, PLAN_GROUP, PLAN_LOOP);
-    if (s->kind == PLAN_SWITCH && !numbers)
-        s->kind = PLAN_EACH;
-    plan_retry_whole(rng, s);
-    s->times *= s->attempts;
-    s->timeout_us = rng_chance(rng, 0.2) ? rng_in(rng, 3, 30) * SEC : 0;
-    if (s->kind == PLAN_SWITCH) {
-        s->branches = 2;
-        s->branch_step = plan_pick(rng, numbers);
-        s->has_else = rng_chance(rng, 0.6);
-        for (int b = 0; b < 2; b++)
-            s->branch_over[b] = (int)rng_in(rng, 2, 7);
-    } else if (s->kind == PLAN_EACH) {
-        const int list = list_of(v, s->needs);
-        s->items_from = list >= 0 ? list : rng_chance(rng, 0.4) ? plan_pick(rng, numbers) : -1;
-        s->item_count = list >= 0 ? 0 : (int)rng_in(rng, s->items_from >= 0 ? 1 : 0, 3);
-        plan_items_of_folder(rng, v, s);
-        s->parallelism = (int)rng_in(rng, 0, 2);
-        s->fail_fast = rng_chance(rng, 0.5);
-        s->times *= 4;
-    } else if (s->kind == PLAN_LOOP) {
-        s->rounds = (int)rng_in(rng, 1, 3);
-        s->until_over = (int)rng_in(rng, 1, 7);
-        s->delayed = rng_chance(rng, 0.5);
-        s->times *= s->rounds;
-    }
-    s->part = s->kind == PLAN_GROUP && !s->timeout_us && rng_chance(rng, 0.5);
+    make_tries(rng, s);
+    if (s->kind == PLAN_SWITCH && numbers)
+        make_switch(rng, s, numbers);
+    else if (s->kind == PLAN_SWITCH || s->kind == PLAN_EACH)
+        make_each(rng, v, s);
+    else if (s->kind == PLAN_LOOP)
+        make_loop(rng, s);
+    s->part = s->kind != PLAN_SWITCH && rng_chance(rng, s->kind == PLAN_GROUP ? 0.5 : 0.2);
     for (int b = 0; b < s->branches; b++)
         make_dag(rng, v, i, b, depth + 1);
 }
@@ -120,6 +143,87 @@ static uint32_t needs_among(struct rng *rng, uint32_t earlier)
     return needs;
 }
 
+/* `head`: the outermost of its entry. */
+static void make_program(struct rng *rng, struct plan_version *v, int i,
+                         const struct plan_step *head)
+{
+    struct plan_step *s = &v->steps[i];
+    const bool given = s->parent >= 0 && v->steps[s->parent].part && v->steps[s->parent].direct;
+    const uint32_t numbers = given ? 0 : numbers_of(v, head->needs);
+    plan_step_program(rng, s);
+    if (s->takes_us > 3 * SEC && s->times > 1)
+        s->takes_us = 3 * SEC;
+    plan_take_list(rng, v, head, s);
+    const bool inside = head->parent >= 0 && !v->steps[head->parent].part && !given;
+    const uint32_t outer = inside ? numbers_of(v, v->steps[head->parent].needs) : 0;
+    if (s->takes >= 0)
+        return; /* the list alone makes the difference */
+    if (numbers && rng_chance(rng, 0.4))
+        s->refers = plan_pick(rng, numbers);
+    else if (outer && rng_chance(rng, 0.5))
+        s->refers = plan_pick(rng, outer);
+}
+
+static void make_wait(struct rng *rng, struct plan_version *v, int i, const struct plan_step *head)
+{
+    struct plan_step *s = &v->steps[i];
+    plan_step_waits(rng, v, s);
+    plan_start_looks(rng, v, head, s);
+}
+
+/* What stands in the entry beside for_each: not a loop. */
+static void make_body(struct rng *rng, struct plan_version *v, int i, const struct plan_step *head,
+                      int depth)
+{
+    struct plan_step *s = &v->steps[i];
+    const uint32_t numbers = numbers_of(v, head->needs);
+    const int64_t dice = rng_in(rng, 0, 9);
+    if (dice < 2) {
+        make_wait(rng, v, i, head);
+    } else if (dice < 4 && numbers) {
+        make_switch(rng, s, numbers);
+        make_tries(rng, &v->steps[s->parent]); /* of all items together */
+        s->times = v->steps[s->parent].times;
+        for (int b = 0; b < s->branches; b++)
+            make_dag(rng, v, i, b, depth + 1);
+    } else {
+        make_program(rng, v, i, head);
+    }
+}
+
+/* One entry with for_each, loop, both, or the component of a program, and what they are of. */
+static void make_layers(struct rng *rng, struct plan_version *v, int i, int depth)
+{
+    struct plan_step *head = &v->steps[i];
+    const int64_t dice = rng_in(rng, 0, 9);
+    const bool each = dice < 6, loop = dice >= 4 && dice < 9, both = each && loop;
+    const bool part = (!each && !loop) || rng_chance(rng, 0.25);
+    const bool steps = both && !part && rng_chance(rng, 0.3);
+    int at = i;
+    head->kind = PLAN_GROUP;
+    if (part || steps)
+        make_tries(rng, head);
+    if (each)
+        make_each(rng, v, head);
+    if (both)
+        at = plan_layer_add(v, at);
+    if (loop)
+        make_loop(rng, &v->steps[at]);
+    if (!steps) {
+        v->steps[at].part = part;
+        at = plan_layer_add(v, at);
+    }
+    if (each && (both || !part) && head->when_step < 0 && rng_chance(rng, 0.3))
+        v->steps[plan_inside(v, i)].when_item = (int)rng_in(rng, 0, 1);
+    if (steps)
+        make_dag(rng, v, at, 0, depth + 1);
+    else if (part || loop)
+        make_program(rng, v, at, head);
+    else
+        make_body(rng, v, at, head, depth);
+    plan_layers_settle(v);
+}
+
 static void make_step(struct rng *rng, struct plan_version *v, int i, uint32_t earlier, int depth)
 {
     struct plan_step *s = &v->steps[i];
@@ -137,27 +241,15 @@ static void make_step(struct rng *rng, struct plan_version *v, int i, uint32_t e
         s->when_step = plan_pick(rng, numbers);
         s->when_over = (int)rng_in(rng, 0, 5);
     }
-    if (depth < PLAN_DEPTH && v->step_count < PLAN_ENOUGH - 4 && rng_chance(rng, 0.5)) {
+    const bool room = depth < PLAN_DEPTH && v->step_count < PLAN_ENOUGH - 4;
+    if (room && rng_chance(rng, 0.15))
+        make_layers(rng, v, i, depth);
+    else if (room && rng_chance(rng, 0.5))
         make_group(rng, v, i, depth);
-        return;
-    }
-    if (rng_chance(rng, 0.2)) {
-        plan_step_waits(rng, v, s);
-        plan_start_looks(rng, v, s);
-        return;
-    }
-    plan_step_program(rng, s);
-    if (s->takes_us > 3 * SEC && s->times > 1)
-        s->takes_us = 3 * SEC;
-    plan_take_list(rng, v, s);
-    const bool inside = s->parent >= 0 && !v->steps[s->parent].part;
-    const uint32_t outer = inside ? numbers_of(v, v->steps[s->parent].needs) : 0;
-    if (s->takes >= 0)
-        return; /* the list alone makes the difference */
-    if (numbers && rng_chance(rng, 0.4))
-        s->refers = plan_pick(rng, numbers);
-    else if (outer && rng_chance(rng, 0.5))
-        s->refers = plan_pick(rng, outer);
+    else if (rng_chance(rng, 0.2))
+        make_wait(rng, v, i, s);
+    else
+        make_program(rng, v, i, s);
 }
 
 static void make_dag(struct rng *rng, struct plan_version *v, int parent, int branch, int depth)
@@ -206,14 +298,6 @@ static void write_dag(struct text *out, const struct plan_version *v, int parent
 
 static const char *const RULES[] = {"all_succeeded", "all_done", "any_failed", "any_succeeded",
                                     "none_failed"};
-
-int plan_parts(const struct plan_version *v, int step)
-{
-    int parts = 0;
-    for (int i = v->steps[step].parent; i >= 0; i = v->steps[i].parent)
-        parts += v->steps[i].part;
-    return parts;
-}
 
 /* The group of that kind that is nearest around it, in its own file; -1 = none. */
 static int nearest(const struct plan_version *v, int i, enum plan_kind kind)
@@ -276,7 +360,7 @@ static void write_program(struct text *out, const struct plan_version *v, int i)
     write_limits(out, s);
 }
 
-static void write_items(struct text *out, const struct plan_version *v, const struct plan_step *s)
+void plan_write_items(struct text *out, const struct plan_version *v, const struct plan_step *s)
 {
     const char *from = s->items_from >= 0 ? v->steps[s->items_from].label : NULL;
     if (s->items_folder) {
@@ -327,34 +411,36 @@ static void write_group(struct text *out, const struct plan_version *v, int i)
         }
         text_puts(out, "]");
     } else if (s->part) {
-        text_printf(out, "uses: ./%s.yaml, with: {size: \"${{ params.size + 1 }}\"}", s->label);
+        plan_write_uses(out, v, i);
     } else {
-        if (s->kind == PLAN_EACH) {
-            write_items(out, v, s);
-            text_puts(out, ", ");
-        }
-        if (s->kind == PLAN_LOOP)
-            text_printf(out, "loop: {until: \"outputs.n > %d\", max: %d%s}, ", s->until_over,
-                        s->rounds, s->delayed ? ", delay: 2s" : "");
         write_dag(out, v, i, 0);
         write_gives(out, v, s, 0);
     }
-    plan_write_retry(out, s);
-    if (s->timeout_us)
-        text_printf(out, ", timeout: %llds", (long long)(s->timeout_us / SEC));
+}
+
+/* What is of the whole entry where it is a group of steps. */
+static void write_tries(struct text *out, const struct plan_step *head)
+{
+    plan_write_retry(out, head);
+    if (head->timeout_us)
+        text_printf(out, ", timeout: %llds", (long long)(head->timeout_us / SEC));
 }
 
 static void write_step(struct text *out, const struct plan_version *v, int i)
 {
     const struct plan_step *s = &v->steps[i];
+    const int body = plan_body(v, i);
     bool first = true;
     text_printf(out, "%s: {", s->label);
-    if (s->kind == PLAN_RUN)
-        write_program(out, v, i);
-    else if (plan_waits(s))
-        plan_write_wait(out, v, s);
+    plan_write_layers(out, v, i);
+    if (v->steps[body].kind == PLAN_RUN)
+        write_program(out, v, body);
+    else if (plan_waits(&v->steps[body]))
+        plan_write_wait(out, v, &v->steps[body]);
     else
-        write_group(out, v, i);
+        write_group(out, v, body);
+    if (plan_is_group(&v->steps[body]))
+        write_tries(out, s);
     text_puts(out, ", needs: [");
     for (int n = 0; n < v->step_count; n++)
         if (s->needs >> n & 1u) {
@@ -402,8 +488,12 @@ bool plan_write_part_file(struct text *out, const struct plan_version *v, const 
         if (!s->part || strlen(s->label) != len || strncmp(s->label, file, len) != 0)
             continue;
         text_printf(out, "{kind: component, name: %s, params: {size: {type: integer}}, ", s->label);
-        write_dag(out, v, i, 0);
-        write_gives(out, v, s, 0);
+        if (s->direct) {
+            write_program(out, v, plan_inside(v, i));
+        } else {
+            write_dag(out, v, i, 0);
+            write_gives(out, v, s, 0);
+        }
         text_puts(out, "}\n");
         return true;
     }

@@ -28,13 +28,14 @@ static void starts(struct rng *rng, const struct plan_version *v, struct plan_st
 }
 
 /* At a number that is there for sure: a parameter that cannot be worked out fails each try. */
-void plan_start_looks(struct rng *rng, const struct plan_version *v, struct plan_step *s)
+void plan_start_looks(struct rng *rng, const struct plan_version *v, const struct plan_step *head,
+                      struct plan_step *s)
 {
     uint32_t sure = 0;
     for (int i = 0; i < v->step_count; i++)
-        if (s->needs >> i & 1u && v->steps[i].kind == PLAN_RUN)
+        if (head->needs >> i & 1u && v->steps[i].kind == PLAN_RUN)
             sure |= 1u << i;
-    if (s->kind == PLAN_START && s->rule == PLAN_ALL_SUCCEEDED && rng_chance(rng, 0.6))
+    if (s->kind == PLAN_START && head->rule == PLAN_ALL_SUCCEEDED && rng_chance(rng, 0.6))
         s->refers = plan_pick(rng, sure);
 }
 

@@ -23,7 +23,9 @@ const struct row_result *scene_result(const struct scene *at, int step)
 json_t *scene_output_named(const struct scene *at, int step, const char *name)
 {
     const struct row_result *result = scene_result(at, step);
-    if (!result || result->state != STEP_SUCCEEDED || !result->outputs)
+    /* Which run was started, and how it ended, is told however it did. */
+    const bool told = result && at->v->steps[step].kind == PLAN_START;
+    if (!result || (result->state != STEP_SUCCEEDED && !told) || !result->outputs)
         return NULL;
     json_t *all = json_loads(result->outputs, 0, NULL);
     json_t *n = json_incref(json_object_get(all, name));
@@ -137,7 +139,7 @@ int scene_branch(const struct scene *at, const struct plan_step *s)
     for (int b = 0; b < s->branches; b++) {
         if (b + 1 == s->branches && s->has_else)
             return b;
-        if (!scene_number(at, s->branch_step, &n))
+        if (!number_seen(at, s->branch_step, &n))
             return -2;
         if (n > s->branch_over[b])
             return b;
@@ -170,6 +172,8 @@ int scene_verdict(const struct scene *at, int step)
     if (s->when_step >= 0 && !scene_number(at, s->when_step, &n))
         return STEP_FAILED;
     if (s->when_step >= 0 && n <= s->when_over)
+        return STEP_SKIPPED;
+    if (s->when_item >= 0 && at->iteration - at->start->first <= s->when_item)
         return STEP_SKIPPED;
     if (s->refers >= 0 && !number_seen(at, s->refers, &n))
         return STEP_FAILED;
@@ -209,6 +213,22 @@ static int round_before(const struct scene *here, int ordinal)
     before.iteration--;
     const int giver = here->v->steps[here->parent].gives[here->branch];
     return ordinal > 0 && scene_number(&before, giver, &n) ? n : NO_ROUND;
+}
+
+/* A part has what it is given, and the file says one more than its user has, and its place. */
+long reference_size(struct sim *sim, const struct plan_version *v, const struct row_key *key)
+{
+    const struct row_run *run = database_run(sim->db, &key->run);
+    json_t *params = json_loads(run->params, 0, NULL);
+    long size = (long)json_integer_value(json_object_get(params, "size"));
+    json_decref(params);
+    for (struct scene here = scene_of(sim, v, &key->run, key->iteration); here.start;
+         here = around(&here)) {
+        const struct plan_step *s = &v->steps[here.parent];
+        if (s->part)
+            size += 1 + (s->kind == PLAN_GROUP ? 0 : here.iteration - here.start->first);
+    }
+    return size;
 }
 
 static const char *state_seen(const struct scene *at, int step)

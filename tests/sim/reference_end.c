@@ -1,4 +1,5 @@
 /* A whole run: every instance of every step, what groups collect, the state of the run. */
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "tests/sim/check.h"
 #include "tests/sim/check_starts.h"
@@ -74,10 +75,13 @@ static struct tally look_at_try(const struct scene *at, int step, const struct r
 
 static bool round_holds(const struct scene *at, int step, const struct row_group *start, int o)
 {
-    const struct scene in = inside(at, step, start, o);
-    json_t *n = given(&in);
-    const bool holds = json_integer_value(n) > at->v->steps[step].until_over;
+    const struct plan_step *s = &at->v->steps[step];
+    const struct scene in = inside(at, step, start, o), before = inside(at, step, start, o - 1);
+    json_t *n = given(&in), *former = o > 0 ? given(&before) : NULL;
+    const bool same = s->until_same && former && json_equal(n, former);
+    const bool holds = json_integer_value(n) > s->until_over || same;
     json_decref(n);
+    json_decref(former);
     return holds;
 }
 
@@ -100,29 +104,54 @@ static json_t *folders_expected(const struct scene *at, int step, const struct r
     return list;
 }
 
+/* Of each item an element, null where it did not give it. */
+static json_t *list_expected(const struct scene *at, int step, const struct row_group *start,
+                             int from, const char *name)
+{
+    json_t *list = json_array();
+    for (int o = 0; start && o < start->count; o++) {
+        const struct scene in = inside(at, step, start, o);
+        json_t *one = from >= 0 ? scene_output_named(&in, from, name) : NULL;
+        json_array_append_new(list, one ? one : json_null());
+    }
+    return list;
+}
+
+/* A step that waits, in one entry with for_each, gives more than a file says. */
+static void add_waited(const struct scene *at, int step, const struct row_group *start, json_t *all)
+{
+    static const struct {
+        enum plan_kind kind;
+        const char *name;
+    } MORE[] = {{PLAN_WAIT, "event"},       {PLAN_APPROVAL, "answer"}, {PLAN_APPROVAL, "by"},
+                {PLAN_APPROVAL, "comment"}, {PLAN_START, "run"},       {PLAN_START, "state"}};
+    const int in = at->v->steps[step].direct ? plan_inside(at->v, step) : -1;
+    for (size_t i = 0; in >= 0 && i < sizeof MORE / sizeof *MORE; i++)
+        if (at->v->steps[in].kind == MORE[i].kind)
+            json_object_set_new(all, MORE[i].name,
+                                list_expected(at, step, start, in, MORE[i].name));
+}
+
 static json_t *expected_outputs(const struct scene *at, int step, const struct row_group *start,
                                 int last)
 {
     const struct plan_step *s = &at->v->steps[step];
-    const int count = start ? start->count : 0;
-    json_t *all = json_object(), *list = json_array();
-    for (int o = 0; s->kind == PLAN_EACH && o < count; o++) {
-        const struct scene in = inside(at, step, start, o);
-        json_t *n = given(&in);
-        json_array_append_new(list, n ? n : json_null());
+    json_t *all = json_object();
+    if (s->kind == PLAN_EACH) {
+        if (s->gives[0] >= 0)
+            json_object_set_new(all, "n", list_expected(at, step, start, s->gives[0], "n"));
+        if (s->gives_folder >= 0)
+            json_object_set_new(all, "d", folders_expected(at, step, start));
+        add_waited(at, step, start, all);
+        return all;
     }
-    if (s->kind == PLAN_EACH && s->gives[0] >= 0) {
-        json_object_set(all, "n", list);
-    }
-    if (s->gives_folder >= 0)
-        json_object_set_new(all, "d", folders_expected(at, step, start));
-    if (s->kind != PLAN_EACH) {
-        const struct scene in = inside(at, step, start, last);
-        json_t *n = given(&in);
-        if (n)
-            json_object_set_new(all, "n", n);
-    }
-    json_decref(list);
+    const struct scene in = inside(at, step, start, last);
+    json_t *n = given(&in), *d = s->gives_folder >= 0 ? folder_given(&in) : NULL;
+    if (n)
+        json_object_set_new(all, "n", n);
+    if (json_is_object(d))
+        json_object_set(all, "d", d);
+    json_decref(d);
     return all;
 }
 
@@ -133,8 +162,11 @@ static void check_collected(const struct scene *at, int step, const struct row_g
     json_t *want = expected_outputs(at, step, start, last);
     json_t *is = json_loads(result->outputs ? result->outputs : "{}", 0, NULL);
     const bool same = json_equal(want, is);
+    cleanup_free char *wanted = same ? NULL : json_dumps(want, JSON_SORT_KEYS);
     json_decref(want);
     json_decref(is);
+    if (!same)
+        sim_note(at->sim, "collected: %s; the result: %s", wanted, result->outputs);
     if (!same)
         wrong(at, step, "its outputs are not what was collected");
 }
@@ -151,6 +183,7 @@ static void check_succeeded(const struct scene *at, int step, const struct row_g
         if (round_holds(at, step, start, o) != (o == t->last))
             wrong(at, step, "it ended after the wrong round");
     check_collected(at, step, start, t->last);
+    at->sim->counts.direct += s->direct;
 }
 
 static void check_failed(const struct scene *at, int step, const struct row_group *start,

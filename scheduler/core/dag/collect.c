@@ -1,6 +1,7 @@
 #include "scheduler/core/dag/collect.h"
 
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "common/text/json.h"
 #include "scheduler/core/dag/groups.h"
 #include "scheduler/core/dag/listing.h"
@@ -66,7 +67,7 @@ static json_t *list_of(const struct group *g, const char *name)
         json_t *value = json_object_get(group_gave(g, i), name);
         if (value)
             json_array_append(list, value);
-        else
+        else if (!plant_on(PLANT_SKIPPED_ITEM_LEFT_OUT))
             json_array_append_new(list, json_null());
     }
     return list;
@@ -85,7 +86,7 @@ json_t *collect_all(const struct group *g)
 int collect_until(const struct group *g, int32_t ordinal, bool *holds, struct err *err)
 {
     struct view view;
-    json_t *loop cleanup_json = view_loop(g, ordinal);
+    json_t *loop cleanup_json = view_loop(g, plant_on(PLANT_UNTIL_WITHOUT_PREVIOUS) ? 0 : ordinal);
     view_begin(&view);
     view_add(&view, "outputs", g->outs[ordinal]);
     view_add(&view, "loop", loop);

@@ -207,6 +207,8 @@ static int param_value(struct frame *f, const struct ir_param *param, json_t *to
         return 0;
     }
     view_begin(&view);
+    if (plant_on(PLANT_PARAMS_OF_THE_FIRST_ITEM))
+        add_owned(&view, "index", json_integer(0));
     view_fill(&view, f->group->at, f, order_sees_template(param->value), NULL);
     json_t *value = template_eval_json(param->value, &view.vars, err);
     view_close(&view);
