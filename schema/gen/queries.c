@@ -415,16 +415,19 @@ const struct query QUERIES[] = {
     "FROM event WHERE id = $1::uuid",
     1},
     {"api_event_envelope",
-    "SELECT envelope::text FROM event WHERE id = $1::uuid",
+    "SELECT envelope::text FROM event WHERE id = $1::uuid;\n"
+    "\n"
+    "-- used: the slots that attempts hold there.",
     1},
     {"api_workers",
     "SELECT coalesce(jsonb_agg(jsonb_build_object('id', w.id, 'state', w.state, 'incarnation', w.incarnation,\n"
-    "    'slots', w.info->'slots', 'used', (SELECT count(*) FROM step_live l WHERE l.worker = w.id),\n"
+    "    'slots', w.info->'slots', 'used', coalesce(u.used, 0),\n"
     "    'executors', w.info->'executors', 'runtime', w.info->'runtime', 'pool', w.info->'pool', 'labels', w.info->'labels', 'heard', w.heard) ORDER BY w.id), '[]')::text\n"
-    "FROM worker w WHERE NOT w.info ? 'removed'",
+    "FROM worker w LEFT JOIN (SELECT worker, sum(slots) AS used FROM step_live WHERE worker IS NOT NULL GROUP BY worker) AS u ON u.worker = w.id\n"
+    "WHERE NOT w.info ? 'removed'",
     0},
     {"api_worker_brief",
-    "SELECT jsonb_build_object('id', id, 'state', state, 'used', (SELECT count(*) FROM step_live l WHERE l.worker = w.id))::text\n"
+    "SELECT jsonb_build_object('id', id, 'state', state, 'used', (SELECT coalesce(sum(l.slots), 0) FROM step_live l WHERE l.worker = w.id))::text\n"
     "FROM worker w WHERE id = $1::text;\n"
     "\n"
     "-- The same of a worker that was removed; its credentials go with it.",

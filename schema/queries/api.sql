@@ -398,14 +398,16 @@ FROM event WHERE id = $1::uuid;
 -- name: api_event_envelope
 SELECT envelope::text FROM event WHERE id = $1::uuid;
 
+-- used: the slots that attempts hold there.
 -- name: api_workers
 SELECT coalesce(jsonb_agg(jsonb_build_object('id', w.id, 'state', w.state, 'incarnation', w.incarnation,
-    'slots', w.info->'slots', 'used', (SELECT count(*) FROM step_live l WHERE l.worker = w.id),
+    'slots', w.info->'slots', 'used', coalesce(u.used, 0),
     'executors', w.info->'executors', 'runtime', w.info->'runtime', 'pool', w.info->'pool', 'labels', w.info->'labels', 'heard', w.heard) ORDER BY w.id), '[]')::text
-FROM worker w WHERE NOT w.info ? 'removed';
+FROM worker w LEFT JOIN (SELECT worker, sum(slots) AS used FROM step_live WHERE worker IS NOT NULL GROUP BY worker) AS u ON u.worker = w.id
+WHERE NOT w.info ? 'removed';
 
 -- name: api_worker_brief
-SELECT jsonb_build_object('id', id, 'state', state, 'used', (SELECT count(*) FROM step_live l WHERE l.worker = w.id))::text
+SELECT jsonb_build_object('id', id, 'state', state, 'used', (SELECT coalesce(sum(l.slots), 0) FROM step_live l WHERE l.worker = w.id))::text
 FROM worker w WHERE id = $1::text;
 
 -- The same of a worker that was removed; its credentials go with it.

@@ -68,6 +68,24 @@ def test_slots_are_kept_across_runs_and_leaders(leat, default_pool):
     assert leat.leat("pool", "remove", "default").returncode == 3
 
 
+def test_what_a_worker_uses_is_counted_in_slots(leat):
+    gate = leat.work / "gate-used"
+    hold = HOLD.replace("GATE", str(gate))
+    leat.apply(hold.replace("NAME", "narrow"))
+    leat.apply(hold.replace("NAME", "broad").replace("slots: 1", "slots: 3"))
+    runs = [leat.json("run", name)["id"] for name in ("narrow", "broad")]
+    for run in runs:
+        step_is(leat, run, "running")
+    row, = leat.json("workers")
+    assert row["used"] == 4 <= row["slots"]
+    assert leat.json("worker", "drain", row["id"])["used"] == 4
+    leat.ok("worker", "resume", row["id"])
+    gate.touch()
+    for run in runs:
+        assert leat.wait_run(run)["state"] == "succeeded"
+    assert leat.json("workers")[0]["used"] == 0
+
+
 def test_its_path_is_that_of_processes(leat, default_pool):
     tools = leat.work / "tools"
     tools.mkdir()
