@@ -182,9 +182,26 @@ static void ask_for_pools(struct apply *a)
     pg_exec(a->api->pg, QUERY_API_POOLS_UNKNOWN, &params, unknown_pools, a);
 }
 
+/* What follows in the group gets the error too. */
+static void ask_for_room(struct apply *a)
+{
+    cleanup_pg_params struct pg_params params = {0};
+    pg_array_begin(&params, PG_TEXT);
+    for (size_t i = 0; i < a->all.count; i++)
+        pg_add_text(&params, document_kind_name(a->all.items[i].kind));
+    pg_array_end(&params);
+    pg_array_begin(&params, PG_TEXT);
+    for (size_t i = 0; i < a->all.count; i++)
+        pg_add_text(&params, a->all.items[i].name);
+    pg_array_end(&params);
+    pg_exec(a->api->pg, QUERY_API_APPLY_ROOM, &params, NULL, NULL);
+}
+
 static void write_all(struct apply *a)
 {
-    if (!a->dry)
+    if (a->dry)
+        ask_for_room(a);
+    else
         pg_exec(a->api->pg, QUERY_API_CATALOG_RAISE, NULL, NULL, NULL); /* its row is the lock */
     ask_for_pools(a);
     for (size_t i = 0; i < a->all.count; i++)

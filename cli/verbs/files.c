@@ -48,7 +48,9 @@ const struct verb VERB_VALIDATE = {.name = "validate",
                                    .run = run_validate};
 
 static const struct option apply_options[] = {
-    {"dry-run", 0, NULL, false, "say what would change"}, OPTION_OUTPUT, OPTION_END};
+    {"dry-run", 0, NULL, false, "say what would change, or why it would be refused"},
+    OPTION_OUTPUT,
+    OPTION_END};
 static const struct column apply_columns[] = {
     {"NAME", "/name", false},     {"KIND", "/kind", false},      {"ACTION", "/action", false},
     {"NUMBER", "/number", false}, {"VERSION", "/version", true}, COLUMN_END};

@@ -161,7 +161,21 @@ const struct query QUERIES[] = {
     1},
     {"api_pipeline_compare",
     "SELECT (SELECT version FROM pipeline WHERE name = $1::text AND NOT deleted),\n"
-    "       (SELECT number FROM pipeline_version WHERE pipeline = $1::text AND hash = $2::text)",
+    "       (SELECT number FROM pipeline_version WHERE pipeline = $1::text AND hash = $2::text);\n"
+    "\n"
+    "-- $1 kinds, $2 names of all that an apply would put. Is refused as the apply would be where there is no room for what is new of it.",
+    2},
+    {"api_apply_room",
+    "WITH put AS (SELECT DISTINCT kind, name FROM unnest($1::text[], $2::text[]) AS x (kind, name)),\n"
+    "there AS (\n"
+    "    SELECT 'pipeline' AS kind, name FROM pipeline WHERE NOT deleted UNION ALL SELECT 'source', name FROM source\n"
+    "    UNION ALL SELECT 'limit', name FROM named_limit UNION ALL SELECT 'pool', name FROM pool),\n"
+    "counted AS (\n"
+    "    SELECT k.kind, (SELECT count(*) FROM there t WHERE t.kind = k.kind) AS present,\n"
+    "           (SELECT count(*) FROM put p WHERE p.kind = k.kind AND NOT EXISTS (SELECT FROM there t WHERE t.kind = p.kind AND t.name = p.name)) AS fresh\n"
+    "    FROM (SELECT DISTINCT kind FROM put) AS k)\n"
+    "SELECT leat_room(c.kind || 's', least(c.present + c.fresh - 1, greatest(c.present, (SELECT coalesce(most_pipelines, 10000) FROM leader))))\n"
+    "FROM counted c WHERE c.fresh > 0 ORDER BY c.kind",
     2},
     {"api_source_compare",
     "SELECT provider = $2::text AND secret IS NOT DISTINCT FROM $3::text AND config = $4::jsonb\n"

@@ -23,6 +23,7 @@ enum query_id {
     QUERY_API_POOL, /* api.sql */
     QUERY_API_POOL_REMOVE, /* api.sql */
     QUERY_API_PIPELINE_COMPARE, /* api.sql */
+    QUERY_API_APPLY_ROOM, /* api.sql */
     QUERY_API_SOURCE_COMPARE, /* api.sql */
     QUERY_API_PIPELINES, /* api.sql */
     QUERY_API_PIPELINE, /* api.sql */

@@ -74,29 +74,42 @@ def test_nothing_is_lost_and_it_goes_on(leat):
     until(lambda: leat.json("status")["bus"]["lag"] == 0, what="everything is read")
 
 
+def refused(leat, name, text):
+    """What apply says, and a dry run says the same."""
+    file = leat.file(name, text)
+    said, dry = leat.leat("apply", file), leat.leat("apply", "--dry-run", file)
+    assert (said.returncode, said.stdout, said.stderr) == (dry.returncode, dry.stdout, dry.stderr)
+    return said
+
+
 def test_pipelines_and_the_like_have_a_bound(leat):
     for name in [p["name"] for p in leat.json("pipelines")]:
         leat.ok("delete", name)
     one = "name: NAME\nsteps: {s: {command: [echo]}}\n"
     for n in range(3):
         leat.apply(one.replace("NAME", f"p{n}"))
-    full = leat.leat("apply", leat.file("four.yaml", one.replace("NAME", "p3")))
+    full = refused(leat, "four.yaml", one.replace("NAME", "p3"))
     assert full.returncode == 4 and "there are 3 pipelines already, and there may be 3" in full.stderr
-    both = leat.file("both.yaml", one.replace("NAME", "p0") + "description: other\n---\n" + one.replace("NAME", "p4"))
-    assert leat.leat("apply", both).returncode == 4  # all or none
+    both = one.replace("NAME", "p0") + "description: other\n---\n" + one.replace("NAME", "p4")
+    assert refused(leat, "both.yaml", both).returncode == 4  # all or none
     assert leat.json("pipeline", "p0")["number"] == 1
     leat.apply(one.replace("NAME", "p0") + "description: other\n")  # another version is no other pipeline
     leat.ok("delete", "p1")
     leat.apply(one.replace("NAME", "p3"))
-    back = leat.leat("apply", leat.file("back.yaml", one.replace("NAME", "p1")))
+    back = refused(leat, "back.yaml", one.replace("NAME", "p1"))
     assert back.returncode == 4 and "raise most-pipelines" in back.stderr
     status = leat.json("status")
     assert status["pipelines"] == {"count": 3, "most": 3}
     assert status["workers"]["known"] == 1 and status["workers"]["most"] == 10000
     for kind, more in (("limit", "limit: 1\n"), ("pool", "")):
-        for n in range(3):
-            leat.apply(f"kind: {kind}\nname: o{n}\n{more}")
-        full = leat.leat("apply", leat.file("o.yaml", f"kind: {kind}\nname: o3\n{more}"))
+        files = [f"kind: {kind}\nname: o{n}\n{more}" for n in range(4)]
+        full = refused(leat, "all.yaml", "---\n".join(files))  # there is room for three of the four
+        assert full.returncode == 4 and f"there are 3 {kind}s already" in full.stderr
+        for file in files[:3]:
+            assert "created" in leat.ok("apply", "--dry-run", leat.file("o.yaml", file))
+            leat.apply(file)
+        assert "unchanged" in leat.ok("apply", "--dry-run", leat.file("o.yaml", "---\n".join(files[:3])))
+        full = refused(leat, "o.yaml", files[3])
         assert full.returncode == 4 and f"there are 3 {kind}s already" in full.stderr
 
 
