@@ -205,10 +205,9 @@ static void try_recall(struct core *core, struct step_ref at, const struct snaps
     a->worker = worker_find(core, from->worker);
     if (!a->worker)
         a->worker = worker_missing(core, from->worker, now);
-    if (ref_ir_known(at)) {
-        const struct ir_step *def = ref_ir(at);
-        a->takes = (struct capacity){def->slots, def->gpu, def->cpu, def->memory};
-    }
+    const struct ir_step *def = ref_ir_known(at);
+    a->takes = def ? (struct capacity){def->slots, def->gpu, def->cpu, def->memory}
+                   : (struct capacity){.slots = from->slots}; /* all that a row says */
     limits_recall(core, a, from);
     attempt_link(core, a);
     if (a->worker->used.slots > a->worker->has.slots)

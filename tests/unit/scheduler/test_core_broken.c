@@ -255,6 +255,30 @@ static void nothing_of_it_is_sent_again(void **state)
     failed_as_unreadable(h, run);
 }
 
+/* What runs there takes its slots until the worker has ended it. */
+static void what_runs_keeps_its_slots(void **state)
+{
+    struct harness *h = *state;
+    h->pools[1] = "own";
+    harness_hello(h, 1, 3, NULL, 0);
+    harness_apply(h, "name: p\nsteps: {a: {command: [x], resources: {slots: 2}, pool: own}}\n");
+    harness_apply(h, "name: q\nsteps: {b: {command: [x], resources: {slots: 2}, pool: own}}\n");
+    struct uuid run = harness_run(h, "p", 1);
+    assert_string_equal(step_is(h, run, 0), "placed");
+    unreadable(h, "p");
+    for (int i = 0; i < 2; i++) { /* the row goes on saying it, when it is cancelling too */
+        harness_restart(h, 0);
+        harness_settle(h);
+    }
+    assert_string_equal(step_is(h, run, 0), "cancelling");
+    assert_int_equal(row_of_step(h, run, 0)->slots, 2);
+    struct uuid later = harness_run(h, "q", 2);
+    assert_string_equal(step_is(h, later, 0), "-"); /* it is ready, and waits */
+    finish(h, 1, "a", REPORT_RESULT_OUTCOME_CANCELLED, NULL);
+    ended(h, run, "failed", "cannot be read");
+    assert_string_equal(step_is(h, later, 0), "placed");
+}
+
 /* ---- runs that its steps have started ------------------------------------------------------ */
 
 static const char STARTS[] =
@@ -373,6 +397,7 @@ int main(void)
         T(a_success_in_the_first_batch),
         T(a_version_that_comes_back_comes_too_late),
         T(nothing_of_it_is_sent_again),
+        T(what_runs_keeps_its_slots),
         T(what_it_waits_for_is_cancelled),
         T(each_belongs_to_its_own_try),
         T(one_that_is_queued_for_it),
