@@ -77,7 +77,12 @@
     P(EVENTS_WITHOUT_BOUND, "events-without-bound")                                                \
     P(UNTIL_WITHOUT_PREVIOUS, "until-without-previous")                                            \
     P(PARAMS_OF_THE_FIRST_ITEM, "params-of-the-first-item")                                        \
-    P(SKIPPED_ITEM_LEFT_OUT, "skipped-item-left-out")
+    P(SKIPPED_ITEM_LEFT_OUT, "skipped-item-left-out")                                              \
+    P(DRAINED_IS_GIVEN_WORK, "drained-is-given-work")                                              \
+    P(DRAIN_FORGOTTEN_AT_TAKEOVER, "drain-forgotten-at-takeover")                                  \
+    P(REMOVED_WITH_ATTEMPTS, "removed-with-attempts")                                              \
+    P(REMOVED_IS_HEARD, "removed-is-heard")                                                        \
+    P(RESUMED_STAYS_DRAINED, "resumed-stays-drained")
 
 enum plant {
 #define P(id, name) PLANT_##id,

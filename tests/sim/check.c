@@ -452,8 +452,11 @@ static void check_slots(struct sim *sim)
     int used[WORKERS_MAX] = {0};
     for (const struct row_step *step = sim->db->steps; step; step = step->hh.next) {
         const struct plan_version *v = check_version_of(sim, &step->key.run);
-        if (step->worker && !uuid_is_nil(&step->attempt_id))
-            used[step->worker[1] - '0'] += v->steps[v->step_at[step->key.step]].slots;
+        if (!step->worker || uuid_is_nil(&step->attempt_id))
+            continue;
+        const int i = step->worker[1] - '0';
+        if (strcmp(sim->workers[i]->id, step->worker) == 0) /* and not of a former folder */
+            used[i] += v->steps[v->step_at[step->key.step]].slots;
     }
     for (int i = 0; i < sim->worker_count; i++) {
         const struct worker *w = sim->workers[i];
@@ -470,6 +473,7 @@ void check_after_commit(struct sim *sim, const struct batch *batch)
         check_slots(sim);
     check_limits(sim, batch);
     check_bounds(sim, batch);
+    check_workers(sim, batch);
     if (batch->steps_count)
         reference_parallelism(sim, check_version_of);
     for (size_t i = 0; i < batch->run_moves_count; i++) {

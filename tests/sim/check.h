@@ -75,6 +75,10 @@ void check_step(struct sim *sim, const struct batch_step *step, const struct row
 void check_result_new(struct sim *sim, const struct batch_result *result);
 void check_group_new(struct sim *sim, const struct batch_group *group);
 void check_attempt_done(struct sim *sim, const struct batch_attempt *attempt);
+/* check_workers.c: drained, resumed, removed. */
+void check_retire_before(struct sim *sim, const struct batch *batch);
+void check_life(struct sim *sim, const struct batch_worker *to, struct row_worker *row);
+void check_workers(struct sim *sim, const struct batch *batch);
 void check_worker(struct sim *sim, const struct batch_worker *worker,
                   const struct row_worker *before);
 void check_offset(struct sim *sim, const struct bus_position *to, int64_t before);

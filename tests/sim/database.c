@@ -360,6 +360,7 @@ static void write_workers(struct database *db, const struct batch *b)
             snprintf(row->id, sizeof row->id, "%s", from->id);
             HASH_ADD_STR(db->workers, id, row);
         }
+        check_life(db->sim, from, row);
         row->incarnation = from->incarnation;
         put_text(&row->boot, from->boot);
         put_text(&row->info, from->info);
@@ -462,6 +463,7 @@ bool database_commit(struct database *db, const struct batch *b)
     db->sim->counts.commits++;
     db->writing = b;
     check_waits_before(db->sim, b);
+    check_retire_before(db->sim, b);
     write_inbox(db, b);
     write_events(db, b);
     write_runs(db, b);

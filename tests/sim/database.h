@@ -109,7 +109,8 @@ struct row_worker {
     char *boot, *info;
     uint8_t state;
     int64_t report_n, heard_us;
-    int64_t heard_at; /* of the simulation: when a commit last said so */
+    int64_t heard_at;      /* of the simulation: when a commit last said so */
+    bool drained, removed; /* by commands that were accepted (check_workers.c) */
     UT_hash_handle hh;
 };
 

@@ -160,6 +160,10 @@ static void plan_all(struct sim *sim)
         plan_one(sim, 0, 40 * SEC, outside_pause_trigger);
     if (rng_chance(&rng, 0.2))
         plan_one(sim, 1 * SEC, 40 * SEC, outside_delete);
+    for (int64_t n = rng_in(&rng, 0, 2); n; n--)
+        plan_one(sim, 3 * SEC, 50 * SEC, outside_drain);
+    if (rng_chance(&rng, 0.2))
+        plan_one(sim, 3 * SEC, 60 * SEC, outside_remove);
 }
 
 struct outside *outside_new(struct sim *sim)
@@ -178,6 +182,7 @@ struct outside *outside_new(struct sim *sim)
     for (int64_t n = rng_in(&sim->rng, 0, 4); n; n--)
         sim_at(sim, NULL, rng_in(&sim->rng, 1 * SEC, 50 * SEC), outside_resize, sim);
     sim_at(sim, NULL, 60 * SEC, outside_resize_last, sim);
+    sim_at(sim, NULL, 62 * SEC, outside_resume_all, sim);
     return o;
 }
 

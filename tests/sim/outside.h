@@ -18,4 +18,10 @@ struct answer {
     int32_t iteration; /* 0 = the only one that waits */
     bool anna, approved;
 };
+/* What was said of a worker; false: the command is of none. */
+struct retire {
+    const char *worker;
+    int kind; /* enum command_kind: drain, resume, remove */
+};
+bool outside_retire(const struct sim *sim, const struct uuid *command, struct retire *out);
 bool outside_answer(const struct sim *sim, const struct uuid *command, struct answer *out);

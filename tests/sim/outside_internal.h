@@ -29,7 +29,7 @@ struct sending { /* one event or command, with its repeats */
     bool ahead; /* a cancel of a run that is still to come */
     struct answer answer;
     char step[48];
-    char worker[16]; /* drain, resume */
+    char worker[16]; /* drain, resume, remove */
     int tries;
     char *text;
     size_t len;
@@ -57,6 +57,8 @@ void sending_command(struct sending *s, struct command *command); /* encodes and
 void outside_send_command(void *sim);
 void outside_send_answer(void *sim);
 void outside_drain(void *sim);
+void outside_remove(void *sim);
+void outside_resume_all(void *sim);
 void outside_pause(void *sim);
 void outside_pause_trigger(void *sim);
 void outside_delete(void *sim);

@@ -53,6 +53,8 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
     printf("bounds: %" PRId64 " commands refused while there were too many runs, %" PRId64
            " events held, %" PRId64 " ids of workers forgotten\n",
            c->busy, c->held, c->forgotten);
+    printf("workers: %" PRId64 " drained, %" PRId64 " removed, %" PRId64 " with a new folder\n",
+           c->drains, c->removes, c->folders);
     printf("for_each, loop and uses of one entry: %" PRId64 " succeeded\n", c->direct);
     printf("running again: %" PRId64 " results taken over, %" PRId64 " of them inside groups\n",
            c->adopted, c->adopted_inside);

@@ -348,9 +348,24 @@ static void on_reset(void *arg)
     report_resend(arg);
 }
 
+static void begin_anew(void *arg)
+{
+    struct worker *w = arg;
+    if (w->gone || w->sim->ending)
+        return;
+    worker_new_folder(w);
+    worker_start(w);
+}
+
+/* Nobody waits for one that was removed: when its orders are trimmed unread it says so, and needs a
+ * new folder. */
 static void on_failed(void *arg, const struct err *err)
 {
     struct worker *w = arg;
+    if (w->was_removed && err->code == LEAT_ENOTFOUND) {
+        sim_at(w->sim, NULL, 0, begin_anew, w);
+        return;
+    }
     sim_fail(w->sim, 0, "%s cannot read its orders: %s", w->id, err->text);
 }
 
@@ -466,6 +481,23 @@ void worker_boot(struct worker *w)
     w->fuse_base = 0;
 }
 
+void worker_new_folder(struct worker *w)
+{
+    worker_boot(w);
+    while (w->attempts) {
+        struct local *a = w->attempts;
+        DL_DELETE(w->attempts, a);
+        a->life++;
+        a->state = LOCAL_TOMBSTONE;
+        DL_APPEND(w->buried, a);
+    }
+    snprintf(w->id, sizeof w->id, "w%d%c", w->index, (char)('a' + w->folders++ % 26));
+    w->epoch = w->orders_next = w->n = w->heartbeat = 0;
+    w->was_removed = false;
+    w->sim->counts.folders++;
+    sim_note(w->sim, "%s: a new folder", w->id);
+}
+
 static void gone_for_good(void *arg)
 {
     struct worker *w = arg;
@@ -520,6 +552,7 @@ void worker_free(struct worker *w)
     if (w->up)
         worker_kill(w);
     struct local *a, *next;
+    DL_CONCAT(w->attempts, w->buried);
     DL_FOREACH_SAFE(w->attempts, a, next)
     free(a);
     free(w);

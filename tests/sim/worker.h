@@ -46,12 +46,15 @@ struct sent { /* a report that is not acknowledged */
 struct worker {
     struct sim *sim;
     int index;
-    char id[16];
+    char id[16]; /* born with its folder */
+    int folders;
+    bool was_removed; /* its folder; what it was told may be trimmed unread */
     int slots;
     int pool; /* of PLAN_POOLS */
     /* disk */
     int64_t epoch, orders_next, n;
     struct local *attempts;
+    struct local *buried; /* of former folders: events that are void may still mean them */
     /* machine */
     char boot[UUID_TEXT];
     struct proc *keeper;
@@ -84,6 +87,7 @@ void worker_kill(struct worker *w);        /* its keeper and the processes go on
 void worker_kill_keeper(struct worker *w); /* and every process with it */
 void worker_boot(struct worker *w);        /* the machine: all of it */
 void worker_lose(struct worker *w);        /* the machine, for good, soon after it came up again */
+void worker_new_folder(struct worker *w);  /* and so another worker; it is not started */
 void worker_set_cut(struct worker *w, bool cut);
 void worker_lie(struct worker *w);
 /* Nothing is on its way from this worker but heartbeats. */

@@ -298,13 +298,20 @@ static int32_t slots_free(const struct worker *w)
     return w->has.slots - slots_used(w);
 }
 
+static bool takes_work(const struct worker *w)
+{
+    if (plant_on(PLANT_DRAINED_IS_GIVEN_WORK) && w->state == WORKER_DRAINING)
+        return true;
+    return w->state == WORKER_ACTIVE;
+}
+
 /* `ever`: an active one could take it if nothing else ran there. */
 static struct worker *worker_for(const struct lane *l, bool *ever)
 {
     struct worker *w, *best = NULL;
     *ever = false;
     DL_FOREACH (l->pool->workers, w) {
-        if (w->state != WORKER_ACTIVE || !can_run(w, l))
+        if (!takes_work(w) || !can_run(w, l))
             continue;
         *ever |= could_fit(w, &l->wants);
         if ((w->kept_for && w->kept_for != l) || !capacity_fits(w, &l->wants))

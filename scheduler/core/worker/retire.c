@@ -1,5 +1,6 @@
 #include "scheduler/core/worker/retire.h"
 
+#include "common/base/plant.h"
 #include "common/text/json.h"
 #include "scheduler/core/place/place.h"
 #include "scheduler/core/worker/workers.h"
@@ -20,7 +21,8 @@ void retire_note(struct worker *w)
 
 void retire_recall(struct worker *w)
 {
-    w->draining = w->state == WORKER_DRAINING || json_get_bool(w->info, "draining", false);
+    w->draining = !plant_on(PLANT_DRAIN_FORGOTTEN_AT_TAKEOVER) &&
+                  (w->state == WORKER_DRAINING || json_get_bool(w->info, "draining", false));
     w->removed = json_get_bool(w->info, "removed", false);
 }
 
@@ -67,7 +69,7 @@ int worker_resume(struct core *core, const char *id, struct err *err)
     if (!w)
         return LEAT_EREFUSED;
     mark(core, w, false);
-    if (w->state == WORKER_DRAINING) {
+    if (w->state == WORKER_DRAINING && !plant_on(PLANT_RESUMED_STAYS_DRAINED)) {
         worker_become(core, w, WORKER_ACTIVE);
         place_pool_changed(core, w->pool);
     }
@@ -79,7 +81,7 @@ int worker_remove(struct core *core, const char *id, const struct core_now *now,
     struct worker *w = wanted(core, id, err);
     if (!w)
         return LEAT_EREFUSED;
-    if (w->attempts)
+    if (w->attempts && !plant_on(PLANT_REMOVED_WITH_ATTEMPTS))
         return err_set(err, LEAT_EREFUSED,
                        "worker %s still has steps: drain it and wait, or until they are lost", id);
     if (w->state == WORKER_ACTIVE)

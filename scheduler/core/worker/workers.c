@@ -335,7 +335,8 @@ void worker_report(struct core *core, const struct report *report, const struct 
     }
     if (!w)
         w = worker_new(core, report->worker);
-    if (w->removed && (!hello || uuid_compare(&w->incarnation, &report->incarnation) == 0)) {
+    if (w->removed && !plant_on(PLANT_REMOVED_IS_HEARD) &&
+        (!hello || uuid_compare(&w->incarnation, &report->incarnation) == 0)) {
         core->counted.reports_stale++;
         return;
     }
