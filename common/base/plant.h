@@ -33,6 +33,8 @@
     P(ADOPTED_THOUGH_CHANGED, "adopted-though-changed")                                            \
     P(ITEMS_AGAIN_AFTER_TAKEOVER, "items-again-after-takeover")                                    \
     P(FINALLY_NOT_ON_CANCEL, "finally-not-on-cancel")                                              \
+    P(CANCEL_INTO_FINALLY_GROUPS, "cancel-into-finally-groups")                                    \
+    P(OUTCOME_OF_FINALLY_STEPS, "outcome-of-finally-steps")                                        \
     P(LOOP_A_ROUND_TOO_MANY, "loop-a-round-too-many")                                              \
     P(RETRY_KEEPS_FORMER_TRY, "retry-keeps-former-try")                                            \
     P(RULE_BEFORE_LAST_NEED, "rule-before-last-need")                                              \

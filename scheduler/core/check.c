@@ -186,7 +186,7 @@ static void check_step(const struct core *core, struct step_ref at, struct recou
 
 static void check_frame(const struct core *core, const struct frame *f, struct recount *n)
 {
-    int32_t left = 0, work_left = 0, failed = 0, cancelled = 0;
+    int32_t left = 0, work_left = 0, failed = 0, work_failed = 0, cancelled = 0;
     const int32_t work = f->dag ? (int32_t)f->dag->work : f->count;
     struct step_ref at = {(struct frame *)(uintptr_t)f, 0};
     MUST(!f->over || !f->steps);
@@ -199,13 +199,15 @@ static void check_frame(const struct core *core, const struct frame *f, struct r
         work_left += !over && at.place < work;
         failed += def && ((state == STEP_FAILED && !def->allow_failure) ||
                           (state == STEP_CANCELLED && at.place >= work));
+        work_failed += def && state == STEP_FAILED && !def->allow_failure && at.place < work;
         cancelled += state == STEP_CANCELLED && at.place < work;
         check_step(core, at, n);
     }
     const bool broken = f->run->broken;
     MUST(left == f->left && work_left == f->work_left);
     MUST(!f->adoption || f->stop == GOES_ON);
-    MUST(broken || (failed == f->failed && cancelled == f->cancelled));
+    MUST(broken ||
+         (failed == f->failed && work_failed == f->work_failed && cancelled == f->cancelled));
     MUST(cancelled == 0 || f->stop != GOES_ON || broken ||
          core->sweeping); /* only a stop cancels */
     MUST(left > 0 || f->closing || f->sweeping || f->adoption || broken ||

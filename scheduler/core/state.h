@@ -207,6 +207,7 @@ struct frame {
     int32_t left;        /* steps that are not terminal */
     int32_t work_left;   /* of these: not finally */
     int32_t failed;      /* failed without leave to; and finally steps that were cancelled */
+    int32_t work_failed; /* of these: not finally */
     int32_t cancelled;   /* work that was cancelled */
     int32_t ordinal;     /* in its group */
     int32_t sweep;       /* next step that the stop looks at */

@@ -156,7 +156,8 @@ struct plan_limit {
     int count;
 };
 
-#define PLAN_ANY 1000000
+#define PLAN_ANY    1000000
+#define PLAN_ABSENT 55
 
 struct plan {
     struct plan_limit limits[PLAN_SIZED];
@@ -179,6 +180,8 @@ bool plan_write_part_file(struct text *out, const struct plan_version *v, const 
 /* Is its n a number, of a step that succeeded? A list, of a for_each that collects? */
 bool plan_is_number(const struct plan_version *v, int step);
 bool plan_is_list(const struct plan_version *v, int step);
+/* Does a finally step look at one that it ends? It is told PLAN_ABSENT when there is no n. */
+bool plan_looks_back(const struct plan_version *v, int step, int at);
 
 /* What a program writes as d: its hash is of the attempt, its names follow from n. */
 json_t *plan_folder(const struct uuid *attempt, int n, bool listed);

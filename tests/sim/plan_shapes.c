@@ -15,6 +15,12 @@ bool plan_is_number(const struct plan_version *v, int step)
     return s->kind != PLAN_EACH;
 }
 
+bool plan_looks_back(const struct plan_version *v, int step, int at)
+{
+    return at >= 0 && v->steps[step].finally && v->steps[at].parent == v->steps[step].parent &&
+           !v->steps[at].finally;
+}
+
 bool plan_is_list(const struct plan_version *v, int step)
 {
     const struct plan_step *s = &v->steps[step];
@@ -227,7 +233,7 @@ static void make_layers(struct rng *rng, struct plan_version *v, int i, int dept
 static void make_step(struct rng *rng, struct plan_version *v, int i, uint32_t earlier, int depth)
 {
     struct plan_step *s = &v->steps[i];
-    if (s->parent >= 0 && v->steps[s->parent].kind == PLAN_LOOP && !earlier) {
+    if (s->parent >= 0 && v->steps[s->parent].kind == PLAN_LOOP && !earlier && !s->finally) {
         plan_step_program(rng, s); /* its n is what the loop goes by */
         s->takes_us = s->takes_us > 3 * SEC ? 3 * SEC : s->takes_us;
         return;
@@ -252,6 +258,33 @@ static void make_step(struct rng *rng, struct plan_version *v, int i, uint32_t e
         make_program(rng, v, i, s);
 }
 
+/* A finally step sees all of `work` without needing it, whether it is there or not. */
+static void look_back(struct rng *rng, const struct plan_version *v, struct plan_step *s,
+                      uint32_t work)
+{
+    if (s->kind != PLAN_RUN)
+        return;
+    s->takes_us = s->takes_us > 3 * SEC ? 3 * SEC : s->takes_us;
+    if (s->sees < 0 && rng_chance(rng, 0.3))
+        s->sees = plan_pick(rng, work);
+    if (s->refers < 0 && s->takes < 0 && rng_chance(rng, 0.3))
+        s->refers = plan_pick(rng, numbers_of(v, work));
+}
+
+static void make_finally(struct rng *rng, struct plan_version *v, int parent, int branch, int depth,
+                         uint32_t work)
+{
+    const int count = rng_chance(rng, 0.6) ? 1 : (int)rng_in(rng, 2, 3);
+    uint32_t here = 0;
+    for (int k = 0; k < count && (k == 0 || v->step_count < PLAN_ENOUGH); k++) {
+        const int i = step_add(v, parent, branch);
+        v->steps[i].finally = true;
+        make_step(rng, v, i, here, depth);
+        look_back(rng, v, &v->steps[i], work);
+        here |= 1u << i;
+    }
+}
+
 static void make_dag(struct rng *rng, struct plan_version *v, int parent, int branch, int depth)
 {
     const int count = (int)rng_in(rng, parent < 0 ? 2 : 1, 3);
@@ -265,16 +298,8 @@ static void make_dag(struct rng *rng, struct plan_version *v, int parent, int br
         v->steps[parent].gives[branch] = giver(v, parent, branch, here);
     if (parent >= 0 && v->steps[parent].kind == PLAN_EACH)
         plan_give_folders(rng, v, parent, here);
-    if (!rng_chance(rng, 0.3) || v->step_count >= PLAN_ENOUGH)
-        return;
-    struct plan_step *last = &v->steps[step_add(v, parent, branch)];
-    last->finally = true;
-    if (rng_chance(rng, 0.15)) {
-        plan_step_waits(rng, v, last);
-        return;
-    }
-    plan_step_program(rng, last);
-    last->takes_us = last->takes_us > 3 * SEC ? 3 * SEC : last->takes_us;
+    if (rng_chance(rng, 0.3) && v->step_count < PLAN_ENOUGH)
+        make_finally(rng, v, parent, branch, depth, here);
 }
 
 void plan_shapes(struct rng *rng, struct plan_version *v)
@@ -324,7 +349,10 @@ static void write_program(struct text *out, const struct plan_version *v, int i)
 {
     const struct plan_step *s = &v->steps[i];
     text_puts(out, "command: [work, \"${{ params.size }}\", \"");
-    if (s->refers >= 0)
+    if (plan_looks_back(v, i, s->refers))
+        text_printf(out, "${{ default(steps.%s.outputs.n, %d) }}", v->steps[s->refers].label,
+                    PLAN_ABSENT);
+    else if (s->refers >= 0)
         text_printf(out, "${{ steps.%s.outputs.n }}", v->steps[s->refers].label);
     text_puts(out, "\", \"");
     const int each = nearest(v, i, PLAN_EACH);

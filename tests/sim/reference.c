@@ -175,7 +175,8 @@ int scene_verdict(const struct scene *at, int step)
         return STEP_SKIPPED;
     if (s->when_item >= 0 && at->iteration - at->start->first <= s->when_item)
         return STEP_SKIPPED;
-    if (s->refers >= 0 && !number_seen(at, s->refers, &n))
+    if (s->refers >= 0 && !plan_looks_back(at->v, step, s->refers) &&
+        !number_seen(at, s->refers, &n))
         return STEP_FAILED;
     if (s->takes >= 0 && !list_seen(at, s->takes))
         return STEP_FAILED;
@@ -244,8 +245,11 @@ void reference_arguments(struct sim *sim, const struct plan_version *v, const st
     const struct plan_step *s = &v->steps[v->step_at[key->step]];
     int n = 0, item = -1, round = -1, before = NO_ROUND;
     bool named = false;
-    if (s->refers >= 0 && !number_seen(&at, s->refers, &n))
-        sim_fail(sim, 5, "step %s runs though it refers to nothing", s->name);
+    if (s->refers >= 0 && !number_seen(&at, s->refers, &n)) {
+        n = PLAN_ABSENT;
+        if (!plan_looks_back(v, v->step_at[key->step], s->refers))
+            sim_fail(sim, 5, "step %s runs though it refers to nothing", s->name);
+    }
     snprintf(refers, 16, "%d", n);
     if (s->refers < 0)
         refers[0] = '\0';

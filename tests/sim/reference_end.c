@@ -261,7 +261,7 @@ static void check_step_end(const struct scene *at, int step, bool may_stop)
         (text_starts_with(result->reason, "not among") && at->parent < 0))
         return; /* reference_repeats looks at these */
     if (result->state == STEP_CANCELLED) {
-        if (!may_stop || s->finally)
+        if (!may_stop)
             wrong(at, step, "nothing cancelled it");
         if (plan_is_group(s) && result->attempt > 0)
             check_group(at, step, true);
@@ -296,7 +296,7 @@ static struct outcome dag_outcome(const struct scene *at, bool may_stop)
     for (int i = 0; i < at->v->step_count; i++) {
         if (!scene_has(at, i))
             continue;
-        check_step_end(at, i, may_stop);
+        check_step_end(at, i, may_stop && !at->v->steps[i].finally);
         const uint8_t state = scene_result(at, i)->state;
         was.failed |= state == STEP_FAILED && !at->v->steps[i].allow_failure;
         was.cancelled |= state == STEP_CANCELLED;

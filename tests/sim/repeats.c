@@ -200,11 +200,16 @@ static bool is_named(const char *list, const char *name)
     return strstr(in, what) != NULL;
 }
 
+static bool looks_at(const struct plan_step *s, int step)
+{
+    return s->needs >> step & 1u || s->sees == step || s->refers == step;
+}
+
 /* Steps inside a group look at nothing outside but what the group needs. */
 static bool is_needed(const char *list, const struct plan_version *v, int step)
 {
     for (int i = 0; i < v->step_count; i++)
-        if (v->steps[i].parent < 0 && v->steps[i].needs >> step & 1u &&
+        if (v->steps[i].parent < 0 && looks_at(&v->steps[i], step) &&
             is_named(list, v->steps[i].name))
             return !is_named(list, v->steps[step].name);
     return false;

@@ -44,7 +44,8 @@ void frame_init(struct core *core, struct frame *f, struct run *run, const struc
 
 bool frame_stops(struct step_ref at)
 {
-    return is_finally(at) ? at.frame->stop_finally : at.frame->stop != GOES_ON;
+    const bool goes_in = plant_on(PLANT_CANCEL_INTO_FINALLY_GROUPS) && ref_is_group(at);
+    return is_finally(at) && !goes_in ? at.frame->stop_finally : at.frame->stop != GOES_ON;
 }
 
 bool frame_lets_begin(struct step_ref at)
@@ -114,9 +115,10 @@ void frame_count_end(struct core *core, struct step_ref at, int state, const cha
     f->run->live--;
     if (!def)
         return;
-    if (state == STEP_FAILED && !def->allow_failure)
+    if (state == STEP_FAILED && !def->allow_failure) {
         note_failure(f, def, reason);
-    else if (state == STEP_CANCELLED && is_finally(at))
+        f->work_failed += !is_finally(at);
+    } else if (state == STEP_CANCELLED && is_finally(at))
         note_failure(f, def, "its time was up");
     else if (state == STEP_CANCELLED)
         f->cancelled++;

@@ -100,14 +100,18 @@ static json_t *paths_seen(const struct attempt *a, bool inputs)
 
 /* ---- what is around it --------------------------------------------------------------------- */
 
-/* How the DAG went that a finally step ends. */
+/* How the work of the DAG went that a finally step ends; what other finally steps have come to does
+ * not count, so that all of them are told the same. */
 static void add_outcome(struct view *v, const struct frame *f)
 {
     const struct run *run = f->run;
+    const int32_t failed = plant_on(PLANT_OUTCOME_OF_FINALLY_STEPS) ? f->failed : f->work_failed;
     const char *state = f->stop == STOP_CANCELLED ? "cancelled"
-                        : f->stop || f->failed    ? "failed"
+                        : f->stop || failed       ? "failed"
                                                   : "succeeded"; /* only a stop cancels */
-    const char *reason = f->group ? f->reason : run->reason;
+    const char *reason = strcmp(state, "succeeded") == 0 ? NULL
+                         : f->group                      ? f->reason
+                                                         : run->reason;
     if (!has(v, "outcome"))
         add_owned(v, "outcome",
                   json_pack("{s:s, s:s}", "state", state, "reason", reason ? reason : ""));

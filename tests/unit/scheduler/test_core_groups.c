@@ -279,6 +279,28 @@ static void finally_runs_after_success_and_failure(void **state)
     assert_string_equal(run_is(h, run), "failed");
 }
 
+/* What they are told is how the work went: the same whichever of them is first, and for a leader
+ * that takes over. */
+static void finally_steps_are_not_told_of_each_other(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin(h, "name: p\n"
+                               "steps: {a: {command: [a]}}\n"
+                               "finally:\n"
+                               "  tidy: {command: [tidy]}\n"
+                               "  tell: {command: [tell, \"${{ outcome.state }}\", \"${{ "
+                               "outcome.reason }}\"], needs: tidy, rule: all_done}\n");
+    finish(h, 0, "a", SUCCEEDED, NULL);
+    finish(h, 0, "tidy", FAILED, NULL);
+    assert_string_equal(order_of(h, ORDER_KIND_START, "tell")->start->argv[1], "succeeded");
+    assert_string_equal(order_of(h, ORDER_KIND_START, "tell")->start->argv[2], "");
+    harness_restart(h, 0);
+    harness_settle(h);
+    finish(h, 0, "tell", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, run), "failed");
+    assert_string_equal(row_of_run(h, run)->reason, "step tidy failed: exit code 3");
+}
+
 /* It has 20 s together; a takeover goes on with the wall time gone by. */
 static void finally_goes_on_with_its_time_after_a_takeover(void **state)
 {
@@ -454,6 +476,7 @@ int main(void)
         T(a_group_has_a_timeout),
         T(rules_judge_needs_that_are_over),
         T(finally_runs_after_success_and_failure),
+        T(finally_steps_are_not_told_of_each_other),
         T(finally_goes_on_with_its_time_after_a_takeover),
         T(finally_is_held_to_its_time),
         T(finally_runs_after_a_cancel),
