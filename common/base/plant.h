@@ -72,6 +72,8 @@
     P(LOST_WITHOUT_BOUND, "lost-without-bound")                                                    \
     P(LOST_FORGOTTEN_AT_TAKEOVER, "lost-forgotten-at-takeover")                                    \
     P(GROUP_TRIED_FOR_ANY_END, "group-tried-for-any-end")                                          \
+    P(OPTIONAL_NOT_ORDERED, "optional-not-ordered")                                                \
+    P(OPTIONAL_INPUT_FAILS, "optional-input-fails")                                                \
     P(DELETED_STILL_FIRES, "deleted-still-fires")                                                  \
     P(PAUSED_TRIGGER_FIRES, "paused-trigger-fires")                                                \
     P(TOMBSTONE_IGNORED, "tombstone-ignored")                                                      \

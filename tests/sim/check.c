@@ -157,8 +157,10 @@ json_t *check_outputs(struct sim *sim, const struct effect *effect)
 {
     const struct plan_version *v = check_version_of(sim, &effect->key.run);
     const int step = v->step_at[effect->key.step];
-    json_t *all = json_pack("{s:i}", "n", effect->n);
-    if (v->steps[step].folder)
+    json_t *all = json_object();
+    if (!effect->without_n)
+        json_object_set_new(all, "n", json_integer(effect->n));
+    if (v->steps[step].folder && !effect->without_d)
         json_object_set_new(all, "d",
                             plan_folder(&effect->attempt, effect->n, plan_lists(v, step)));
     return all;
@@ -270,6 +272,8 @@ void check_step(struct sim *sim, const struct batch_step *step, const struct row
     if (v->steps[v->step_at[step->step]].kind != PLAN_RUN) {
         owned = false;
         check_whole_tried(sim, step);
+    } else {
+        check_counted(sim, step);
     }
     sim_note(sim, "run %s: %s [%d] is %s%s%s%s%s", SHORT(step->run),
              v->steps[v->step_at[step->step]].name, step->iteration,
@@ -390,8 +394,10 @@ void check_result_new(struct sim *sim, const struct batch_result *result)
         strncmp(result->reason, "adopted", 7) == 0)
         return; /* by its name, from a version in which it is no program */
     struct effect *effect = ledger_find(sim->ledger, &result->attempt_id);
-    if (effect)
+    if (effect) {
         effect->committed_us = sim->now;
+        sim->counts.left_out += effect->without_n + effect->without_d;
+    }
     if (!effect || !effect->succeeded)
         sim_fail(sim, 3, "step %d of run %s succeeded by attempt %s, which did not", result->step,
                  SHORT(result->run), SHORT(result->attempt_id));

@@ -15,8 +15,9 @@ struct effect {
     bool running;
     int executions;
     bool succeeded;
-    int outcome;          /* enum report_result_outcome, of one that is over */
-    int n;                /* the output that it wrote */
+    int outcome; /* enum report_result_outcome, of one that is over */
+    int n;       /* the output that it wrote */
+    bool without_n, without_d;
     char given[192];      /* its arguments */
     int64_t committed_us; /* wall of the leader that committed its success; 0 = none did */
     UT_hash_handle hh;
@@ -102,6 +103,7 @@ void check_overdue(struct sim *sim);
 void check_said(struct sim *sim, const struct uuid *attempt, const struct report_result *result);
 void check_tried(struct sim *sim, const struct batch_attempt *attempt);
 void check_tries(struct sim *sim, const struct batch_result *result);
+void check_counted(struct sim *sim, const struct batch_step *step);
 void check_whole_tried(struct sim *sim, const struct batch_step *step);
 bool check_whole_is_spent(const struct plan_step *step, const struct row_result *result);
 /* check_limits.c */

@@ -136,12 +136,14 @@ static json_t *given_by(struct sim *sim, const struct row_run *child)
     return n;
 }
 
-/* It declares an output that its run has not given. */
+/* It declares an output that its run has not given, or as something else. */
 static bool misses(struct sim *sim, const struct plan_step *s, const struct row_run *child)
 {
-    json_t *n = s->takes_n ? given_by(sim, child) : NULL;
+    json_t *n = s->taken ? given_by(sim, child) : NULL;
     json_decref(n);
-    return s->takes_n && !n;
+    if (s->taken == PLAN_TAKES_STRING && check_version_of(sim, &child->id)->gives >= 0)
+        return true; /* it is a number there */
+    return s->taken && !n && !s->n_optional;
 }
 
 static void check_names(struct sim *sim, const struct plan_step *s, const struct row_key *key,
@@ -155,7 +157,7 @@ static void check_names(struct sim *sim, const struct plan_step *s, const struct
         wrong(sim, s, key, result, "it names another run");
     if (s->waits && strcmp(json_get_string(outputs, "state", ""), state) != 0)
         wrong(sim, s, key, result, "it says another state of its run");
-    json_t *n = s->takes_n && result->state == STEP_SUCCEEDED ? given_by(sim, child) : NULL;
+    json_t *n = s->taken && result->state == STEP_SUCCEEDED ? given_by(sim, child) : NULL;
     if (n ? !json_equal(n, json_object_get(outputs, "n"))
           : json_object_get(outputs, "n") != NULL && result->state == STEP_SUCCEEDED)
         wrong(sim, s, key, result, "its output is not what its run gives");

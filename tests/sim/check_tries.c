@@ -27,6 +27,7 @@ void check_said(struct sim *sim, const struct uuid *attempt, const struct report
                  report_result_outcome_name(placing->said),
                  report_result_outcome_name((int)result->outcome));
     placing->said = (int)result->outcome;
+    sim->counts.not_declared += placing->said == REPORT_RESULT_OUTCOME_FAILED && !result->exit_code;
     placing->code = (int)result->exit_code;
     snprintf(placing->reason, sizeof placing->reason, "%s", result->reason);
     if (!*result->reason && placing->said == REPORT_RESULT_OUTCOME_FAILED)
@@ -96,6 +97,15 @@ static bool is_tried_again(const struct plan_step *s, const struct ended *end,
     if (!plan_is_meant(s, end->outcome, end->code))
         return false;
     return is_lost(end) ? t->lost < s->lost : t->failed + 1 < s->attempts;
+}
+
+void check_counted(struct sim *sim, const struct batch_step *step)
+{
+    const struct row_key key = {step->run, step->step, step->iteration};
+    const struct tally t = before(sim, &key);
+    if (step->lost != t.lost)
+        sim_fail(sim, 3, "%d attempts of step %s of run %s were lost, and its row says %d", t.lost,
+                 step_of(sim, &key)->name, SHORT(key.run), step->lost);
 }
 
 /* Another is to follow. */

@@ -44,9 +44,11 @@ static void step_new(struct rng *rng, struct plan_step *step, enum shape shape, 
     if (step->needs && rng_chance(rng, 0.25)) {
         step->when_step = plan_pick(rng, step->needs);
         step->when_over = (int)rng_in(rng, 0, 6);
+        step->when_default = rng_chance(rng, 0.3);
     }
     if (step->needs && rng_chance(rng, 0.4))
         step->refers = plan_pick(rng, step->needs);
+    step->refers_default = rng_chance(rng, 0.3);
     plan_step_program(rng, step);
 }
 
@@ -86,7 +88,7 @@ void plan_step_program(struct rng *rng, struct plan_step *step)
         step->heartbeat_us = rng_in(rng, 2, 8) * SEC;
         step->hangs = 0.15;
     }
-    step->folder = rng_chance(rng, 0.5);
+    plan_outputs(rng, step);
     step->fails = rng_chance(rng, 0.4) ? 0.25 : 0.02;
     if (rng_chance(rng, 0.1))
         step->slots = 2;

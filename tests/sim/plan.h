@@ -44,6 +44,10 @@ enum plan_rule {
 #define PLAN_AGAIN_ALL       7u
 #define PLAN_LOST_USUAL      5 /* of a file that does not say */
 
+/* As what a step takes the n of the run that it starts. */
+enum plan_taken { PLAN_TAKES_NOTHING, PLAN_TAKES_INTEGER, PLAN_TAKES_NUMBER, PLAN_TAKES_STRING };
+#define PLAN_DEFAULT 55 /* what default(…) says in place of a number */
+
 enum plan_policy { PLAN_QUEUE, PLAN_SKIP, PLAN_CANCEL_RUNNING, PLAN_LATEST_ONLY };
 
 struct plan_step {
@@ -58,17 +62,18 @@ struct plan_step {
     bool allow_failure;
     int when_step; /* -1 = always; else runs when that step's n is over when_over */
     int when_over;
-    int sees;                         /* -1 = none; else how that step ended is an argument */
-    int refers;                       /* -1 = none; else that step's n is an argument */
-    int attempts;                     /* tries in all */
-    unsigned again;                   /* which ends are tried again: PLAN_AGAIN_… */
-    unsigned only_codes, never_codes; /* exit codes, by plan_retry.c; none: any, and none */
-    int lost;                         /* how many attempts may be lost */
-    int64_t timeout_us;               /* 0 = none */
-    int64_t heartbeat_us;             /* 0 = none */
-    int64_t queue_us;                 /* how long it may wait to be placed; 0 = any time */
-    int64_t takes_us;                 /* a usual attempt */
-    int64_t grace_us, lost_after_us;  /* 0 = the cluster's */
+    int sees;                          /* -1 = none; else how that step ended is an argument */
+    int refers;                        /* -1 = none; else that step's n is an argument */
+    bool when_default, refers_default; /* PLAN_DEFAULT where there is none */
+    int attempts;                      /* tries in all */
+    unsigned again;                    /* which ends are tried again: PLAN_AGAIN_… */
+    unsigned only_codes, never_codes;  /* exit codes, by plan_retry.c; none: any, and none */
+    int lost;                          /* how many attempts may be lost */
+    int64_t timeout_us;                /* 0 = none */
+    int64_t heartbeat_us;              /* 0 = none */
+    int64_t queue_us;                  /* how long it may wait to be placed; 0 = any time */
+    int64_t takes_us;                  /* a usual attempt */
+    int64_t grace_us, lost_after_us;   /* 0 = the cluster's */
     bool at_most_once;
     bool cache;
     int64_t cache_us; /* 0 = of any age */
@@ -98,17 +103,20 @@ struct plan_step {
     bool folder;       /* a program that writes one, d */
     bool items_folder; /* goes over the names in the d of items_from */
     int gives_folder;  /* a for_each: whose d it collects; -1 = none */
-    int takes;         /* a program: the for_each whose list of them is its input; -1 = none */
+    int takes;         /* a program: whose d is its input, one or a list of them; -1 = none */
+    /* outputs: whether they may be left out, the chance that they are, or are of no such type */
+    bool n_optional, d_optional;
+    double n_left, d_left, n_wrong;
     /* waits */
-    const char *type; /* of the event; "a.*" too */
-    int over;         /* its filter: event.data.n > over */
-    bool by_anna;     /* an approval: only she may answer */
-    int starts;       /* which pipeline */
-    bool waits;       /* for the run that it starts */
-    bool takes_n;     /* its run's n is its own */
-    bool named;       /* it gives that run a name */
-    int silence;      /* what it comes to when nobody does: enum step_state */
-};                    /* a new field that holds a step's index: plan_drop.c too */
+    const char *type;      /* of the event; "a.*" too */
+    int over;              /* its filter: event.data.n > over */
+    bool by_anna;          /* an approval: only she may answer */
+    int starts;            /* which pipeline */
+    bool waits;            /* for the run that it starts */
+    enum plan_taken taken; /* its run's n is its own */
+    bool named;            /* it gives that run a name */
+    int silence;           /* what it comes to when nobody does: enum step_state */
+};                         /* a new field that holds a step's index: plan_drop.c too */
 
 struct plan_version {
     char hash[SHA256_HEX];
@@ -156,8 +164,7 @@ struct plan_limit {
     int count;
 };
 
-#define PLAN_ANY    1000000
-#define PLAN_ABSENT 55
+#define PLAN_ANY 1000000
 
 struct plan {
     struct plan_limit limits[PLAN_SIZED];
@@ -180,8 +187,6 @@ bool plan_write_part_file(struct text *out, const struct plan_version *v, const 
 /* Is its n a number, of a step that succeeded? A list, of a for_each that collects? */
 bool plan_is_number(const struct plan_version *v, int step);
 bool plan_is_list(const struct plan_version *v, int step);
-/* Does a finally step look at one that it ends? It is told PLAN_ABSENT when there is no n. */
-bool plan_looks_back(const struct plan_version *v, int step, int at);
 
 /* What a program writes as d: its hash is of the attempt, its names follow from n. */
 json_t *plan_folder(const struct uuid *attempt, int n, bool listed);
@@ -192,6 +197,13 @@ void plan_give_folders(struct rng *rng, struct plan_version *v, int each, uint32
 void plan_take_list(struct rng *rng, const struct plan_version *v, const struct plan_step *head,
                     struct plan_step *s);
 void plan_write_folders(struct text *out, const struct plan_version *v, const struct plan_step *s);
+
+/* plan_outputs.c: what it writes and may leave out; what of it a step that starts a run takes. */
+void plan_outputs(struct rng *rng, struct plan_step *step);
+void plan_take_started(struct rng *rng, struct plan_step *step);
+void plan_write_number(struct text *out, const struct plan_version *v, int step, bool or_default);
+void plan_write_outputs(struct text *out, const struct plan_step *step);
+void plan_write_taken(struct text *out, const struct plan_step *step);
 
 /* plan_retry.c: of a program (what else it does is known), of what starts a run and of a group. */
 void plan_retry(struct rng *rng, struct plan_step *step);

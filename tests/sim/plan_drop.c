@@ -52,7 +52,8 @@ static void forget_folders(const struct plan_version *v, struct plan_step *s, ui
 {
     if (!is_in(kept, s->gives_folder) && !s->direct)
         s->gives_folder = -1;
-    if (!is_in(kept, s->takes) || v->steps[s->takes].gives_folder < 0)
+    if (!is_in(kept, s->takes) ||
+        (v->steps[s->takes].kind == PLAN_EACH && v->steps[s->takes].gives_folder < 0))
         s->takes = -1;
     if (!s->items_folder || is_in(kept, s->items_from))
         return;

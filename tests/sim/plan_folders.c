@@ -87,6 +87,8 @@ void plan_take_list(struct rng *rng, const struct plan_version *v, const struct 
         s->takes = plan_pick(rng, near);
     else if (outer && rng_chance(rng, 0.8))
         s->takes = plan_pick(rng, outer);
+    else if (rng_chance(rng, 0.5))
+        s->takes = plan_pick(rng, where(v, head->needs, false)); /* one, and no list */
     if (s->takes >= 0 && rng_chance(rng, 0.7)) {
         s->cache = true; /* of that list and no other */
         s->cache_us = 0;
@@ -98,7 +100,7 @@ void plan_take_list(struct rng *rng, const struct plan_version *v, const struct 
 void plan_write_folders(struct text *out, const struct plan_version *v, const struct plan_step *s)
 {
     const bool given = s->parent >= 0 && v->steps[s->parent].part && v->steps[s->parent].direct;
-    text_printf(out, ", outputs: {n: {type: integer}%s}", s->folder ? ", d: {}" : "");
+    plan_write_outputs(out, s);
     if (s->takes >= 0 && given) /* a component of a program: its user says what it is */
         text_puts(out, ", inputs: {l: {}}");
     else if (s->takes >= 0)

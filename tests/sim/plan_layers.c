@@ -43,7 +43,7 @@ static bool has_number(const struct plan_version *v, int step)
     for (int b = 0; b < s->branches && plan_is_group(s); b++)
         if (s->gives[b] >= 0)
             return true;
-    return s->kind == PLAN_RUN || s->takes_n;
+    return s->kind == PLAN_RUN || s->taken;
 }
 
 static bool has_folder(const struct plan_step *s)

@@ -8,17 +8,11 @@ bool plan_is_number(const struct plan_version *v, int step)
 {
     const struct plan_step *s = &v->steps[step];
     if (!plan_is_group(s))
-        return s->kind == PLAN_RUN || s->takes_n;
+        return s->kind == PLAN_RUN || (s->taken && s->taken != PLAN_TAKES_STRING);
     for (int b = 0; b < s->branches; b++)
         if (s->gives[b] < 0 || !plan_is_number(v, s->gives[b]))
             return false;
     return s->kind != PLAN_EACH;
-}
-
-bool plan_looks_back(const struct plan_version *v, int step, int at)
-{
-    return at >= 0 && v->steps[step].finally && v->steps[at].parent == v->steps[step].parent &&
-           !v->steps[at].finally;
 }
 
 bool plan_is_list(const struct plan_version *v, int step)
@@ -119,7 +113,7 @@ static void make_group(struct rng *rng, struct plan_version *v, int i, int depth
         make_each(rng, v, s);
     else if (s->kind == PLAN_LOOP)
         make_loop(rng, s);
-    s->part = s->kind != PLAN_SWITCH && rng_chance(rng, s->kind == PLAN_GROUP ? 0.5 : 0.2);
+    s->part = s->kind != PLAN_SWITCH && rng_chance(rng, s->kind == PLAN_GROUP ? 0.65 : 0.2);
     for (int b = 0; b < s->branches; b++)
         make_dag(rng, v, i, b, depth + 1);
 }
@@ -159,11 +153,14 @@ static void make_program(struct rng *rng, struct plan_version *v, int i,
     plan_step_program(rng, s);
     if (s->takes_us > 3 * SEC && s->times > 1)
         s->takes_us = 3 * SEC;
+    if (s->parent >= 0 && v->steps[s->parent].part)
+        s->cache |= rng_chance(rng, 0.3); /* of its own parameters */
     plan_take_list(rng, v, head, s);
     const bool inside = head->parent >= 0 && !v->steps[head->parent].part && !given;
     const uint32_t outer = inside ? numbers_of(v, v->steps[head->parent].needs) : 0;
     if (s->takes >= 0)
         return; /* the list alone makes the difference */
+    s->refers_default = rng_chance(rng, 0.4);
     if (numbers && rng_chance(rng, 0.4))
         s->refers = plan_pick(rng, numbers);
     else if (outer && rng_chance(rng, 0.5))
@@ -246,6 +243,7 @@ static void make_step(struct rng *rng, struct plan_version *v, int i, uint32_t e
     if (numbers && rng_chance(rng, 0.25)) {
         s->when_step = plan_pick(rng, numbers);
         s->when_over = (int)rng_in(rng, 0, 5);
+        s->when_default = rng_chance(rng, 0.4);
     }
     const bool room = depth < PLAN_DEPTH && v->step_count < PLAN_ENOUGH - 4;
     if (room && rng_chance(rng, 0.15))
@@ -269,6 +267,7 @@ static void look_back(struct rng *rng, const struct plan_version *v, struct plan
         s->sees = plan_pick(rng, work);
     if (s->refers < 0 && s->takes < 0 && rng_chance(rng, 0.3))
         s->refers = plan_pick(rng, numbers_of(v, work));
+    s->refers_default = rng_chance(rng, 0.7);
 }
 
 static void make_finally(struct rng *rng, struct plan_version *v, int parent, int branch, int depth,
@@ -349,11 +348,11 @@ static void write_program(struct text *out, const struct plan_version *v, int i)
 {
     const struct plan_step *s = &v->steps[i];
     text_puts(out, "command: [work, \"${{ params.size }}\", \"");
-    if (plan_looks_back(v, i, s->refers))
-        text_printf(out, "${{ default(steps.%s.outputs.n, %d) }}", v->steps[s->refers].label,
-                    PLAN_ABSENT);
-    else if (s->refers >= 0)
-        text_printf(out, "${{ steps.%s.outputs.n }}", v->steps[s->refers].label);
+    if (s->refers >= 0) {
+        text_puts(out, "${{ ");
+        plan_write_number(out, v, s->refers, s->refers_default);
+        text_puts(out, " }}");
+    }
     text_puts(out, "\", \"");
     const int each = nearest(v, i, PLAN_EACH);
     if (each >= 0 && v->steps[each].items_folder)
@@ -480,9 +479,11 @@ static void write_step(struct text *out, const struct plan_version *v, int i)
         text_printf(out, ", rule: %s", RULES[s->rule]);
     if (s->allow_failure)
         text_puts(out, ", allow_failure: true");
-    if (s->when_step >= 0)
-        text_printf(out, ", when: \"steps.%s.outputs.n > %d\"", v->steps[s->when_step].label,
-                    s->when_over);
+    if (s->when_step >= 0) {
+        text_puts(out, ", when: \"");
+        plan_write_number(out, v, s->when_step, s->when_default);
+        text_printf(out, " > %d\"", s->when_over);
+    }
     text_puts(out, "}");
 }
 

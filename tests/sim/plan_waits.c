@@ -23,7 +23,7 @@ static void starts(struct rng *rng, const struct plan_version *v, struct plan_st
     s->waits = rng_chance(rng, 0.8);
     plan_retry_whole(rng, s);
     s->timeout_us = rng_chance(rng, 0.3) ? rng_in(rng, 3, 30) * SEC : 0;
-    s->takes_n = s->waits && rng_chance(rng, 0.5);
+    plan_take_started(rng, s);
     s->named = rng_chance(rng, 0.3);
 }
 
@@ -33,7 +33,7 @@ void plan_start_looks(struct rng *rng, const struct plan_version *v, const struc
 {
     uint32_t sure = 0;
     for (int i = 0; i < v->step_count; i++)
-        if (head->needs >> i & 1u && v->steps[i].kind == PLAN_RUN)
+        if (head->needs >> i & 1u && v->steps[i].kind == PLAN_RUN && !v->steps[i].n_optional)
             sure |= 1u << i;
     if (s->kind == PLAN_START && head->rule == PLAN_ALL_SUCCEEDED && rng_chance(rng, 0.6))
         s->refers = plan_pick(rng, sure);
@@ -82,8 +82,7 @@ static void write_start(struct text *out, const struct plan_version *v, const st
         text_printf(out, ", name: \"${{ run.name }} %s\"", s->label);
     text_printf(out, ", wait: %s}", s->waits ? "true" : "false");
     plan_write_retry(out, s);
-    if (s->takes_n)
-        text_puts(out, ", outputs: {n: {type: integer}}");
+    plan_write_taken(out, s);
     if (s->timeout_us)
         text_printf(out, ", timeout: %llds", (long long)(s->timeout_us / SEC));
 }

@@ -95,12 +95,21 @@ static bool number_seen(const struct scene *at, int step, int *n)
     return scene_number(&here, step, n);
 }
 
-static bool list_seen(const struct scene *at, int step)
+/* What it takes: a new reference; NULL = there is none. */
+static json_t *taken_by(const struct scene *at, const struct plan_step *s)
 {
-    const struct scene here = scene_around(at, step);
-    json_t *list = scene_output_named(&here, step, "d");
-    json_decref(list);
-    return list != NULL;
+    if (s->takes < 0)
+        return NULL;
+    const struct scene here = scene_around(at, s->takes);
+    return scene_output_named(&here, s->takes, "d");
+}
+
+/* An input of what may be left out is left out with it. */
+static bool misses_input(const struct scene *at, const struct plan_step *s)
+{
+    json_t *d = taken_by(at, s);
+    json_decref(d);
+    return s->takes >= 0 && !d && !at->v->steps[s->takes].d_optional;
 }
 
 /* ---- what a step should come to before it is tried ------------------------------------------- */
@@ -147,6 +156,15 @@ int scene_branch(const struct scene *at, const struct plan_step *s)
     return -1;
 }
 
+/* -1 = there is no folder. */
+static int names_in(const struct scene *at, int step)
+{
+    json_t *d = scene_output_named(at, step, "d");
+    const int count = d ? (int)json_array_size(json_object_get(d, "names")) : -1;
+    json_decref(d);
+    return count;
+}
+
 /* -1 = it cannot be said. */
 int scene_items(const struct scene *at, const struct plan_step *s)
 {
@@ -154,7 +172,7 @@ int scene_items(const struct scene *at, const struct plan_step *s)
     if (s->items_from < 0)
         return s->item_count;
     if (s->items_folder)
-        return scene_number(at, s->items_from, &n) ? plan_names(n) : -1;
+        return names_in(at, s->items_from);
     if (!plan_is_list(at->v, s->items_from))
         return scene_number(at, s->items_from, &n) ? s->item_count + 1 : -1;
     json_t *list = scene_output(at, s->items_from);
@@ -169,16 +187,18 @@ int scene_verdict(const struct scene *at, int step)
     int n, state = by_needs(at, s);
     if (state != BEGINS)
         return state;
-    if (s->when_step >= 0 && !scene_number(at, s->when_step, &n))
-        return STEP_FAILED;
+    if (s->when_step >= 0 && !scene_number(at, s->when_step, &n)) {
+        if (!s->when_default)
+            return STEP_FAILED;
+        n = PLAN_DEFAULT;
+    }
     if (s->when_step >= 0 && n <= s->when_over)
         return STEP_SKIPPED;
     if (s->when_item >= 0 && at->iteration - at->start->first <= s->when_item)
         return STEP_SKIPPED;
-    if (s->refers >= 0 && !plan_looks_back(at->v, step, s->refers) &&
-        !number_seen(at, s->refers, &n))
+    if (s->refers >= 0 && !s->refers_default && !number_seen(at, s->refers, &n))
         return STEP_FAILED;
-    if (s->takes >= 0 && !list_seen(at, s->takes))
+    if (misses_input(at, s))
         return STEP_FAILED;
     if (s->kind == PLAN_EACH && scene_items(at, s) < 0)
         return STEP_FAILED;
@@ -246,9 +266,10 @@ void reference_arguments(struct sim *sim, const struct plan_version *v, const st
     int n = 0, item = -1, round = -1, before = NO_ROUND;
     bool named = false;
     if (s->refers >= 0 && !number_seen(&at, s->refers, &n)) {
-        n = PLAN_ABSENT;
-        if (!plan_looks_back(v, v->step_at[key->step], s->refers))
+        if (!s->refers_default)
             sim_fail(sim, 5, "step %s runs though it refers to nothing", s->name);
+        n = PLAN_DEFAULT;
+        sim->counts.defaults++;
     }
     snprintf(refers, 16, "%d", n);
     if (s->refers < 0)
@@ -299,23 +320,38 @@ bool reference_outcome_fits(struct sim *sim, const struct plan_version *v,
     return strcmp(state, "failed") == 0 ? failed || cancelled || stops : cancelled || stops;
 }
 
+static bool is_list_of(const struct scene *at, int step, const struct order_input *input,
+                       const json_t *want)
+{
+    const struct scene there = scene_around(at, step);
+    const struct row_key from = scene_key(&there, step);
+    const struct order_list *of = input->of;
+    return of && of->step == from.step && of->iteration == from.iteration &&
+           json_equal(want, input->list);
+}
+
+static bool is_folder_of(const struct order_input *input, const json_t *want)
+{
+    const char *artifact = json_string_value(json_object_get(want, "artifact"));
+    return !input->of && !input->list && input->folder && input->artifact && artifact &&
+           strcmp(input->artifact, artifact) == 0;
+}
+
 void reference_list(struct sim *sim, const struct plan_version *v, const struct row_key *key,
                     const struct order_start *order)
 {
     const struct scene at = scene_of(sim, v, &key->run, key->iteration);
     const struct plan_step *s = &v->steps[v->step_at[key->step]];
-    if (order->inputs_count != (s->takes >= 0))
+    json_t *want = taken_by(&at, s);
+    if (order->inputs_count != (want != NULL))
         sim_fail(sim, 3, "step %s is given %zu inputs", s->name, order->inputs_count);
-    if (s->takes < 0)
+    if (!want)
         return;
-    const struct scene there = scene_around(&at, s->takes);
-    const struct row_key from = scene_key(&there, s->takes);
-    const struct order_list *of = order->inputs[0].of;
-    json_t *want = scene_output_named(&there, s->takes, "d");
-    if (!want || !of || of->step != from.step || of->iteration != from.iteration ||
-        !json_equal(want, order->inputs[0].list))
-        sim_fail(sim, 3, "step %s is given another list than %s has collected", s->name,
-                 v->steps[s->takes].name);
+    const bool list = v->steps[s->takes].kind == PLAN_EACH;
+    if (list ? !is_list_of(&at, s->takes, &order->inputs[0], want)
+             : !is_folder_of(&order->inputs[0], want))
+        sim_fail(sim, 3, "step %s is given something else than %s has %s", s->name,
+                 v->steps[s->takes].name, list ? "collected" : "written");
     json_decref(want);
 }
 
@@ -324,15 +360,15 @@ uint32_t reference_list_sum(struct sim *sim, const struct plan_version *v,
 {
     const struct scene at = scene_of(sim, v, &key->run, key->iteration);
     const struct plan_step *s = &v->steps[v->step_at[key->step]];
-    if (s->takes < 0)
+    json_t *taken = taken_by(&at, s);
+    if (!taken)
         return 0;
-    const struct scene there = scene_around(&at, s->takes);
-    json_t *list = scene_output_named(&there, s->takes, "d");
-    char *text = list ? json_dumps(list, JSON_SORT_KEYS | JSON_COMPACT) : NULL;
+    json_object_del(taken, "names"); /* no part of what it is */
+    char *text = json_dumps(taken, JSON_SORT_KEYS | JSON_COMPACT);
     uint32_t sum = 2166136261u; /* FNV-1a */
     for (const char *p = text; p && *p; p++)
         sum = (sum ^ (uint8_t)*p) * 16777619u;
     free(text);
-    json_decref(list);
+    json_decref(taken);
     return sum;
 }

@@ -15,7 +15,7 @@ long reference_size(struct sim *sim, const struct plan_version *v, const struct 
 /* What a finally step may be told of how its DAG went. */
 bool reference_outcome_fits(struct sim *sim, const struct plan_version *v,
                             const struct row_key *key, const char *state);
-/* The list that it must have been given, where it takes one. */
+/* The folder, or the list of them, that it must have been given, where it takes one. */
 void reference_list(struct sim *sim, const struct plan_version *v, const struct row_key *key,
                     const struct order_start *order);
 /* A sum of it; 0 = it takes none. */

@@ -73,16 +73,29 @@ static struct tally look_at_try(const struct scene *at, int step, const struct r
     return t;
 }
 
-static bool round_holds(const struct scene *at, int step, const struct row_group *start, int o)
+#define CANNOT_SAY (-1)
+
+/* Does its condition hold after that round? */
+static int round_holds(const struct scene *at, int step, const struct row_group *start, int o)
 {
     const struct plan_step *s = &at->v->steps[step];
     const struct scene in = inside(at, step, start, o), before = inside(at, step, start, o - 1);
     json_t *n = given(&in), *former = o > 0 ? given(&before) : NULL;
     const bool same = s->until_same && former && json_equal(n, former);
-    const bool holds = json_integer_value(n) > s->until_over || same;
+    const int holds = n ? json_integer_value(n) > s->until_over || same : CANNOT_SAY;
     json_decref(n);
     json_decref(former);
     return holds;
+}
+
+/* All is well in it, and it fails all the same: after its last round, or one that says nothing. */
+static bool loop_is_spent(const struct scene *at, int step, const struct row_group *start,
+                          const struct tally *t)
+{
+    if (at->v->steps[step].kind != PLAN_LOOP || t->last < 0 || t->good != t->begun)
+        return false;
+    const int holds = round_holds(at, step, start, t->last);
+    return holds == CANNOT_SAY || (t->good == start->count && !holds);
 }
 
 /* What the item gives as d: a new reference. A list carries no names. */
@@ -190,8 +203,7 @@ static void check_failed(const struct scene *at, int step, const struct row_grou
                          const struct tally *t)
 {
     const struct plan_step *s = &at->v->steps[step];
-    const bool spent = s->kind == PLAN_LOOP && t->good == start->count &&
-                       !round_holds(at, step, start, start->count - 1);
+    const bool spent = loop_is_spent(at, step, start, t);
     const bool late = s->timeout_us && check_timed_out(scene_result(at, step)->reason);
     if (!t->failed && !spent && !late) {
         sim_note(at->sim, "try %d: %d of %d begun, last %d, %d good, %d cancelled",

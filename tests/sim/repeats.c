@@ -200,9 +200,10 @@ static bool is_named(const char *list, const char *name)
     return strstr(in, what) != NULL;
 }
 
+/* A finally step looks at others without needing them. */
 static bool looks_at(const struct plan_step *s, int step)
 {
-    return s->needs >> step & 1u || s->sees == step || s->refers == step;
+    return s->needs >> step & 1u || s->refers == step || s->sees == step;
 }
 
 /* Steps inside a group look at nothing outside but what the group needs. */

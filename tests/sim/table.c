@@ -47,6 +47,9 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
     printf("tried no more: %" PRId64 " steps lost too often, %" PRId64
            " by an end that is not meant\n",
            c->lost_too_often, c->not_meant);
+    printf("outputs: %" PRId64 " left out, %" PRId64 " attempts failed by theirs, %" PRId64
+           " defaults taken\n",
+           c->left_out, c->not_declared, c->defaults);
     printf("at_most_once: %" PRId64 " let start, %" PRId64 " lost in doubt; cache: %" PRId64
            " results taken\n",
            c->leaves, c->unsure, c->cached);

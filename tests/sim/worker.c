@@ -41,8 +41,8 @@ static void process_ends(void *arg)
 {
     struct local *a = alive(arg);
     if (a)
-        local_exit(a,
-                   a->will_fail ? REPORT_RESULT_OUTCOME_FAILED : REPORT_RESULT_OUTCOME_SUCCEEDED);
+        local_exit(a, a->will_fail || a->complaint ? REPORT_RESULT_OUTCOME_FAILED
+                                                   : REPORT_RESULT_OUTCOME_SUCCEEDED);
 }
 
 static void timeout_comes(void *arg)
@@ -140,6 +140,8 @@ static void keeper_runs(struct local *a)
     if (w->lease_end > w->fuse_base)
         w->fuse_base = w->lease_end; /* the start answers this life's hello, or a later report */
     a->effect = check_begin(w->sim, &a->id, &a->key, w->index, a->size, a->argument, a->where);
+    a->effect->without_n = a->without_n;
+    a->effect->without_d = a->without_d;
     sim_note(w->sim, "%s: %s runs", w->id, uuid_short(&a->id, id));
     sim_changed(w->sim);
     w->sim->counts.attempts++;

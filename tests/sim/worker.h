@@ -29,7 +29,9 @@ struct local { /* an attempt; on disk */
     bool at_most_once;
     int outcome; /* enum report_result_outcome; from LOCAL_EXITED on */
     int n;
-    int exit_code; /* of a program that fails; -1 = it never begins */
+    int exit_code;             /* of a program that fails; -1 = it never begins */
+    bool without_n, without_d; /* it does not write them */
+    const char *complaint;     /* why its outputs are none; NULL = they are as declared */
     int64_t report_n;
     struct effect *effect;
     uint64_t life; /* of the process: events of an earlier one are void */

@@ -114,7 +114,7 @@ static int exit_code_of(const struct local *a)
     if (a->outcome == REPORT_RESULT_OUTCOME_SUCCEEDED)
         return 0;
     if (a->outcome == REPORT_RESULT_OUTCOME_FAILED)
-        return a->exit_code;
+        return a->will_fail ? a->exit_code : 0;
     return a->effect && a->outcome != REPORT_RESULT_OUTCOME_LOST ? SIGNALLED : -1;
 }
 
@@ -123,6 +123,8 @@ static const char *reason_of(const struct local *a, char out[48])
 {
     char id[UUID_TEXT];
     *out = '\0';
+    if (a->outcome == REPORT_RESULT_OUTCOME_FAILED && !a->will_fail)
+        return a->complaint;
     if (a->outcome != REPORT_RESULT_OUTCOME_FAILED || a->exit_code < 2)
         snprintf(out, 48, "as %s had it on %s", uuid_short(&a->id, id), a->worker->id);
     return out;

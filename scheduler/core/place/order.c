@@ -190,7 +190,7 @@ static int put_upstream(const struct build *b, const struct ir_input *in, struct
     json_t *value = json_object_get(f->steps[from->place].outputs, in->output);
     if (json_is_null(value))
         value = NULL;
-    if (!value && declared->optional)
+    if (!value && declared->optional && !plant_on(PLANT_OPTIONAL_INPUT_FAILS))
         return 0;
     if (!value)
         return err_set(err, LEAT_EINPUT, "input %s: step %s has no output %s", in->name, from->name,
@@ -255,7 +255,8 @@ static void put_outputs(const struct build *b)
     for (size_t i = 0; i < def->output_count; i++)
         b->start->outputs[i] =
             (struct order_output){def->outputs[i].name, TYPE[def->outputs[i].type],
-                                  def->outputs[i].optional, def->outputs[i].path};
+                                  def->outputs[i].optional && !plant_on(PLANT_OPTIONAL_NOT_ORDERED),
+                                  def->outputs[i].path};
 }
 
 static void put_listed(const struct build *b)
