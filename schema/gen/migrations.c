@@ -883,6 +883,30 @@ const struct migration MIGRATIONS[] = {
     "    WHERE l.back > 0\n"
     "$$;\n",
     "56e43126642290472d55949465f533fa8d8214be828bb4d77c71dac53c17c1d1"},
+    {23, "week_name",
+    "-- As in 0010, and what is told is the name of what was dropped.\n"
+    "CREATE OR REPLACE FUNCTION leat_history_drop(before timestamptz) RETURNS text\n"
+    "LANGUAGE plpgsql SET lock_timeout = '200ms' AS $$\n"
+    "DECLARE\n"
+    "    part record;\n"
+    "BEGIN\n"
+    "    FOR part IN\n"
+    "        SELECT c.oid::regclass::text AS child, -- as text: a name that is looked up after the DROP is a number\n"
+    "               to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp AT TIME ZONE 'UTC' AS week\n"
+    "        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid\n"
+    "        WHERE i.inhparent IN ('run_done'::regclass, 'step_result'::regclass, 'attempt_done'::regclass,\n"
+    "                              'group_start'::regclass, 'event'::regclass)\n"
+    "          AND c.relname ~ '_[0-9]{8}$'\n"
+    "        ORDER BY 2, c.relname\n"
+    "    LOOP\n"
+    "        EXIT WHEN part.week + interval '7 days' > before;\n"
+    "        CONTINUE WHEN leat_week_is_live(part.week);\n"
+    "        EXECUTE format('DROP TABLE %s', part.child);\n"
+    "        RETURN part.child;\n"
+    "    END LOOP;\n"
+    "    RETURN NULL;\n"
+    "END $$;\n",
+    "37409e9affedab01a43e239a4e33005ff476b35d8f40ce25e63bcc6b5f08ed4c"},
 };
 
-const int MIGRATION_COUNT = 22;
+const int MIGRATION_COUNT = 23;

@@ -385,6 +385,21 @@ static void old_weeks_are_dropped_and_new_ones_made(void **state)
     s.db->ops->close(s.db);
 }
 
+/* The log says which week went: it is the oldest, by the name that it had. */
+static void a_dropped_week_is_told_by_its_name(void **state)
+{
+    struct fixture *f = *state;
+    struct db_step s = lead(f);
+    make_history(f, 20);
+    const char *const sql =
+        "WITH oldest AS (SELECT min(inhrelid::regclass::text) AS name FROM pg_inherits "
+        "WHERE inhparent = 'attempt_done'::regclass AND inhrelid::regclass::text <> "
+        "'attempt_done_rest') "
+        "SELECT (name = leat_history_drop(now() - interval '90 days'))::int FROM oldest";
+    assert_int_equal(test_sql(f->conninfo, sql), 1);
+    s.db->ops->close(s.db);
+}
+
 static void causes_go_with_history_unless_their_run_lives(void **state)
 {
     struct fixture *f = *state;
@@ -540,6 +555,7 @@ int main(void)
         TEST(server_crashes_around_commits),
         TEST(keys_over_age_are_deleted),
         TEST(old_weeks_are_dropped_and_new_ones_made),
+        TEST(a_dropped_week_is_told_by_its_name),
         TEST(causes_go_with_history_unless_their_run_lives),
         TEST(what_is_live_keeps_its_week),
         TEST(housekeeping_waits_for_nobody),
