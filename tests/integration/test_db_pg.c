@@ -12,9 +12,12 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "scheduler/shell/db_pg.h"
+#include "scheduler/shell/db_pg_internal.h"
 #include "tests/support/db_script.h"
 #include "tests/support/postgres.h"
 #include "tests/support/waiting.h"
+
+#define WAIT_MS 60000 /* for what must come, however busy the machine is */
 
 struct fixture {
     struct test_database db;
@@ -23,25 +26,19 @@ struct fixture {
     struct db_world world;
 };
 
-static void on_look(void *arg, const struct err *err, const struct db_leadership *now)
-{
-    (void)now;
-    *(int *)arg = err ? 1 : 2;
-}
-
+/* Both of its connections: one looks, the other takes over. A machine that is busy may take seconds
+ * to make either. */
 static struct db *open_db(void *arg)
 {
     struct fixture *f = arg;
     const struct db_pg_options options = {.conninfo = f->conninfo, .name = "test-db"};
     struct db *db = db_pg_open(f->loop, &options);
-    int answer = 1;
-    for (int i = 0; i < 100 && answer != 2; i++) {
-        answer = 0;
-        db->ops->look(db, on_look, &answer);
-        assert_true(wait_for_count(f->loop, &answer, 1, 5000));
+    const struct db_pg *pg = db_pg_of(db);
+    const int64_t end = clock_monotonic_us() + WAIT_MS * US_PER_MS;
+    while (!pg_is_up(pg->batch) || !pg_is_up(pg->side)) {
+        assert_true(clock_monotonic_us() < end);
         wait_ms(f->loop, 20);
     }
-    assert_int_equal(answer, 2);
     return db;
 }
 
@@ -57,7 +54,7 @@ static void prepare(void *arg)
 
 static bool until(void *arg, const int *count, int least)
 {
-    return wait_for_count(((struct fixture *)arg)->loop, count, least, 20000);
+    return wait_for_count(((struct fixture *)arg)->loop, count, least, WAIT_MS);
 }
 
 static int set_up(void **state)
@@ -183,7 +180,7 @@ static void hanging_leader_is_ended(void **state)
     wait_ms(f->loop, 100);
     const int64_t began = clock_monotonic_us();
     assert_int_equal(db_step_take_over(&standby, 1, 0, &now), 0);
-    assert_true(clock_monotonic_us() - began < 2 * US_PER_S);
+    assert_true(clock_monotonic_us() - began < 8 * US_PER_S); /* a lock is waited for for 10 s */
     assert_int_equal(now.epoch, 2);
     assert_int_equal(now.tx_seq, 0);
     assert_true(until(f, &o.count, 1));
