@@ -86,7 +86,10 @@
     P(DRAIN_FORGOTTEN_AT_TAKEOVER, "drain-forgotten-at-takeover")                                  \
     P(REMOVED_WITH_ATTEMPTS, "removed-with-attempts")                                              \
     P(REMOVED_IS_HEARD, "removed-is-heard")                                                        \
-    P(RESUMED_STAYS_DRAINED, "resumed-stays-drained")
+    P(RESUMED_STAYS_DRAINED, "resumed-stays-drained")                                              \
+    P(PART_WITHOUT_ITS_RULES, "part-without-its-rules")                                            \
+    P(PART_WITHOUT_ITS_TIMEOUT, "part-without-its-timeout")                                        \
+    P(PART_SEES_PARAMS_OUTSIDE, "part-sees-params-outside")
 
 enum plant {
 #define P(id, name) PLANT_##id,

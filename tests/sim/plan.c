@@ -6,6 +6,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/ir/ir.h"
+#include "common/text/json.h"
 #include "common/text/yaml.h"
 
 enum shape { SHAPE_CHAIN, SHAPE_FAN, SHAPE_DIAMONDS, SHAPE_RANDOM, SHAPE_COUNT };
@@ -140,6 +141,30 @@ int plan_limit_size_since(const struct plan_limit *limit, int64_t gen)
     return most;
 }
 
+static int find_named(void *arg, enum ir_reference kind, const char *reference, const char *from,
+                      struct ir_found *out, struct err *err);
+
+static json_t *compile_text(const struct text *yaml, struct plan_version *v, struct err *err)
+{
+    cleanup_yaml struct yaml_docs docs = {0};
+    if (yaml_read("plan", yaml->data, yaml->len, &docs, err) < 0)
+        return NULL;
+    return ir_compile(&docs.items[0], "plan", &(struct ir_resolver){find_named, v}, NULL, err);
+}
+
+/* As the catalog has it: compiled. */
+static int compile_part(struct text *yaml, struct plan_version *v, struct ir_found *out,
+                        struct err *err)
+{
+    cleanup_json json_t *ir = compile_text(yaml, v, err);
+    text_free(yaml);
+    if (!ir)
+        return err_wrap(err, "a part");
+    out->bytes = json_dumps(ir, JSON_COMPACT | JSON_SORT_KEYS);
+    out->len = strlen(out->bytes);
+    return 0;
+}
+
 /* Pipelines name limits, which are all there, pipelines that their steps start, which will be there
  * and cannot be looked at yet, and the files of their parts. */
 static int find_named(void *arg, enum ir_reference kind, const char *reference, const char *from,
@@ -154,6 +179,8 @@ static int find_named(void *arg, enum ir_reference kind, const char *reference, 
         *out = (struct ir_found){file.data, file.len, mem_string(name)};
         return 0;
     }
+    if (kind == IR_REFERENCE_PIPELINE && plan_write_part_file(&file, arg, name))
+        return compile_part(&file, arg, out, err);
     return err_set(err, LEAT_ENOTFOUND, "there is no %s here", reference);
 }
 
@@ -194,12 +221,9 @@ static void write_pipeline(struct text *out, const struct plan_pipeline *p,
 static void compile(struct sim *sim, const struct plan_pipeline *p, struct plan_version *v)
 {
     cleanup_text struct text yaml = {0};
-    cleanup_yaml struct yaml_docs docs = {0};
     struct err err = {0};
     write_pipeline(&yaml, p, v);
-    if (yaml_read("plan", yaml.data, yaml.len, &docs, &err) == 0)
-        v->ir =
-            ir_compile(&docs.items[0], "plan", &(struct ir_resolver){find_named, v}, NULL, &err);
+    v->ir = compile_text(&yaml, v, &err);
     if (!v->ir)
         sim_fail(sim, 0, "the generator made a pipeline that does not compile: %s\n%s", err.text,
                  yaml.data);

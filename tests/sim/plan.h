@@ -94,9 +94,12 @@ struct plan_step {
     int rounds, until_over;
     bool until_same; /* or until a round gives what the one before gave */
     bool delayed;
-    int times;   /* instances that there may be */
-    bool part;   /* what is in it is in a file of its own, and sees nothing of outside but what it
-                    is given; no switch */
+    int times;    /* instances that there may be */
+    bool part;    /* what is in it is in a file of its own, and sees nothing of outside but what it
+                     is given; no switch */
+    bool grafted; /* and that is a pipeline of its own, of which a version is taken */
+    bool late_inside; /* its timeout is said there */
+    bool unasked;     /* it is given no size, so it has PLAN_PART_SIZE */
     bool direct; /* for_each, loop or uses in one entry with what is in it, one step of its label */
     int when_item; /* in a for_each of one entry: runs from the place after that one; -1 = always */
     /* folders */
@@ -164,7 +167,8 @@ struct plan_limit {
     int count;
 };
 
-#define PLAN_ANY 1000000
+#define PLAN_ANY       1000000
+#define PLAN_PART_SIZE 3 /* default of a part's own parameter */
 
 struct plan {
     struct plan_limit limits[PLAN_SIZED];
@@ -182,8 +186,8 @@ void plan_gives(struct rng *rng, struct plan_version *v); /* what the run as a w
 void plan_write_steps(struct text *out, const struct plan_version *v);
 /* Without the steps that are not in `kept`, nor those that cannot stand without them. */
 void plan_drop(struct plan_version *v, uint32_t kept);
-/* The file "LABEL.yaml" of a part; false when there is none of that name. */
-bool plan_write_part_file(struct text *out, const struct plan_version *v, const char *file);
+/* The file of a part, "cN.yaml", or the pipeline "pipeN"; false when there is none of that name. */
+bool plan_write_part_file(struct text *out, const struct plan_version *v, const char *name);
 /* Is its n a number, of a step that succeeded? A list, of a for_each that collects? */
 bool plan_is_number(const struct plan_version *v, int step);
 bool plan_is_list(const struct plan_version *v, int step);

@@ -1,5 +1,6 @@
 /* Pipelines of every shape of a DAG: groups in groups, at random, and their text. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "common/base/text.h"
 #include "tests/sim/plan.h"
@@ -42,16 +43,21 @@ static int list_of(const struct plan_version *v, uint32_t mask)
     return -1;
 }
 
+/* Steps of a pipeline that is a part have the names of those outside. */
 static int step_add(struct plan_version *v, int parent, int branch)
 {
     const int i = v->step_count++;
     struct plan_step *s = &v->steps[i];
+    int around = parent;
+    while (around >= 0 && !v->steps[around].grafted)
+        around = v->steps[around].parent;
     plan_step_clear(s, i);
+    snprintf(s->label, sizeof s->label, "s%d", (uint8_t)(i - around - 1));
     s->parent = parent;
     s->branch = branch;
     if (parent >= 0) {
         char path[sizeof s->name];
-        snprintf(path, sizeof path, "%.36s/s%d", v->steps[parent].name, i);
+        snprintf(path, sizeof path, "%.38s/%s", v->steps[parent].name, s->label);
         memcpy(s->name, path, sizeof path);
         s->times = v->steps[parent].times;
     } else {
@@ -101,6 +107,17 @@ static void make_tries(struct rng *rng, struct plan_step *s)
     s->timeout_us = rng_chance(rng, 0.2) ? rng_in(rng, 3, 30) * SEC : 0;
 }
 
+/* What is in it is written elsewhere: in a component, or in another pipeline. */
+static void make_part(struct rng *rng, struct plan_step *s, bool grafted)
+{
+    s->part = true;
+    s->grafted = grafted;
+    s->unasked = rng_chance(rng, 0.2);
+    s->late_inside = grafted && rng_chance(rng, 0.3);
+    if (s->late_inside && !s->timeout_us)
+        s->timeout_us = rng_in(rng, 3, 30) * SEC;
+}
+
 static void make_group(struct rng *rng, struct plan_version *v, int i, int depth)
 {
     struct plan_step *s = &v->steps[i];
@@ -113,7 +130,8 @@ static void make_group(struct rng *rng, struct plan_version *v, int i, int depth
         make_each(rng, v, s);
     else if (s->kind == PLAN_LOOP)
         make_loop(rng, s);
-    s->part = s->kind != PLAN_SWITCH && rng_chance(rng, s->kind == PLAN_GROUP ? 0.65 : 0.2);
+    if (s->kind != PLAN_SWITCH && rng_chance(rng, s->kind == PLAN_GROUP ? 0.65 : 0.25))
+        make_part(rng, s, rng_chance(rng, 0.5));
     for (int b = 0; b < s->branches; b++)
         make_dag(rng, v, i, b, depth + 1);
 }
@@ -212,10 +230,10 @@ static void make_layers(struct rng *rng, struct plan_version *v, int i, int dept
         at = plan_layer_add(v, at);
     if (loop)
         make_loop(rng, &v->steps[at]);
-    if (!steps) {
-        v->steps[at].part = part;
+    if (steps ? rng_chance(rng, 0.4) : part)
+        make_part(rng, &v->steps[at], steps && rng_chance(rng, 0.7));
+    if (!steps)
         at = plan_layer_add(v, at);
-    }
     if (each && (both || !part) && head->when_step < 0 && rng_chance(rng, 0.3))
         v->steps[plan_inside(v, i)].when_item = (int)rng_in(rng, 0, 1);
     if (steps)
@@ -449,7 +467,7 @@ static void write_group(struct text *out, const struct plan_version *v, int i)
 static void write_tries(struct text *out, const struct plan_step *head)
 {
     plan_write_retry(out, head);
-    if (head->timeout_us)
+    if (head->timeout_us && !head->late_inside)
         text_printf(out, ", timeout: %llds", (long long)(head->timeout_us / SEC));
 }
 
@@ -509,24 +527,46 @@ static void write_dag(struct text *out, const struct plan_version *v, int parent
     write_part(out, v, parent, branch, true);
 }
 
-bool plan_write_part_file(struct text *out, const struct plan_version *v, const char *file)
+static void write_component(struct text *out, const struct plan_version *v, int part)
 {
-    const size_t len = strcspn(file, ".");
-    for (int i = 0; i < v->step_count; i++) {
-        const struct plan_step *s = &v->steps[i];
-        if (!s->part || strlen(s->label) != len || strncmp(s->label, file, len) != 0)
-            continue;
-        text_printf(out, "{kind: component, name: %s, params: {size: {type: integer}}, ", s->label);
-        if (s->direct) {
-            write_program(out, v, plan_inside(v, i));
-        } else {
-            write_dag(out, v, i, 0);
-            write_gives(out, v, s, 0);
-        }
-        text_puts(out, "}\n");
-        return true;
+    const struct plan_step *s = &v->steps[part];
+    text_printf(out, "{kind: component, name: %s, params: {size: {type: integer, default: %d}}, ",
+                s->label, PLAN_PART_SIZE);
+    if (s->direct) {
+        write_program(out, v, plan_inside(v, part));
+    } else {
+        write_dag(out, v, part, 0);
+        write_gives(out, v, s, 0);
     }
-    return false;
+    text_puts(out, "}\n");
+}
+
+/* What starts its own runs, and how many there may be, is of no account in a part. */
+static void write_grafted(struct text *out, const struct plan_version *v, int part)
+{
+    const struct plan_step *s = &v->steps[part];
+    text_printf(out,
+                "{name: pipe%d, params: {size: {type: integer, default: %d}}, on: {event: {type: "
+                "dev.sim.a}}, concurrency: {limit: 1, policy: skip}, queue_timeout: 1s, ",
+                part, PLAN_PART_SIZE);
+    if (s->late_inside)
+        text_printf(out, "timeout: %llds, ", (long long)(s->timeout_us / SEC));
+    write_dag(out, v, part, 0);
+    write_gives(out, v, s, 0);
+    text_puts(out, "}\n");
+}
+
+bool plan_write_part_file(struct text *out, const struct plan_version *v, const char *name)
+{
+    const bool pipeline = strncmp(name, "pipe", 4) == 0;
+    const long part = strtol(name + (pipeline ? 4 : 1), NULL, 10); /* "@1" or ".yaml" follows */
+    if (part >= v->step_count || !v->steps[part].part || v->steps[part].grafted != pipeline)
+        return false;
+    if (pipeline)
+        write_grafted(out, v, (int)part);
+    else
+        write_component(out, v, (int)part);
+    return true;
 }
 
 /* Top-level keys, one a line. */

@@ -236,20 +236,24 @@ static int round_before(const struct scene *here, int ordinal)
     return ordinal > 0 && scene_number(&before, giver, &n) ? n : NO_ROUND;
 }
 
-/* A part has what it is given, and the file says one more than its user has, and its place. */
+/* A part has what it is given, and the file says one more than its user has, and its place; or
+ * nothing, and it has its default. */
 long reference_size(struct sim *sim, const struct plan_version *v, const struct row_key *key)
 {
     const struct row_run *run = database_run(sim->db, &key->run);
     json_t *params = json_loads(run->params, 0, NULL);
-    long size = (long)json_integer_value(json_object_get(params, "size"));
+    const long size = (long)json_integer_value(json_object_get(params, "size"));
+    long more = 0;
     json_decref(params);
     for (struct scene here = scene_of(sim, v, &key->run, key->iteration); here.start;
          here = around(&here)) {
         const struct plan_step *s = &v->steps[here.parent];
+        if (s->part && s->unasked)
+            return more + PLAN_PART_SIZE;
         if (s->part)
-            size += 1 + (s->kind == PLAN_GROUP ? 0 : here.iteration - here.start->first);
+            more += 1 + (s->kind == PLAN_GROUP ? 0 : here.iteration - here.start->first);
     }
-    return size;
+    return size + more;
 }
 
 static const char *state_seen(const struct scene *at, int step)

@@ -197,6 +197,7 @@ static void check_succeeded(const struct scene *at, int step, const struct row_g
             wrong(at, step, "it ended after the wrong round");
     check_collected(at, step, start, t->last);
     at->sim->counts.direct += s->direct;
+    at->sim->counts.grafted += s->grafted;
 }
 
 static void check_failed(const struct scene *at, int step, const struct row_group *start,

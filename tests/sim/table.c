@@ -58,7 +58,9 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
            c->busy, c->held, c->forgotten);
     printf("workers: %" PRId64 " drained, %" PRId64 " removed, %" PRId64 " with a new folder\n",
            c->drains, c->removes, c->folders);
-    printf("for_each, loop and uses of one entry: %" PRId64 " succeeded\n", c->direct);
+    printf("for_each, loop and uses of one entry: %" PRId64
+           " succeeded; pipelines as parts: %" PRId64 "\n",
+           c->direct, c->grafted);
     printf("running again: %" PRId64 " results taken over, %" PRId64 " of them inside groups\n",
            c->adopted, c->adopted_inside);
     printf("state-changing events a seed: median %" PRId64 "; %.1f s, %.0f seeds/s\n",

@@ -149,7 +149,7 @@ static void add_around(struct view *v, struct step_ref at, const struct frame *f
         add_outcome(v, at.frame);
     for (; f->group; f = f->group->at.frame) {
         add_frame(v, f);
-        if (f->params) {
+        if (f->params && !plant_on(PLANT_PART_SEES_PARAMS_OUTSIDE)) {
             params = f->params;
             break;
         }
