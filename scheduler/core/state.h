@@ -333,6 +333,7 @@ struct attempt {
     int64_t due_us;               /* length of what the timer runs, for the row */
     char *reason;                 /* why it waits */
     bool leave;                   /* at_most_once: let start; committed with its row */
+    char *key;                    /* of a result that is kept; only where outcome is seen */
 #ifdef LEAT_PLANTS
     bool given_back;
 #endif

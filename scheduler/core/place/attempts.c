@@ -105,6 +105,7 @@ void attempt_drop(struct core *core, struct attempt *a)
     core->bytes -= (int64_t)sizeof *a;
     free(a->holds);
     free(a->reason);
+    free(a->key);
     free(a);
 }
 

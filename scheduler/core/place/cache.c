@@ -208,12 +208,42 @@ bool cache_one(struct core *core, const struct core_now *now, struct batch *out)
 
 /* ---- for others ---------------------------------------------------------------------------- */
 
+/* Of these alone what they were told may be another when their success is heard: a cancel that came
+ * meanwhile is part of the outcome. */
+static bool sees_outcome(struct step_ref at)
+{
+    if (ref_ir(at)->finally)
+        return true;
+    for (const struct frame *f = at.frame; f->group; f = f->group->at.frame)
+        if (f->group->def->finally)
+            return true;
+    return false;
+}
+
+void cache_note(struct core *core, struct attempt *a)
+{
+    char key[SHA256_HEX];
+    if (ref_ir(a->at)->cache && sees_outcome(a->at) && cache_key(core, a->at, key))
+        a->key = mem_string(key);
+}
+
+/* The key of what it was given. */
+static bool key_given(struct core *core, const struct attempt *a, char key[SHA256_HEX])
+{
+    if (!sees_outcome(a->at))
+        return cache_key(core, a->at, key);
+    if (!a->key)
+        return false; /* another leader placed it */
+    memcpy(key, a->key, SHA256_HEX);
+    return true;
+}
+
 void cache_keep(struct core *core, const struct attempt *a, const struct core_now *now,
                 struct batch *out)
 {
     const struct ir_step *def = ref_ir_known(a->at);
     char key[SHA256_HEX];
-    if (!def || !def->cache || !cache_key(core, a->at, key))
+    if (!def || !def->cache || !key_given(core, a, key))
         return;
     struct batch_cached *row = batch_add_cached(out);
     row->key = batch_text(out, key);

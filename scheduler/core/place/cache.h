@@ -17,6 +17,9 @@ bool cache_look(struct core *core, struct step_ref at, const struct core_now *no
 /* Takes the next answer; false when there is none. */
 bool cache_one(struct core *core, const struct core_now *now, struct batch *out);
 
+/* It was ordered: where the outcome is seen the key is kept until then, since the outcome may
+ * change. A leader that took over does not know it, and keeps no such result. */
+void cache_note(struct core *core, struct attempt *a);
 /* Its attempt succeeded: with the result goes the row by which others find it. */
 void cache_keep(struct core *core, const struct attempt *a, const struct core_now *now,
                 struct batch *out);

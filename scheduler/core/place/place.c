@@ -9,6 +9,7 @@
 #include "common/base/plant.h"
 #include "scheduler/core/place/abilities.h"
 #include "scheduler/core/place/attempts.h"
+#include "scheduler/core/place/cache.h"
 #include "scheduler/core/place/limits.h"
 #include "scheduler/core/place/order.h"
 #include "scheduler/core/place/pools.h"
@@ -344,8 +345,10 @@ static void place_head(struct core *core, struct lane *l, struct worker *w,
     limits_take(a, l);
     l->claims = true; /* of the next head, until it was looked at */
     struct err err = {0};
-    if (order_start(core, a, out, &err) == 0)
+    if (order_start(core, a, out, &err) == 0) {
+        cache_note(core, a);
         return;
+    }
     /* It cannot be ordered, so it was not tried. */
     attempt_drop(core, a);
     s->attempt--;

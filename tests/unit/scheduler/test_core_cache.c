@@ -127,6 +127,50 @@ static void without_cache_all_runs_and_is_kept(void **state)
     assert_true(same_id(&h->cached[0].run, &run));
 }
 
+static const char TOLD[] =
+    "name: p\nsteps: {a: {command: [a]}}\n"
+    "finally:\n"
+    "  tell: {command: [tell, \"${{ outcome.state }}\"], cache: {}}\n"
+    "  all: {for_each: [1], command: [all, \"${{ outcome.state }}\"], cache: {}}\n";
+
+/* Told of a success, while a cancel comes: its result is of that success. */
+static void what_finally_was_told_counts(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, TOLD);
+    run_with(h, 1, NULL, false);
+    finish(h, 0, "a", SUCCEEDED, NULL);
+    harness_cancel(h, id_of(1));
+    finish(h, 0, "tell", SUCCEEDED, NULL);
+    finish(h, 0, "all/all", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, id_of(1)), "cancelled");
+    assert_int_equal(h->cached_count, 2);
+    const size_t before = starts(h);
+    run_with(h, 2, NULL, false);
+    harness_cancel(h, id_of(2));
+    finish(h, 0, "a", REPORT_RESULT_OUTCOME_CANCELLED, NULL);
+    assert_int_equal(starts(h), before + 3); /* nothing was told of a cancel */
+    run_with(h, 3, NULL, false);
+    finish(h, 0, "a", SUCCEEDED, NULL);
+    assert_int_equal(starts(h), before + 4);
+    assert_string_equal(run_is(h, id_of(3)), "succeeded");
+}
+
+/* The leader that knew what it was told is no more. */
+static void what_finally_was_told_is_forgotten(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, TOLD);
+    run_with(h, 1, NULL, false);
+    finish(h, 0, "a", SUCCEEDED, NULL);
+    harness_restart(h, 1000);
+    harness_settle(h);
+    finish(h, 0, "tell", SUCCEEDED, NULL);
+    finish(h, 0, "all/all", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, id_of(1)), "succeeded");
+    assert_int_equal(h->cached_count, 0);
+}
+
 static void failures_are_not_kept(void **state)
 {
     struct harness *h = *state;
@@ -396,6 +440,8 @@ int main(void)
         T(too_old_runs),
         T(without_cache_all_runs_and_is_kept),
         T(failures_are_not_kept),
+        T(what_finally_was_told_counts),
+        T(what_finally_was_told_is_forgotten),
         T(two_at_once_both_run),
         T(a_result_that_is_gone_is_none),
         T(what_cannot_be_evaluated_is_not_looked_up),
