@@ -89,7 +89,11 @@
     P(RESUMED_STAYS_DRAINED, "resumed-stays-drained")                                              \
     P(PART_WITHOUT_ITS_RULES, "part-without-its-rules")                                            \
     P(PART_WITHOUT_ITS_TIMEOUT, "part-without-its-timeout")                                        \
-    P(PART_SEES_PARAMS_OUTSIDE, "part-sees-params-outside")
+    P(PART_SEES_PARAMS_OUTSIDE, "part-sees-params-outside")                                        \
+    P(NO_CACHE_OF_RUN_ALONE, "no-cache-of-run-alone")                                              \
+    P(NO_CACHE_FORGOTTEN_AT_TAKEOVER, "no-cache-forgotten-at-takeover")                            \
+    P(NO_CACHE_KEEPS_NOTHING, "no-cache-keeps-nothing")                                            \
+    P(KEPT_BY_LATER_OUTCOME, "kept-by-later-outcome")
 
 enum plant {
 #define P(id, name) PLANT_##id,

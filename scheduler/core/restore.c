@@ -75,7 +75,7 @@ static struct run *run_recall(struct core *core, const struct snapshot_run *from
     run->key = mem_string(
         plant_on(PLANT_CONCURRENCY_KEY_FORGOTTEN_AT_TAKEOVER) ? "" : from->concurrency_key);
     run->number = from->number;
-    run->no_cache = from->no_cache;
+    run->no_cache = from->no_cache && !plant_on(PLANT_NO_CACHE_FORGOTTEN_AT_TAKEOVER);
     run->created_us = from->created_us;
     run->started_us = from->started_us;
     run->cancelled_us = from->cancelled_us;

@@ -338,12 +338,21 @@ static bool gave(struct sim *sim, const struct effect *effect, const char *outpu
     return same;
 }
 
+/* What a finally step is told of the outcome comes after what the reference knows. */
+static bool fits_outcome(struct sim *sim, const struct plan_version *v, const struct row_key *key,
+                         const char *told)
+{
+    return v->steps[v->step_at[key->step]].finally && *told == ':' &&
+           reference_outcome_fits(sim, v, key, told + 1);
+}
+
 /* An earlier result: of a process that was given the same, in the run that is named, that
  * succeeded, whose success was committed, not longer ago than the step allows. */
 static void check_cached(struct sim *sim, const struct plan_version *v,
                          const struct batch_result *row, const struct row_run *run)
 {
     const struct plan_step *s = &v->steps[v->step_at[row->step]];
+    const struct row_key key = {row->run, row->step, row->iteration};
     char given[192];
     if (strncmp(row->reason, "adopted", 7) == 0)
         return; /* by a retry, of what was held against this when it was new */
@@ -353,9 +362,8 @@ static void check_cached(struct sim *sim, const struct plan_version *v,
                  SHORT(row->run));
     const size_t len = strlen(given);
     for (const struct effect *e = sim->ledger->effects; e; e = e->hh.next) {
-        /* What a finally step is told of the outcome comes after what the reference knows. */
         const bool same = strncmp(e->given, given, len) == 0 &&
-                          (e->given[len] == '\0' || (s->finally && e->given[len] == ':'));
+                          (e->given[len] == '\0' || fits_outcome(sim, v, &key, e->given + len));
         if (same && e->succeeded && e->committed_us && gave(sim, e, row->outputs) &&
             uuid_compare(&e->key.run, &row->cached_from) == 0 &&
             (!s->cache_us || sim->skewed ||
@@ -478,6 +486,7 @@ void check_after_commit(struct sim *sim, const struct batch *batch)
     if (batch->steps_count)
         check_slots(sim);
     check_limits(sim, batch);
+    check_kept(sim, batch);
     check_bounds(sim, batch);
     check_workers(sim, batch);
     if (batch->steps_count)

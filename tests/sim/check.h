@@ -106,6 +106,8 @@ void check_tries(struct sim *sim, const struct batch_result *result);
 void check_counted(struct sim *sim, const struct batch_step *step);
 void check_whole_tried(struct sim *sim, const struct batch_step *step);
 bool check_whole_is_spent(const struct plan_step *step, const struct row_result *result);
+/* check_kept.c */
+void check_kept(struct sim *sim, const struct batch *batch);
 /* check_limits.c */
 void check_limits(struct sim *sim, const struct batch *batch);
 void check_forget(struct sim *sim, const char *id, const struct row_worker *row);

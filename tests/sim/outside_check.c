@@ -166,7 +166,7 @@ static void check_made(struct sim *sim, const struct sending *s, const struct ro
     if (size_of(run) != size)
         sim_fail(sim, 3, "run %s has size %d, it was to have %d", uuid_short(&run->id, id),
                  size_of(run), size);
-    if (s->kind == COMMAND_KIND_RUN && run->no_cache != s->no_cache)
+    if (run->no_cache != s->no_cache)
         sim_fail(sim, 3, "run %s %s the cache", uuid_short(&run->id, id),
                  run->no_cache ? "does without" : "may use");
 }

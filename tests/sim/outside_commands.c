@@ -97,6 +97,7 @@ static void repeat(struct sim *sim, struct sending *s, struct command *command)
 {
     const struct row_run *done = run_to_repeat(sim);
     s->of = done->id;
+    s->no_cache = rng_chance(&sim->rng, 0.25);
     command->kind = COMMAND_KIND_RETRY;
     if (rng_chance(&sim->rng, 0.6)) {
         s->from = some_step(sim, done);

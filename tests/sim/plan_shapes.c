@@ -286,6 +286,11 @@ static void look_back(struct rng *rng, const struct plan_version *v, struct plan
     if (s->refers < 0 && s->takes < 0 && rng_chance(rng, 0.3))
         s->refers = plan_pick(rng, numbers_of(v, work));
     s->refers_default = rng_chance(rng, 0.7);
+    if (!rng_chance(rng, 0.5))
+        return;
+    s->cache = true; /* of what it is told of the outcome, which may change meanwhile */
+    s->cache_us = 0;
+    s->takes_us = 3 * SEC;
 }
 
 static void make_finally(struct rng *rng, struct plan_version *v, int parent, int branch, int depth,

@@ -140,6 +140,7 @@ struct sim_counts {
     int64_t drains, removes;         /* of workers, accepted */
     int64_t folders;                 /* new ones of workers */
     int64_t grafted;                 /* pipelines that are a part, that succeeded */
+    int64_t kept_anyway;             /* results of runs that take none */
     int64_t direct;                  /* groups of one entry with their program that succeeded */
     int64_t pairs[FAULT_COUNT][ACTION_COUNT];
 };

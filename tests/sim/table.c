@@ -51,8 +51,8 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
            " defaults taken\n",
            c->left_out, c->not_declared, c->defaults);
     printf("at_most_once: %" PRId64 " let start, %" PRId64 " lost in doubt; cache: %" PRId64
-           " results taken\n",
-           c->leaves, c->unsure, c->cached);
+           " results taken, %" PRId64 " kept of runs that take none\n",
+           c->leaves, c->unsure, c->cached, c->kept_anyway);
     printf("bounds: %" PRId64 " commands refused while there were too many runs, %" PRId64
            " events held, %" PRId64 " ids of workers forgotten\n",
            c->busy, c->held, c->forgotten);

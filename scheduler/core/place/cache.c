@@ -230,7 +230,7 @@ void cache_note(struct core *core, struct attempt *a)
 /* The key of what it was given. */
 static bool key_given(struct core *core, const struct attempt *a, char key[SHA256_HEX])
 {
-    if (!sees_outcome(a->at))
+    if (!sees_outcome(a->at) || plant_on(PLANT_KEPT_BY_LATER_OUTCOME))
         return cache_key(core, a->at, key);
     if (!a->key)
         return false; /* another leader placed it */
@@ -244,6 +244,8 @@ void cache_keep(struct core *core, const struct attempt *a, const struct core_no
     const struct ir_step *def = ref_ir_known(a->at);
     char key[SHA256_HEX];
     if (!def || !def->cache || !key_given(core, a, key))
+        return;
+    if (plant_on(PLANT_NO_CACHE_KEEPS_NOTHING) && ref_run(a->at)->no_cache)
         return;
     struct batch_cached *row = batch_add_cached(out);
     row->key = batch_text(out, key);

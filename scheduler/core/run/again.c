@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "common/base/text.h"
 #include "common/text/json.h"
 #include "scheduler/core/catalog.h"
@@ -145,7 +146,8 @@ static struct run_plan plan_like(const struct asked *a, struct learned *of, stru
                              .event_id = of->event_id,
                              .retry_of = of->id,
                              .adopts = of,
-                             .no_cache = a->command->no_cache,
+                             .no_cache =
+                                 a->command->no_cache && !plant_on(PLANT_NO_CACHE_OF_RUN_ALONE),
                              .cancelled = a->tombstoned};
 }
 
