@@ -287,7 +287,8 @@ void api_apply(struct http_request *req, void *arg)
     size_t len = 0;
     http_body(req, &len);
     a->large = len > LARGE_BYTES;
-    documents_open(&a->all, json_get_array(body, "files"), json_get_array(body, "parts"));
+    documents_open(&a->all, json_get_array(body, "files"), json_get_array(body, "parts"),
+                   json_get_object(body, "images"));
     json_array_foreach (a->all.missing, i, reference)
         look_up(a, json_string_value(reference));
     if (json_array_size(a->all.missing) + json_object_size(a->all.limits) == 0)

@@ -31,6 +31,7 @@ void documents_free(struct documents *all)
     free(all->items);
     text_free(&all->problems);
     bundle_free(all->bundle);
+    json_decref(all->images);
     json_decref(all->missing);
     json_decref(all->catalog);
     json_decref(all->limits);
@@ -59,6 +60,20 @@ void documents_give(struct documents *all, const char *reference, const char *ir
                         ir ? json_string(ir) : json_pack("{s:s}", "why", why));
 }
 
+/* All of them or none: one that is left out would stay what its tag is tomorrow. */
+static int find_image(const struct documents *all, const char *image, struct ir_found *out,
+                      struct err *err)
+{
+    const json_t *digest = json_object_get(all->images, image);
+    if (!all->images)
+        return 0;
+    if (!json_is_string(digest))
+        return err_set(err, LEAT_ENOTFOUND, "its digest was not sent along");
+    out->len = json_string_length(digest);
+    out->bytes = mem_bytes(json_string_value(digest), out->len);
+    return 0;
+}
+
 static int find(void *arg, enum ir_reference kind, const char *reference, const char *from,
                 struct ir_found *out, struct err *err)
 {
@@ -67,6 +82,8 @@ static int find(void *arg, enum ir_reference kind, const char *reference, const 
     (void)from;
     if (kind == IR_REFERENCE_COMPONENT)
         return err_set(err, LEAT_ENOTFOUND, "%.200s was not sent along", reference);
+    if (kind == IR_REFERENCE_IMAGE)
+        return find_image(all, reference, out, err);
     if (kind == IR_REFERENCE_LIMIT)
         return json_is_true(json_object_get(all->limits, reference))
                    ? 0
@@ -82,11 +99,12 @@ static int find(void *arg, enum ir_reference kind, const char *reference, const 
 
 /* ---- documents ------------------------------------------------------------------------------- */
 
-void documents_open(struct documents *all, const json_t *files, const json_t *parts)
+void documents_open(struct documents *all, const json_t *files, const json_t *parts, json_t *images)
 {
     size_t i;
     const json_t *file;
     all->bundle = bundle_new(find, all);
+    all->images = json_incref(images);
     all->missing = json_array();
     all->catalog = json_object();
     all->limits = json_object();

@@ -35,14 +35,17 @@ struct documents {
     json_t *missing; /* ["NAME" | "NAME@VERSION"]: pipelines that the documents name */
     json_t *catalog; /* what was given of them: {REFERENCE: IR text | {"why": text}} */
     json_t *limits;  /* {NAME: whether it is there}: limits that they name */
+    json_t *images;  /* {NAME: digest}; NULL = images stay as they are named */
     json_t *pools; /* {NAME: "PIPELINE: step STEP"}: pools that steps name and no document is, with
                       the first that does; once it is compiled */
 };
 
 const char *document_kind_name(enum document_kind kind);
 
-/* `files`, `parts`: [{"name", "text"}]; parts may be NULL. Fills `missing`. */
-void documents_open(struct documents *all, const json_t *files, const json_t *parts);
+/* `files`, `parts`: [{"name", "text"}]; parts may be NULL. `images`: {NAME: digest} of all that are
+ * named without one; NULL = they stay as they are named. Fills `missing`. */
+void documents_open(struct documents *all, const json_t *files, const json_t *parts,
+                    json_t *images);
 /* One of `missing`: its IR, or NULL and why it is not there. */
 void documents_give(struct documents *all, const char *reference, const char *ir, const char *why);
 void documents_give_limit(struct documents *all, const char *name); /* it is there */

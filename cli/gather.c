@@ -7,10 +7,13 @@
 #include <sys/stat.h>
 
 #include "cli/files.h"
+#include "cli/registry.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/http/client.h"
 #include "common/ir/names.h"
+
+#define IMAGES_MAX 1000
 
 struct named {
     char *name, *text;
@@ -24,6 +27,8 @@ struct gathered {
     json_t *parts;   /* [{name, text}] */
     json_t *missing; /* {name: why it cannot be had} */
     json_t *wanted;  /* of one round */
+    json_t *images;  /* {NAME: digest}, once they are pinned; NULL = they stay as they are named */
+    struct err unpinned; /* of the first that has none */
 };
 
 static int is_yaml(const struct dirent *e)
@@ -130,12 +135,37 @@ static void add_parts(struct gathered *g)
     } while (json_array_size(g->wanted) > 0 && json_array_size(g->parts) < BUNDLE_PARTS_MAX);
 }
 
+static int find_image(struct gathered *g, const char *image, struct ir_found *out, struct err *err)
+{
+    char digest[REGISTRY_DIGEST];
+    const json_t *known = json_object_get(g->images, image);
+    int rc = 0;
+    if (!g->images)
+        return 0;
+    if (known)
+        snprintf(digest, sizeof digest, "%s", json_string_value(known));
+    else if (json_object_size(g->images) == IMAGES_MAX)
+        rc = err_set(err, LEAT_ELIMIT, "at most %d are pinned at once", IMAGES_MAX);
+    else
+        rc = registry_digest(image, digest, err);
+    if (rc < 0) {
+        if (!g->unpinned.code)
+            err_set(&g->unpinned, rc, "image %s: %s", image, err->text);
+        return rc;
+    }
+    json_object_set_new(g->images, image, json_string(digest));
+    *out = (struct ir_found){.bytes = mem_string(digest), .len = strlen(digest)};
+    return 0;
+}
+
 static int find(void *arg, enum ir_reference kind, const char *reference, const char *from,
                 struct ir_found *out, struct err *err)
 {
-    const struct gathered *g = arg;
+    struct gathered *g = arg;
     const char *why = json_string_value(json_object_get(g->missing, reference));
     (void)from;
+    if (kind == IR_REFERENCE_IMAGE)
+        return find_image(g, reference, out, err);
     if (kind == IR_REFERENCE_START || kind == IR_REFERENCE_LIMIT) {
         *out = (struct ir_found){0}; /* who knows; apply does */
         return 0;
@@ -202,7 +232,21 @@ void gathered_free(struct gathered *g)
     json_decref(g->parts);
     json_decref(g->missing);
     json_decref(g->wanted);
+    json_decref(g->images);
     free(g);
+}
+
+void gathered_pin_images(struct gathered *g)
+{
+    g->images = json_object();
+}
+
+int gathered_find_images(struct gathered *g, struct err *err)
+{
+    cleanup_text struct text problems = {0}; /* Leat tells them */
+    for (size_t i = 0; i < bundle_count(g->bundle); i++)
+        json_decref(bundle_compile(g->bundle, i, &problems));
+    return g->unpinned.code ? err_set(err, g->unpinned.code, "%s", g->unpinned.text) : 0;
 }
 
 struct bundle *gathered_bundle(struct gathered *g)
@@ -244,5 +288,5 @@ json_t *gathered_body(const struct gathered *g)
         json_array_append_new(files, json_pack("{s:s, s:o}", "name", g->files[i].name, "text",
                                                text ? text : json_string("")));
     }
-    return json_pack("{s:o, s:O}", "files", files, "parts", g->parts);
+    return json_pack("{s:o, s:O, s:O*}", "files", files, "parts", g->parts, "images", g->images);
 }

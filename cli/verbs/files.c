@@ -25,11 +25,20 @@ static bool is_wrong(struct gathered *g, size_t nth)
     return wrong;
 }
 
+#define OPTION_PIN_IMAGES                                                                          \
+    {                                                                                              \
+        "pin-images", 0, NULL, false, "images by the digests that their tags have now"             \
+    }
+
+static const struct option validate_options[] = {OPTION_PIN_IMAGES, OPTION_END};
+
 static int run_validate(const struct given *given, struct err *err)
 {
     struct gathered *g = NULL;
     bool wrong = false;
     const int rc = gather_given(given, &g, err);
+    if (rc == 0 && given_flag(given, "pin-images"))
+        gathered_pin_images(g);
     for (size_t i = 0; rc == 0 && i < gathered_count(g); i++) {
         if (is_wrong(g, i))
             wrong = true;
@@ -45,10 +54,12 @@ const struct verb VERB_VALIDATE = {.name = "validate",
                                    .least = 1,
                                    .most = -1,
                                    .offline = true,
+                                   .options = validate_options,
                                    .run = run_validate};
 
 static const struct option apply_options[] = {
     {"dry-run", 0, NULL, false, "say what would change, or why it would be refused"},
+    OPTION_PIN_IMAGES,
     OPTION_OUTPUT,
     OPTION_END};
 static const struct column apply_columns[] = {
@@ -70,8 +81,14 @@ static int run_apply(const struct given *given, struct err *err)
     int rc = output_check(given, err);
     if (rc == 0)
         rc = gather_given(given, &g, err);
-    if (rc < 0)
+    if (rc == 0 && given_flag(given, "pin-images")) {
+        gathered_pin_images(g);
+        rc = gathered_find_images(g, err);
+    }
+    if (rc < 0) {
+        gathered_free(g);
         return rc;
+    }
     const char *path =
         given_flag(given, "dry-run") ? "/api/v1/apply?dry_run=true" : "/api/v1/apply";
     cleanup_json json_t *body = gathered_body(g);
@@ -85,11 +102,15 @@ static int run_apply(const struct given *given, struct err *err)
     output_list(given, json_object_get(answer, "items"), apply_columns);
     return 0;
 }
-const struct verb VERB_APPLY = {.name = "apply",
-                                .arguments = "FILE|DIR...",
-                                .summary =
-                                    "Makes pipelines and sources what the files say, all or none",
-                                .least = 1,
-                                .most = -1,
-                                .options = apply_options,
-                                .run = run_apply};
+const struct verb VERB_APPLY = {
+    .name = "apply",
+    .arguments = "FILE|DIR...",
+    .summary = "Makes pipelines and sources what the files say, all or none",
+    .details = "With --pin-images each image that is named by a tag is taken by the digest\n"
+               "that the tag has now, of which its registry is asked: so that it stays the\n"
+               "same until the next apply, and its steps may have a cache. Logins are those\n"
+               "of docker login.",
+    .least = 1,
+    .most = -1,
+    .options = apply_options,
+    .run = run_apply};

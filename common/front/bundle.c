@@ -203,6 +203,8 @@ static int find(void *arg, enum ir_reference kind, const char *reference, const 
     struct bundle *b = arg;
     if (kind == IR_REFERENCE_COMPONENT)
         return find_component(b, reference, from, out, err);
+    if (kind == IR_REFERENCE_IMAGE)
+        return b->find ? b->find(b->arg, kind, reference, from, out, err) : 0;
     const bool limit = kind == IR_REFERENCE_LIMIT;
     const int i = find_document(b, limit ? "limit" : "pipeline", reference);
     if (i >= 0 && limit)

@@ -17,7 +17,8 @@ bool front_resolve(struct front *f, enum ir_reference kind, const char *referenc
     static const char *const KEYS[] = {[IR_REFERENCE_PIPELINE] = "pipeline",
                                        [IR_REFERENCE_START] = "start",
                                        [IR_REFERENCE_COMPONENT] = "uses",
-                                       [IR_REFERENCE_LIMIT] = "limits"};
+                                       [IR_REFERENCE_LIMIT] = "limits",
+                                       [IR_REFERENCE_IMAGE] = "image"};
     struct err err = {0};
     if (!f->resolver)
         front_problem(f,

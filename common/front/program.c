@@ -4,6 +4,7 @@
 #include "common/base/mem.h"
 #include "common/front/front.h"
 #include "common/front/scope.h"
+#include "common/ir/container.h"
 #include "common/text/json.h"
 
 #define DAY_US          (86400 * US_PER_S)
@@ -235,7 +236,7 @@ static void check_cached_image(struct front *f, size_t step)
         front_problem(
             f,
             "cache: image %s is named by a tag, which may be another image tomorrow: name "
-            "it by its digest, NAME@sha256:…",
+            "it by its digest, NAME@sha256:…, or use --pin-images",
             image);
 }
 
@@ -301,6 +302,27 @@ static void read_more(struct front *f, size_t step)
     read_at_most_once(f, step);
 }
 
+/* By its digest from here on, where whoever has the file compiled knows it. */
+static void pin_image(struct front *f, size_t step)
+{
+    json_t *out = f->step[step].out;
+    const char *image = json_get_string(out, "image", "");
+    struct container_image parts;
+    struct ir_found found = {0};
+    struct err err = {0};
+    if (!*image || strstr(image, "${{") || !f->resolver ||
+        container_image_read(image, &parts, &err) < 0 || parts.digest)
+        return;
+    front_at_step(f, step, "image", NULL);
+    if (front_resolve(f, IR_REFERENCE_IMAGE, image, &found) && found.bytes) {
+        cleanup_free char *pinned = mem_printf("%.*s@%s", (int)parts.name, image, found.bytes);
+        if (container_image_read(pinned, &parts, &err) < 0)
+            front_problem(f, "image %s: %s", image, err.text);
+        json_object_set_new(out, "image", json_string(pinned));
+    }
+    ir_found_free(&found);
+}
+
 void front_program(struct front *f, size_t step)
 {
     json_object_set_new(f->step[step].out, "kind", json_string("run"));
@@ -309,6 +331,7 @@ void front_program(struct front *f, size_t step)
     read_resources(f, step);
     read_secrets(f, step);
     read_template(f, step, "image", SCOPE_OF_STEP);
+    pin_image(f, step);
     read_template(f, step, "workdir", SCOPE_OF_ARGV);
     read_argv(f, step, "command");
     read_argv(f, step, "args");

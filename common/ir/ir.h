@@ -364,6 +364,7 @@ enum ir_reference {
                                = it is there and cannot be looked at */
     IR_REFERENCE_COMPONENT, /* `uses: ./FILE` or `https://…`, without its hash: the file's YAML */
     IR_REFERENCE_LIMIT,     /* `limits: [NAME]`: no bytes; whether it is there */
+    IR_REFERENCE_IMAGE, /* `image: NAME[:TAG]`: its digest, "sha256:…"; no bytes = the name stays */
 };
 
 struct ir_found { /* owned by whoever asked */

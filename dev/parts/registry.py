@@ -1,5 +1,5 @@
 """An image registry (Debian's docker-registry) without TLS, on loopback. Setting `login`: USER:PASSWORD, without which
-it then gives and takes nothing."""
+it then gives and takes nothing. Setting `token`: REALM ISSUER CERTIFICATE, whose tokens it then wants instead."""
 import http.client
 import warnings
 
@@ -11,6 +11,8 @@ storage: {{filesystem: {{rootdirectory: "{folder}/data"}}, delete: {{enabled: tr
 http: {{addr: "127.0.0.1:{port}"}}
 """
 AUTH = """auth: {{htpasswd: {{realm: leat, path: "{folder}/htpasswd"}}}}
+"""
+TOKEN = """auth: {{token: {{realm: "{realm}", service: leat, issuer: "{issuer}", rootcertbundle: "{certificate}"}}}}
 """
 
 
@@ -25,7 +27,7 @@ def bcrypt(password):
 class Part(BasePart):
     name, about = "registry", "docker-registry 2.8"
     ports = ("registry",)
-    defaults = {"login": ""}
+    defaults = {"login": "", "token": ""}
 
     def addresses(self):
         return {"REGISTRY": f"127.0.0.1:{self.port('registry')}"}
@@ -40,6 +42,9 @@ class Part(BasePart):
 
     def config(self):
         text = CONFIG.format(folder=self.folder, port=self.port("registry"))
+        if self.settings["token"]:
+            realm, issuer, certificate = self.settings["token"].split()
+            return text + TOKEN.format(realm=realm, issuer=issuer, certificate=certificate)
         user, colon, password = self.settings["login"].partition(":")
         if not colon:
             return text

@@ -2,12 +2,15 @@
 import base64
 import contextlib
 import http.client
+import http.server
 import json
 import pathlib
 import re
 import socket
+import subprocess
 import threading
 import time
+import urllib.parse
 
 import pytest
 from engine import engine, run, service, until  # noqa: F401
@@ -246,3 +249,133 @@ def test_login(leat, engine, registries):
     for canary in ("canary-55e2", WRONG, "canary-no-colon",
                    base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()[4:-4]):
         assert canary not in said
+
+
+# ---- apply --pin-images ---------------------------------------------------------------------------
+
+def pinned(leat, name, image, *options, more="", config=None):
+    """`leat apply` of one step with that image: what it said, and the image that the version has."""
+    file = leat.work / f"{name}.yaml"
+    file.write_text(f"name: {name}\nsteps:\n  s: {{image: '{image}', command: [/bin/sh, -c, 'echo of $WHICH']{more}}}\n")
+    if config:
+        leat.env["DOCKER_CONFIG"] = str(config)
+    try:
+        said = leat.leat("apply", *options, file)
+    finally:
+        leat.env.pop("DOCKER_CONFIG", None)
+    rows = leat.sql("SELECT v.ir->'steps'->0->>'image' FROM pipeline p JOIN pipeline_version v ON v.pipeline = p.name "
+                    f"AND v.hash = p.version WHERE p.name = '{name}'")
+    return said, rows[0][0] if rows else None
+
+
+def test_pinned_by_apply_it_stays_and_is_cached(leat, engine, registries):
+    registry = registries["open"]
+    image, digest = registry.push(engine, "a/pinned", "ENV WHICH=old PATH=/bin")
+    said, _ = pinned(leat, "pinned", image, more=", cache: {}")
+    assert said.returncode == 1 and "--pin-images" in said.stderr
+    said, has = pinned(leat, "pinned", image, "--pin-images", more=", cache: {}")
+    assert said.returncode == 0 and has == digest, said
+    first = leat.wait_run(leat.json("run", "pinned")["id"])
+    assert first["state"] == "succeeded" and first["steps"][0]["image"] == digest
+    again = leat.wait_run(leat.json("run", "pinned")["id"])
+    assert again["steps"][0]["cached_from"] == first["id"]
+    # The tag is another image now: this version knows nothing of it, the next apply does.
+    _, newer = registry.push(engine, "a/pinned", "ENV WHICH=new PATH=/bin")
+    assert newer != digest
+    again = leat.wait_run(leat.json("run", "pinned")["id"])
+    assert again["steps"][0]["cached_from"] == first["id"]
+    said, has = pinned(leat, "pinned", image, "--pin-images", more=", cache: {}")
+    assert has == newer
+    anew = leat.wait_run(leat.json("run", "pinned")["id"])
+    assert anew["steps"][0]["cached_from"] is None and leat.ok("logs", anew["id"], "s").endswith("of new\n")
+    assert leat.ok("validate", "--pin-images", leat.work / "pinned.yaml").endswith("fine\n")
+
+
+def test_what_cannot_be_pinned_is_refused(leat, registries):
+    host = registries["open"].host
+    said, has = pinned(leat, "unpinned", f"{host}/a/pinned:none", "--pin-images")
+    assert said.returncode == 3 and f"image {host}/a/pinned:none: registry {host}: it has no a/pinned:none" in said.stderr
+    assert has is None
+    said, _ = pinned(leat, "unpinned", "127.0.0.1:9/a", "--pin-images")
+    assert said.returncode == 5 and "registry 127.0.0.1:9: " in said.stderr, said
+    said = leat.leat("validate", "--pin-images", leat.work / "unpinned.yaml")
+    assert said.returncode == 1 and "unpinned.yaml:3:14: image 127.0.0.1:9/a: registry 127.0.0.1:9: " in said.stderr, said
+
+
+def docker_config(folder, host, login):
+    folder.mkdir(exist_ok=True)
+    auth = base64.b64encode(login.encode()).decode()
+    (folder / "config.json").write_text(json.dumps({"auths": {host: {"auth": auth}}}))
+    return folder
+
+
+def test_pinned_with_the_login_of_docker(leat, engine, registries):
+    registry = registries["locked"]
+    image, digest = registry.push(engine, "private/pinned", "ENV WHICH=private PATH=/bin")
+    said, has = pinned(leat, "locked", image, "--pin-images", config=leat.work)
+    assert said.returncode == 4 and f"docker login {registry.host}" in said.stderr and has is None, said
+    wrong = docker_config(leat.work / "wrong", registry.host, f"{USER}:{WRONG}")
+    said, has = pinned(leat, "locked", image, "--pin-images", config=wrong)
+    assert said.returncode == 4 and "does not let private/pinned be read with that login" in said.stderr and has is None
+    right = docker_config(leat.work / "right", registry.host, f"{USER}:{PASSWORD}")
+    said, has = pinned(leat, "locked", image, "--pin-images", config=right)
+    assert said.returncode == 0 and has == digest and "canary" not in said.stdout + said.stderr
+
+
+class Tokens(http.server.BaseHTTPRequestHandler):
+    """Gives tokens for what is asked for, to USER alone; the registry checks their signature."""
+    folder = login = None
+    asked = []
+
+    def do_GET(self):
+        question = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
+        self.asked.append(question)
+        if self.headers.get("Authorization") != header(self.login)["Authorization"]:
+            self.send_error(401)
+            return
+        kind, name, actions = question["scope"][0].split(":")
+        body = json.dumps({"token": self.token(question["service"][0], kind, name, actions)}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def token(self, service, kind, name, actions):
+        def part(data):
+            return base64.urlsafe_b64encode(data).rstrip(b"=")
+        certificate = base64.b64encode(subprocess.run(
+            ["openssl", "x509", "-in", self.folder / "cert.pem", "-outform", "DER"], check=True, capture_output=True).stdout)
+        now = int(time.time())
+        claims = {"iss": "tokens", "sub": USER, "aud": service, "exp": now + 300, "nbf": now - 60, "iat": now, "jti": "1",
+                  "access": [{"type": kind, "name": name, "actions": actions.split(",")}]}
+        signed = part(json.dumps({"typ": "JWT", "alg": "RS256", "x5c": [certificate.decode()]}).encode()) + b"." + part(json.dumps(claims).encode())
+        signature = subprocess.run(["openssl", "dgst", "-sha256", "-sign", self.folder / "key.pem"], check=True,
+                                   input=signed, capture_output=True).stdout
+        return (signed + b"." + part(signature)).decode()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_pinned_by_a_registry_with_tokens(leat, engine):
+    folder = engine.folder / "r3"
+    registry = Registry(folder)
+    try:
+        image, digest = registry.push(engine, "a/tokened", "ENV WHICH=tokened PATH=/bin")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=tokens", "-days", "2",
+                        "-keyout", folder / "key.pem", "-out", folder / "cert.pem"], check=True, capture_output=True)
+        Tokens.folder, Tokens.login = folder, f"{USER}:{PASSWORD}"
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Tokens) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            service("down", "registry", folder)
+            realm = f"http://127.0.0.1:{server.server_port}/token"
+            assert service("up", "registry", folder, "--set", f"token={realm} tokens {folder / 'cert.pem'}")["REGISTRY"] == registry.host
+            said, has = pinned(leat, "tokened", image, "--pin-images", config=leat.work)
+            assert said.returncode == 4 and "it does not take the login" in said.stderr and has is None, said
+            right = docker_config(leat.work / "tokened", registry.host, f"{USER}:{PASSWORD}")
+            said, has = pinned(leat, "tokened", image, "--pin-images", config=right)
+            assert said.returncode == 0 and has == digest, said
+            assert Tokens.asked[-1] == {"service": ["leat"], "scope": ["repository:a/tokened:pull"]}
+            server.shutdown()
+    finally:
+        service("remove", "registry", folder)

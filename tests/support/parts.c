@@ -43,6 +43,8 @@ static int find_part(void *arg, enum ir_reference kind, const char *reference, c
         return strcmp(reference, "nosuch") == 0
                    ? err_set(err, LEAT_ENOTFOUND, "there is no limit of that name")
                    : 0;
+    if (kind == IR_REFERENCE_IMAGE)
+        return 0; /* none is pinned */
     const struct part *part = find(parts, IR_REFERENCE_PIPELINE, reference);
     if (!part)
         return err_set(err, LEAT_ENOTFOUND, "there is no pipeline of that name");

@@ -21,7 +21,7 @@ static void read_files(struct documents *all, const char *const *texts, size_t n
     for (size_t i = 0; i < n; i++)
         json_array_append_new(
             files, json_pack("{s:s, s:s}", "name", i ? "b.yaml" : "a.yaml", "text", texts[i]));
-    documents_open(all, files, NULL);
+    documents_open(all, files, NULL, NULL);
     documents_compile(all);
 }
 
@@ -102,11 +102,11 @@ static void what_is_no_file_is_no_document(void **state)
 {
     (void)state;
     struct documents none = {0}, all = {0};
-    documents_open(&none, NULL, NULL);
+    documents_open(&none, NULL, NULL, NULL);
     documents_compile(&none);
     assert_int_equal(none.count, 0);
     cleanup_json json_t *odd = json_pack("[n, i, {}]", 1);
-    documents_open(&all, odd, odd);
+    documents_open(&all, odd, odd, NULL);
     documents_compile(&all);
     assert_int_equal(all.count, 0);
     documents_free(&none);
@@ -125,7 +125,7 @@ static void what_documents_name_is_asked_for_and_given(void **state)
     cleanup_json json_t *files = json_pack("[{s:s, s:s}]", "name", "dir/a.yaml", "text", TAKES_IN);
     cleanup_json json_t *parts = json_pack("[{s:s, s:s}]", "name", "dir/c.yaml", "text", PART);
     read_files(&other, (const char *[]){"name: b\nsteps: {one: {executor: noop}}\n"}, 1);
-    documents_open(&all, files, parts);
+    documents_open(&all, files, parts, NULL);
     assert_int_equal(json_array_size(all.missing), 2);
     assert_string_equal(json_string_value(json_array_get(all.missing, 0)), "b@2");
     assert_string_equal(json_string_value(json_array_get(all.missing, 1)), "d");
@@ -143,13 +143,57 @@ static void what_is_not_given_is_a_problem_with_its_place(void **state)
     (void)state;
     struct documents all = {0};
     cleanup_json json_t *files = json_pack("[{s:s, s:s}]", "name", "dir/a.yaml", "text", TAKES_IN);
-    documents_open(&all, files, NULL);
+    documents_open(&all, files, NULL, NULL);
     documents_give(&all, "b@2", NULL, "it has no such version");
     documents_compile(&all);
     assert_string_equal(all.problems.data,
                         "dir/a.yaml:2:23: pipeline b@2: it has no such version\n"
                         "dir/a.yaml:2:39: uses ./c.yaml: dir/c.yaml was not sent along\n"
                         "dir/a.yaml:2:72: start d: there is no pipeline of that name\n");
+    documents_free(&all);
+}
+
+#define IMAGES                                                                                     \
+    "name: a\nsteps: {x: {image: \"reg.example:5000/a/b:1\", cache: {}},\n"                        \
+    "  y: {image: alpine}, z: {image: \"${{ params.i }}\"}}\nparams: {i: alpine}\n"
+
+static void read_images(struct documents *all, json_t *images)
+{
+    cleanup_json json_t *files = json_pack("[{s:s, s:s}]", "name", "a.yaml", "text", IMAGES);
+    json_t *own = images;
+    *all = (struct documents){0};
+    documents_open(all, files, NULL, own);
+    documents_compile(all);
+    json_decref(own);
+}
+
+/* Pinned: all that the file names, by what was sent along; an expression is nobody's to pin. */
+static void images_become_the_digests_that_were_sent_along(void **state)
+{
+    (void)state;
+    struct documents all;
+    char good[] = "sha256:"
+                  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    read_images(&all, json_pack("{s:s, s:s}", "reg.example:5000/a/b:1", good, "alpine", good));
+    assert_int_equal(all.problems.len, 0);
+    assert_non_null(strstr(all.items[0].text, "\"image\":\"reg.example:5000/a/b@sha256:0123"));
+    assert_non_null(strstr(all.items[0].text, "\"image\":\"alpine@sha256:0123"));
+    assert_non_null(strstr(all.items[0].text, "\"image\":\"${{ params.i }}\""));
+    documents_free(&all);
+    read_images(&all, json_pack("{s:s}", "reg.example:5000/a/b:1", good));
+    assert_string_equal(all.problems.data,
+                        "a.yaml:3:14: image alpine: its digest was not sent along\n");
+    documents_free(&all);
+    good[sizeof good - 2] = 'X';
+    read_images(&all, json_pack("{s:s, s:s}", "reg.example:5000/a/b:1", "latest", "alpine", good));
+    assert_non_null(strstr(all.problems.data, "a.yaml:2:20: image reg.example:5000/a/b:1: "));
+    assert_non_null(strstr(all.problems.data, "a.yaml:3:14: image alpine: "));
+    documents_free(&all);
+    read_images(&all, NULL);
+    assert_string_equal(all.problems.data,
+                        "a.yaml:2:53: cache: image reg.example:5000/a/b:1 is named by a tag, which "
+                        "may be another image tomorrow: name it by its digest, NAME@sha256:…, or "
+                        "use --pin-images\n");
     documents_free(&all);
 }
 
@@ -165,7 +209,7 @@ static void a_limit_must_be_there_or_come_along(void **state)
     documents_free(&all);
     cleanup_json json_t *files = json_pack("[{s:s, s:s}]", "name", "a.yaml", "text", NEEDS);
     struct documents known = {0};
-    documents_open(&known, files, NULL);
+    documents_open(&known, files, NULL, NULL);
     assert_int_equal(json_object_size(known.limits), 2);
     documents_give_limit(&known, "db");
     documents_give_limit(&known, "gpu");
@@ -228,6 +272,7 @@ int main(void)
         cmocka_unit_test(what_is_no_file_is_no_document),
         cmocka_unit_test(what_documents_name_is_asked_for_and_given),
         cmocka_unit_test(what_is_not_given_is_a_problem_with_its_place),
+        cmocka_unit_test(images_become_the_digests_that_were_sent_along),
         cmocka_unit_test(a_limit_must_be_there_or_come_along),
         cmocka_unit_test(limits_and_components),
         cmocka_unit_test(pools_and_who_names_them),

@@ -165,7 +165,7 @@ static inline int harness_finds(void *arg, enum ir_reference kind, const char *r
                                 const char *from, struct ir_found *out, struct err *err)
 {
     (void)arg, (void)from, (void)out;
-    return kind == IR_REFERENCE_LIMIT || kind == IR_REFERENCE_START
+    return kind == IR_REFERENCE_LIMIT || kind == IR_REFERENCE_START || kind == IR_REFERENCE_IMAGE
                ? 0
                : err_set(err, LEAT_ENOTFOUND, "no %s", reference);
 }
