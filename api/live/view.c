@@ -5,6 +5,7 @@
 #include <utlist.h>
 
 #include "common/base/mem.h"
+#include "common/base/text.h"
 
 static void cell_free(struct cell *c)
 {
@@ -129,16 +130,31 @@ static bool runs_in(int state)
     return state == STEP_PLACED || state == STEP_RUNNING || state == STEP_CANCELLING;
 }
 
+/* Is it the beginning of that, as a change record carries it? */
+static bool is_cut(const char *cut, const char *whole)
+{
+    return strlen(cut) >= VIEW_CUT && text_starts_with(whole, cut) && strlen(whole) > strlen(cut);
+}
+
+/* True when it is another: the state may stay while why it is so changes. */
+static bool take_reason(struct cell *c, const char *reason)
+{
+    const char *now = reason ? reason : "", *before = c->reason ? c->reason : "";
+    if (is_cut(now, before))
+        return false;
+    const bool same = is_cut(before, now);
+    return set_text(&c->reason, now) && !same;
+}
+
 static bool take_state(struct cell *c, int64_t tx_seq, const struct told *told)
 {
     if (tx_seq < c->tx_seq || (cell_is_over(c) && told->state != c->state))
         return false;
     c->tx_seq = tx_seq;
     const bool known = c->state == told->state && c->attempt == told->attempt;
-    const bool shorter = known && c->reason && *c->reason;
     c->state = told->state;
     c->attempt = told->attempt;
-    return (!shorter && set_text(&c->reason, told->reason)) || !known;
+    return take_reason(c, told->reason) || !known;
 }
 
 bool view_step(struct view *v, int64_t tx_seq, const struct told *told)

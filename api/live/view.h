@@ -9,6 +9,8 @@
 #include "common/base/states.h"
 #include "common/base/uuid.h"
 
+#define VIEW_CUT 197 /* bytes that a change record has at least of a reason that it cuts */
+
 struct
 try { /* one attempt, for its log */
     int32_t attempt;

@@ -3,11 +3,10 @@ import contextlib
 import http.client
 import json
 import socket
-import threading
 import time
 
 import pytest
-from leat import Leat, until
+from leat import Leat, Stream, in_background, until
 
 TALK = """
 name: talk
@@ -28,62 +27,6 @@ def leat():
         yield instance
     finally:
         instance.remove()
-
-
-class Stream:
-    """A client of one run's events that takes a broken line up again, as a browser does."""
-
-    def __init__(self, leat, run, last="", query=""):
-        self.leat, self.path, self.last = leat, f"/api/v1/runs/{run}/events{query}", last
-        self.events, self.lines, self.breaks = [], 0, 0
-
-    def connect(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.leat.api_port, timeout=30)
-        connection.request("GET", self.path, headers={"Last-Event-ID": self.last} if self.last else {})
-        answer = connection.getresponse()
-        assert answer.status == 200, answer.read()
-        assert answer.headers["Content-Type"] == "text/event-stream"
-        return answer
-
-    def read(self, answer, enough=lambda event: False):
-        """Until the end of the run, or of the line (False)."""
-        name, ident = "", None
-        for raw in answer:
-            field, _, value = raw.decode().rstrip("\n").partition(": ")
-            if field == "id":
-                ident = value
-            elif field == "event":
-                name = value
-            elif field == "data":
-                self.last = ident if ident is not None else self.last
-                self.events.append((name, json.loads(value)))
-                ident = None
-                if name == "end" or enough(self.events[-1]):
-                    return True
-        return False
-
-    def to_the_end(self, seconds=60):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                if self.read(self.connect()):
-                    return self
-            self.breaks += 1
-            time.sleep(0.1)
-        raise AssertionError("no end of the stream")
-
-    def text(self, step):
-        return "".join(data.get("text", "") for name, data in self.events
-                       if name == "log" and data["step"] == step)
-
-    def states(self, step):
-        return [data["state"] for name, data in self.events if name == "step" and data["step"] == step]
-
-
-def in_background(work):
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    return thread
 
 
 LINES = "".join(f"line {i}\n" for i in range(1, 61))

@@ -14,7 +14,7 @@ import urllib.parse
 
 import pytest
 from engine import engine, run, service, until  # noqa: F401
-from leat import Leat
+from leat import Leat, Stream, in_background
 
 USER, PASSWORD = "puller", "canary-55e2:of the registry's \"login\""
 WRONG = "canary-91aa-of-no-login"
@@ -157,6 +157,8 @@ def test_how_far_a_pull_is(leat, engine, registries):
         file.write_text(f"name: layered\nsteps:\n  s: {{image: '{image}', command: [/bin/sh, -c, 'echo up; sleep 5']}}\n")
         leat.ok("apply", file)
         run_id = json.loads(leat.ok("run", "layered", "-o", "json"))["id"]
+        stream = Stream(leat, run_id)
+        reader = in_background(stream.to_the_end)
         seen, logged, step = [], "", {"state": "placed"}
         until(lambda: leat.json("show", run_id)["steps"][0]["state"] not in ("pending", "ready"))
         while step["state"] == "placed":
@@ -171,6 +173,9 @@ def test_how_far_a_pull_is(leat, engine, registries):
         assert done == sorted(done) and done[0] < done[-1] and done[0] < layers and {int(c[2]) for c in counts} == {layers}, seen
         assert "leat: pulling image" in logged, "its log could be read meanwhile"
         assert leat.wait_run(run_id)["state"] == "succeeded"
+        reader.join(60)
+        told = [d["reason"] for n, d in stream.events if n == "step" and d["state"] == "placed" and "layers" in d["reason"]]
+        assert len(told) >= 2 and told == list(dict.fromkeys(told)) and set(seen) <= set(told), (told, seen)
         assert leat.ok("logs", run_id, "s").splitlines()[-1] == "up"
     finally:
         way.server.close()

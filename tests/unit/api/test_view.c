@@ -101,6 +101,46 @@ static void earlier_attempts_stand_before_later_ones(void **state)
     view_free(&v);
 }
 
+static const char *reason_after(struct view *v, int64_t tx_seq, const char *reason, bool is_told)
+{
+    struct told told = step(0, STEP_PLACED, 1, FIRST);
+    told.reason = reason;
+    assert_int_equal(tell(v, tx_seq, told), is_told);
+    return view_cell(v, 0, 0)->reason;
+}
+
+/* Why a step waits changes while its state stays. */
+static void the_later_reason_is_told(void **state)
+{
+    (void)state;
+    struct view v = {0};
+    assert_string_equal(reason_after(&v, 1, "fetches image a", true), "fetches image a");
+    assert_string_equal(reason_after(&v, 2, "fetches image", true), "fetches image");
+    assert_string_equal(reason_after(&v, 3, "fetches image", false), "fetches image");
+    assert_string_equal(reason_after(&v, 2, "fetches image a", false), "fetches image");
+    assert_string_equal(reason_after(&v, 4, NULL, true), "");
+    view_free(&v);
+}
+
+/* A change record has the beginning of one, Postgres all of it: the same reason. */
+static void a_reason_that_is_cut_is_not_another(void **state)
+{
+    (void)state;
+    struct view v = {0};
+    char whole[300], cut[199], other[300];
+    memset(whole, 'a', sizeof whole);
+    whole[sizeof whole - 1] = '\0';
+    memcpy(other, whole, sizeof other);
+    other[0] = 'b';
+    memcpy(cut, whole, sizeof cut);
+    cut[sizeof cut - 1] = '\0'; /* a character of more than one byte stood at the edge */
+    assert_string_equal(reason_after(&v, 1, cut, true), cut);
+    assert_string_equal(reason_after(&v, 1, whole, false), whole); /* known, and not told again */
+    assert_string_equal(reason_after(&v, 2, cut, false), whole);
+    assert_string_equal(reason_after(&v, 3, other, true), other);
+    view_free(&v);
+}
+
 /* Its attempt may have run in an earlier run, whose log that is: only Postgres says. */
 static void where_the_log_of_a_result_that_comes_at_once_lies_is_asked(void **state)
 {
@@ -147,20 +187,6 @@ static void iterations_are_apart(void **state)
     view_free(&v);
 }
 
-/* A change record holds the beginning of a reason, Postgres all of it. */
-static void a_reason_is_not_shortened(void **state)
-{
-    (void)state;
-    struct view v = {0};
-    struct told all = step(0, STEP_FAILED, 1, FIRST), part = all;
-    all.reason = "exit code 1 and more";
-    part.reason = "exit code 1";
-    assert_true(tell(&v, 1, all));
-    assert_false(tell(&v, 1, part));
-    assert_string_equal(view_cell(&v, 0, 0)->reason, "exit code 1 and more");
-    view_free(&v);
-}
-
 static void the_first_state_of_a_run_is_news_even_if_it_is_pending(void **state)
 {
     (void)state;
@@ -180,10 +206,11 @@ int main(void)
         cmocka_unit_test(cells_come_in_the_order_of_their_changes),
         cmocka_unit_test(an_attempt_ends_when_the_next_begins),
         cmocka_unit_test(earlier_attempts_stand_before_later_ones),
+        cmocka_unit_test(the_later_reason_is_told),
+        cmocka_unit_test(a_reason_that_is_cut_is_not_another),
         cmocka_unit_test(where_the_log_of_a_result_that_comes_at_once_lies_is_asked),
         cmocka_unit_test(a_step_of_which_only_an_attempt_is_known_is_not_over),
         cmocka_unit_test(iterations_are_apart),
-        cmocka_unit_test(a_reason_is_not_shortened),
         cmocka_unit_test(the_first_state_of_a_run_is_news_even_if_it_is_pending),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
