@@ -56,27 +56,26 @@ static void next_attempt(struct begun *b, int32_t attempt)
 }
 
 /* The attempt whose next chunk may be there; NULL = none, or not yet. */
-static const struct try *try_to_read(struct tail *t)
+static const struct known_attempt *try_to_read(struct tail *t)
 {
     struct begun *b = begun_of(t);
-    const struct try *try;
-    while ((try = cell_try(t->cell, b->attempt)) != NULL) {
-        if (try->attempt > b->attempt)
-            next_attempt(b, try->attempt);
-        if (!try->over || try->last < 0 || b->chunk <= try->last)
+    const struct known_attempt *known;
+    while ((known = cell_try(t->cell, b->attempt)) != NULL) {
+        if (known->attempt > b->attempt)
+            next_attempt(b, known->attempt);
+        if (!known->over || known->last < 0 || b->chunk <= known->last)
             break;
-        next_attempt(b, try->attempt + 1);
+        next_attempt(b, known->attempt + 1);
     }
-    return try && !uuid_is_nil(&try->run) && (try->over || b->chunk <= try->chunks) ?
-    try : NULL
-        ;
+    const bool there = known && !uuid_is_nil(&known->run);
+    return there && (known->over || b->chunk <= known->chunks) ? known : NULL;
 }
 
 /* Is it Postgres that must say where the log lies? */
 static bool waits_for_its_run(const struct tail *t)
 {
-    const struct try *try = cell_try(t->cell, begun_of(t)->attempt);
-    return try && uuid_is_nil(&try->run);
+    const struct known_attempt *known = cell_try(t->cell, begun_of(t)->attempt);
+    return known && uuid_is_nil(&known->run);
 }
 
 /* ---- what the store answers ----------------------------------------------------------------- */
@@ -119,9 +118,9 @@ static void no_more(struct begun *b)
 static void take_failure(struct tail *t, const struct err *err)
 {
     struct begun *b = begun_of(t);
-    const struct try *try = cell_try(t->cell, b->attempt);
+    const struct known_attempt *known = cell_try(t->cell, b->attempt);
     if (err->code == LEAT_ENOTFOUND) {
-        if (try && try->over)
+        if (known && known->over)
             no_more(b);
     } else if (++t->failures < LIVE_TRIES) {
         t->stuck = true;
@@ -150,13 +149,13 @@ static void answered(void *arg, const struct store_object *object, const struct 
     reader_pump(r);
 }
 
-static void read_chunk(struct tail *t, const struct try *try)
+static void read_chunk(struct tail *t, const struct known_attempt *known)
 {
     const struct begun *b = begun_of(t);
     const struct view *v = &t->reader->watch->view;
     char run[UUID_TEXT], attempt[UUID_TEXT];
-    uuid_format(&try->run, run);
-    uuid_format(&try->id, attempt);
+    uuid_format(&known->run, run);
+    uuid_format(&known->id, attempt);
     cleanup_free char *name = mem_printf("logs/%s/%s/%s/%06" PRId64, run,
                                          view_step_name(v, t->cell->key.step), attempt, b->chunk);
     t->reading = true;
@@ -185,9 +184,9 @@ void tails_read(struct reader *r)
             continue;
         if (r->reads >= LIVE_READS || !reader_has_room(r))
             return;
-        const struct try *try = try_to_read(t);
-        if (try)
-            read_chunk(t, try);
+        const struct known_attempt *known = try_to_read(t);
+        if (known)
+            read_chunk(t, known);
         else if (cell_is_over(t->cell) && !waits_for_its_run(t))
             finish(t);
     }

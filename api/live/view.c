@@ -80,20 +80,22 @@ static struct cell *cell_of(struct view *v, int32_t step, int32_t iteration)
     return c;
 }
 
-static struct try *add_try(struct cell *c, const struct told *told)
+static struct known_attempt *add_try(struct cell *c, const struct told *told)
 {
     size_t at = c->try_count;
     MEM_ROOM(c->tries, c->try_count, c->try_cap);
     for (; at > 0 && c->tries[at - 1].attempt > told->attempt; at--)
         c->tries[at] = c->tries[at - 1];
-    c->tries[at] = (struct try){.attempt = told->attempt, .id = told->attempt_id, .last = -1};
+    c->tries[at] =
+        (struct known_attempt){.attempt = told->attempt, .id = told->attempt_id, .last = -1};
     c->try_count++;
     return &c->tries[at];
 }
 
 /* An attempt that was seen while it ran is the run's own. One that comes with a result may have
  * been adopted with it. */
-static void take_log_run(struct view *v, struct try *t, const struct told *told, bool over)
+static void take_log_run(struct view *v, struct known_attempt *t, const struct told *told,
+                         bool over)
 {
     if (!uuid_is_nil(&told->log_run))
         t->run = told->log_run;
@@ -106,7 +108,7 @@ static void take_log_run(struct view *v, struct try *t, const struct told *told,
 /* True when the attempt is new, or its log ends. */
 static bool take_try(struct view *v, struct cell *c, const struct told *told, bool over)
 {
-    struct try *t = cell_try_by_id(c, &told->attempt_id);
+    struct known_attempt *t = cell_try_by_id(c, &told->attempt_id);
     bool changed = false;
     for (size_t i = 0; i < c->try_count; i++)
         if (!c->tries[i].over && c->tries[i].attempt < told->attempt)
@@ -190,7 +192,7 @@ const char *view_step_name(const struct view *v, int32_t step)
     return step >= 0 && (size_t)step < v->step_count ? v->steps[step] : "";
 }
 
-struct try *cell_try(const struct cell *c, int32_t attempt)
+struct known_attempt *cell_try(const struct cell *c, int32_t attempt)
 {
     for (size_t i = 0; i < c->try_count; i++)
         if (c->tries[i].attempt >= attempt)
@@ -198,7 +200,7 @@ struct try *cell_try(const struct cell *c, int32_t attempt)
     return NULL;
 }
 
-struct try *cell_try_by_id(const struct cell *c, const struct uuid *attempt)
+struct known_attempt *cell_try_by_id(const struct cell *c, const struct uuid *attempt)
 {
     for (size_t i = 0; i < c->try_count; i++)
         if (uuid_compare(&c->tries[i].id, attempt) == 0)

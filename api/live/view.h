@@ -11,8 +11,7 @@
 
 #define VIEW_CUT 197 /* bytes that a change record has at least of a reason that it cuts */
 
-struct
-try { /* one attempt, for its log */
+struct known_attempt { /* one attempt, for its log */
     int32_t attempt;
     struct uuid id;
     struct uuid run; /* below which its log lies: an earlier one, where the result was adopted; nil
@@ -29,7 +28,7 @@ struct cell { /* a step, or one iteration of it */
     int state; /* enum step_state; -1 = only attempts are known */
     int32_t attempt;
     char *reason;
-    struct try *tries; /* by attempt */
+    struct known_attempt *tries; /* by attempt */
     size_t try_count, try_cap;
     int64_t tx_seq;   /* of what was last taken in */
     uint64_t version; /* of the view when it last changed */
@@ -72,8 +71,8 @@ bool view_step(struct view *v, int64_t tx_seq, const struct told *told);
 struct cell *view_after(const struct view *v, uint64_t version);
 const char *view_step_name(const struct view *v, int32_t step); /* "" when it is not known */
 /* The attempt of this number or the first later one; the one of this id; NULL = none. */
-struct try *cell_try(const struct cell *c, int32_t attempt);
-struct try *cell_try_by_id(const struct cell *c, const struct uuid *attempt);
+struct known_attempt *cell_try(const struct cell *c, int32_t attempt);
+struct known_attempt *cell_try_by_id(const struct cell *c, const struct uuid *attempt);
 struct cell *view_cell(const struct view *v, int32_t step, int32_t iteration); /* or NULL */
 static inline bool cell_is_over(const struct cell *c)
 {

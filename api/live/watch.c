@@ -134,14 +134,14 @@ struct probe {
     struct uuid attempt;
 };
 
-static void look_for_next(struct watch *w, const struct cell *c, const struct try *t);
+static void look_for_next(struct watch *w, const struct cell *c, const struct known_attempt *t);
 
 static void probed(void *arg, const struct store_object *object, const struct err *err)
 {
     struct probe *p = arg;
     struct watch *w = p->watch;
     const struct cell *c = view_cell(&w->view, p->step, p->iteration);
-    struct try *t = cell_try_by_id(c, &p->attempt);
+    struct known_attempt *t = cell_try_by_id(c, &p->attempt);
     w->probes--;
     free(p);
     if (!err && object->exists) {
@@ -154,7 +154,7 @@ static void probed(void *arg, const struct store_object *object, const struct er
     watch_release(w);
 }
 
-static void look_for_next(struct watch *w, const struct cell *c, const struct try *t)
+static void look_for_next(struct watch *w, const struct cell *c, const struct known_attempt *t)
 {
     char run[UUID_TEXT], attempt[UUID_TEXT];
     struct probe *p = mem_alloc(sizeof *p);
@@ -174,7 +174,7 @@ void watch_probe(struct watch *w)
     for (; w->readers && w->probe_at && w->probes < LIVE_PROBES;
          w->probe_at = w->probe_at->hh.next) {
         const struct cell *c = w->probe_at;
-        const struct try *t = c->try_count ? &c->tries[c->try_count - 1] : NULL;
+        const struct known_attempt *t = c->try_count ? &c->tries[c->try_count - 1] : NULL;
         if (t && !t->over)
             look_for_next(w, c, t);
     }
