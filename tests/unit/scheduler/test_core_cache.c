@@ -398,6 +398,18 @@ static void an_image_by_tag_has_no_key(void **state)
     expect_looked_up(h, 2, "a/b" DIGEST, true);
 }
 
+static void nor_has_one_of_a_finally_step(void **state)
+{
+    struct harness *h = *state;
+    harness_apply(h, "name: p\nparams: {image: a}\nsteps: {a: {command: [a]}}\n"
+                     "finally: {s: {image: \"${{ params.image }}\", command: [x], cache: {}}}\n");
+    expect_looked_up(h, 1, "a/b:1", false);
+    finish(h, 0, "a", SUCCEEDED, NULL);
+    finish(h, 0, "s", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, id_of(1)), "succeeded");
+    assert_int_equal(h->cached_count, 0);
+}
+
 /* What a step says of how it is run: none of these takes the result of one before it. */
 static void what_is_run_counts(void **state)
 {
@@ -455,6 +467,7 @@ int main(void)
         T(an_answer_that_comes_too_late),
         T(a_takeover_asks_again),
         T(an_image_by_tag_has_no_key),
+        T(nor_has_one_of_a_finally_step),
         T(what_is_run_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
