@@ -93,7 +93,11 @@
     P(NO_CACHE_OF_RUN_ALONE, "no-cache-of-run-alone")                                              \
     P(NO_CACHE_FORGOTTEN_AT_TAKEOVER, "no-cache-forgotten-at-takeover")                            \
     P(NO_CACHE_KEEPS_NOTHING, "no-cache-keeps-nothing")                                            \
-    P(KEPT_BY_LATER_OUTCOME, "kept-by-later-outcome")
+    P(KEPT_BY_LATER_OUTCOME, "kept-by-later-outcome")                                              \
+    P(WORKERS_WITHOUT_BOUND, "workers-without-bound")                                              \
+    P(WORKER_FORGOTTEN_EARLY, "worker-forgotten-early")                                            \
+    P(OPEN_PIPELINE_FORGOTTEN, "open-pipeline-forgotten")                                          \
+    P(NUMBERS_BEGIN_ANEW, "numbers-begin-anew")
 
 enum plant {
 #define P(id, name) PLANT_##id,

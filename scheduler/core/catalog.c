@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "scheduler/core/run/concurrency.h"
 #include "scheduler/core/place/limits.h"
 #include "scheduler/core/dag/listing.h"
@@ -153,7 +154,7 @@ static void pipeline_learn(struct core *core, const struct snapshot_pipeline *fr
     p->paused_triggers = json_incref(from->paused_triggers);
     p->deleted = from->deleted;
     core->sweep_catalog |= p->deleted;
-    if (from->next_number > p->next_number)
+    if (from->next_number > p->next_number && !plant_on(PLANT_NUMBERS_BEGIN_ANEW))
         p->next_number = from->next_number;
     struct version *current = version_get(core, from->name, from->version);
     current->refs++;
@@ -215,7 +216,7 @@ static void forget_deleted(struct core *core)
     struct pipeline *p, *next;
     int64_t over = (int64_t)HASH_COUNT(core->pipelines) - core->config.most_pipelines;
     HASH_ITER (hh, core->pipelines, p, next)
-        if (over > 0 && p->deleted && p->runs == 0) {
+        if (over > 0 && (p->deleted || plant_on(PLANT_OPEN_PIPELINE_FORGOTTEN)) && p->runs == 0) {
             pipeline_free(core, p);
             over--;
         }

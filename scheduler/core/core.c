@@ -4,6 +4,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "common/text/json.h"
 #include "scheduler/core/run/adopt.h"
 #include "scheduler/core/place/attempts.h"
@@ -185,6 +186,7 @@ void core_report(struct core *core, const struct report *report, const struct co
 bool core_takes_worker(const struct core *core, const char *worker, int64_t others)
 {
     return worker_find((struct core *)(uintptr_t)core, worker) ||
+           plant_on(PLANT_WORKERS_WITHOUT_BOUND) ||
            (int64_t)HASH_COUNT(core->workers) + others < core->config.most_workers;
 }
 

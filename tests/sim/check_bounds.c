@@ -15,6 +15,9 @@ void check_forget(struct sim *sim, const char *id, const struct row_worker *row)
     if (row->state != WORKER_GONE)
         sim_fail(sim, 4, "worker %s is forgotten, and is %s", id,
                  machine_state_name(&MACHINE_WORKER, row->state));
+    if (sim->counts.wall_jumps == 0 && sim->now < row->heard_at + SIM_WORKER_AGE - 10 * SEC)
+        sim_fail(sim, 14, "worker %s is forgotten %lld s after its last word", id,
+                 (long long)((sim->now - row->heard_at) / SEC));
     for (const struct row_step *step = sim->db->steps; step; step = step->hh.next)
         if (step->worker && strcmp(step->worker, id) == 0)
             sim_fail(sim, 4, "worker %s is forgotten, and a step of it is live", id);
@@ -118,8 +121,23 @@ static void check_refused(struct sim *sim, const struct batch *b, int64_t most_l
                      (long long)most_live);
 }
 
+/* A run has a number of its own, however often its pipeline is forgotten. */
+static void check_number(struct sim *sim, const struct batch_run *run)
+{
+    for (const struct row_run *other = sim->db->runs; other; other = other->hh.next)
+        if (other->number == run->number && uuid_compare(&other->id, &run->id) != 0 &&
+            strcmp(other->pipeline, run->pipeline) == 0)
+            sim_fail(sim, 3, "two runs of %s have number %lld", run->pipeline,
+                     (long long)run->number);
+}
+
 void check_bounds(struct sim *sim, const struct batch *b)
 {
+    if (b->workers_count && HASH_COUNT(sim->db->workers) > sim->most_workers)
+        sim_fail(sim, 10, "%u workers are known, there may be %lld", HASH_COUNT(sim->db->workers),
+                 (long long)sim->most_workers);
+    for (size_t i = 0; i < b->runs_count; i++)
+        check_number(sim, &b->runs[i]);
     if (!b->runs_count && !b->commands_count && !b->events_count && !b->results_count)
         return;
     const int64_t now = live(sim);

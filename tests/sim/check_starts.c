@@ -201,7 +201,9 @@ static bool could_not(struct sim *sim, const struct plan_step *s, const struct r
     if (p->dropped)
         return strstr(reason, "there is no pipeline");
     return (seen.closed && strstr(reason, "is paused")) ||
-           (seen.deleted && strstr(reason, "was deleted"));
+           (seen.deleted && strstr(reason, "was deleted")) || /* or it is forgotten: */
+           (seen.deleted && sim->most_pipelines < PLAN_NO_BOUND &&
+            strstr(reason, "there is no pipeline"));
 }
 
 /* By who started it, or by its own timeout before that. */

@@ -164,6 +164,8 @@ static void plan_all(struct sim *sim)
         plan_one(sim, 3 * SEC, 50 * SEC, outside_drain);
     if (rng_chance(&rng, 0.2))
         plan_one(sim, 3 * SEC, 60 * SEC, outside_remove);
+    for (int n = sim->most_pipelines < PLAN_NO_BOUND ? 3 : 0; n; n--)
+        plan_one(sim, 1 * SEC, 50 * SEC, outside_exchange);
 }
 
 struct outside *outside_new(struct sim *sim)

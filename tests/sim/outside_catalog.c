@@ -56,6 +56,10 @@ void outside_apply(void *arg)
     struct sim *sim = arg;
     struct plan_pipeline *p = plan_some(sim);
     const int version = p ? (int)rng_in(&sim->rng, 0, p->version_count - 1) : 0;
+    if (p && plan_now(p)->deleted && plan_open(sim->plan) >= sim->most_pipelines) {
+        sim->counts.no_room++; /* as the API refuses it */
+        return;
+    }
     struct plan_change *c = change(sim, p, "apply");
     if (!c)
         return;
@@ -64,19 +68,33 @@ void outside_apply(void *arg)
     sim_note(sim, "apply: %s is now %.8s", p->name, p->versions[version].hash);
 }
 
+static bool delete_one(struct sim *sim, struct plan_pipeline *p)
+{
+    struct plan_change *c = p && !plan_now(p)->deleted ? change(sim, p, "delete") : NULL;
+    if (!c)
+        return false;
+    c->deleted = true;
+    sim->counts.deletes++;
+    return true;
+}
+
 void outside_delete(void *arg)
 {
     struct sim *sim = arg;
-    struct plan_pipeline *p = plan_some(sim);
-    if (!p || plan_now(p)->deleted)
+    if (!delete_one(sim, plan_some(sim)))
         return;
-    struct plan_change *c = change(sim, p, "delete");
-    if (!c)
-        return;
-    c->deleted = true;
-    sim->counts.deletes++;
     if (rng_chance(&sim->rng, 0.7))
         sim_at(sim, NULL, rng_in(&sim->rng, 1 * SEC, 15 * SEC), outside_apply, sim);
+}
+
+/* One goes and another comes in its place. */
+void outside_exchange(void *arg)
+{
+    struct sim *sim = arg;
+    if (!delete_one(sim, plan_some(sim)))
+        return;
+    for (int n = 0; n < 3; n++)
+        sim_at(sim, NULL, rng_in(&sim->rng, 100 * MS, 8 * SEC), outside_apply, sim);
 }
 
 /* ---- named limits ---------------------------------------------------------------------------- */

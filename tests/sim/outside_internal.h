@@ -63,5 +63,6 @@ void outside_pause(void *sim);
 void outside_pause_trigger(void *sim);
 void outside_delete(void *sim);
 void outside_apply(void *sim);
+void outside_exchange(void *sim);
 void outside_resize(void *sim);
 void outside_resize_last(void *sim);

@@ -96,6 +96,20 @@ static bool is_being_resumed(const struct sim *sim, const char *worker)
     return false;
 }
 
+/* Nobody has answered its hello: there were too many ids. Some go in time. */
+static void begin_refused(struct sim *sim)
+{
+    for (int i = 0; i < sim->worker_count; i++) {
+        struct worker *w = sim->workers[i];
+        if (!w->up || w->gone || w->proc->stopped || w->cut || sim->now < w->began_at + 10 * SEC ||
+            database_worker(sim->db, w->id))
+            continue;
+        worker_kill(w);
+        sim_at(sim, NULL, rng_in(&sim->rng, 10 * MS, 1 * SEC), worker_start, w);
+        sim->counts.refused++;
+    }
+}
+
 /* In the end somebody sees to it that all work: it may be the only one of its pool. */
 void outside_resume_all(void *arg)
 {
@@ -105,6 +119,7 @@ void outside_resume_all(void *arg)
     for (const struct row_worker *row = sim->db->workers; row; row = row->hh.next)
         if (row->drained && row->state != WORKER_GONE && !is_being_resumed(sim, row->id))
             say(sim, COMMAND_KIND_RESUME, row->id);
+    begin_refused(sim);
     sim_at(sim, NULL, 4 * SEC, outside_resume_all, sim);
 }
 

@@ -280,6 +280,11 @@ struct plan *plan_new(struct sim *sim)
     sim->most_runs = rng_chance(&sim->rng, 0.3) ? rng_in(&sim->rng, 1, 6) : 100000;
     plan->pipeline_count = (int)rng_in(&sim->rng, 1, PLAN_PIPELINES);
     sim->planned.pipelines = plan->pipeline_count;
+    sim->most_pipelines = plan->pipeline_count > 1 && rng_chance(&sim->rng, 0.2)
+                              ? rng_in(&sim->rng, 1, plan->pipeline_count - 1)
+                              : PLAN_NO_BOUND;
+    sim->most_workers =
+        rng_chance(&sim->rng, 0.2) ? 0 : PLAN_NO_BOUND; /* 0: as many as there are */
     for (int i = 0; i < plan->pipeline_count; i++) {
         struct plan_pipeline *p = &plan->pipelines[i];
         sim->rng = sim_stream(sim, STREAM_PLAN, i + 1);
@@ -290,6 +295,7 @@ struct plan *plan_new(struct sim *sim)
         p->cron = rng_chance(&sim->rng, 0.3);
         p->changes[0].gen = i + 1;
         p->change_count = 1; /* version 0, from the beginning */
+        p->changes[0].deleted = i >= sim->most_pipelines;
         int versions = rng_chance(&sim->rng, 0.4) ? PLAN_VERSIONS : 1;
         while (p->version_count < versions)
             version_new(sim, p, i, plan->pipeline_count);

@@ -168,6 +168,7 @@ struct plan_limit {
 };
 
 #define PLAN_ANY       1000000
+#define PLAN_NO_BOUND  10000
 #define PLAN_PART_SIZE 3 /* default of a part's own parameter */
 
 struct plan {
@@ -254,6 +255,7 @@ int plan_step_find(const struct plan_version *version, const char *step); /* -1 
 /* plan_catalog.c: the last change; one more, a copy of it with a new gen (NULL: there are enough).
  */
 const struct plan_change *plan_now(const struct plan_pipeline *pipeline);
+int plan_open(const struct plan *plan); /* pipelines that are not deleted now */
 struct plan_change *plan_change_add(struct sim *sim, struct plan_pipeline *pipeline);
 /* What it was at some instant of [from, to]: open is neither deleted nor paused, nor its trigger
  * (-1 = none). */

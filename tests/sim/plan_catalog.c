@@ -8,6 +8,14 @@ const struct plan_change *plan_now(const struct plan_pipeline *p)
     return &p->changes[p->change_count - 1];
 }
 
+int plan_open(const struct plan *plan)
+{
+    int open = 0;
+    for (int i = 0; i < plan->pipeline_count; i++)
+        open += !plan_now(&plan->pipelines[i])->deleted;
+    return open;
+}
+
 struct plan_change *plan_change_add(struct sim *sim, struct plan_pipeline *p)
 {
     if (p->change_count == PLAN_CHANGES)

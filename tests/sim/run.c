@@ -33,6 +33,8 @@ struct sim *sim_new(uint64_t seed, const struct keep *keep, bool keep_history)
         sim_at(sim, NULL, rng_in(&sim->rng, 0, 2 * SEC), scheduler_start, sim->schedulers[i]);
     }
     sim->worker_count = (int)rng_in(&sim->rng, 2, 3);
+    if (sim->most_workers < sim->worker_count)
+        sim->most_workers = sim->worker_count + rng_in(&sim->rng, 0, 1);
     for (int i = 0; i < sim->worker_count; i++) {
         sim->workers[i] = worker_new(sim, i);
         if (rng_chance(&sim->rng, 0.05)) /* the database is older than what it has seen */

@@ -157,7 +157,9 @@ void scheduler_start(void *arg)
     config.cancel_grace_us = sim->grace_us;
     config.batch_rows = (size_t)rng_in(&sim->rng, 5, 200);
     config.most_runs = sim->most_runs;
-    config.worker_age_us = 100 * SEC; /* only machines that never come back */
+    config.most_pipelines = sim->most_pipelines;
+    config.most_workers = sim->most_workers;
+    config.worker_age_us = SIM_WORKER_AGE; /* only machines that never come back */
     config.partitions = 2;
     config.event_age_us = config.message_age_us = 45 * SEC; /* trimming is reached */
     s->shell = shell_new(&config, s->world, s->db, s->bus, ended, s);

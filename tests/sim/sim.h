@@ -8,12 +8,13 @@
 #include "tests/sim/keep.h"
 #include "tests/support/bus_memory.h"
 
-#define MS          1000LL
-#define SEC         1000000LL
-#define WALL_START  1790000000000000LL /* µs since 1970 at the start of each seed */
-#define HISTORY     400                /* lines that are kept */
-#define SCHEDULERS  2
-#define WORKERS_MAX 4
+#define MS             1000LL
+#define SEC            1000000LL
+#define WALL_START     1790000000000000LL /* µs since 1970 at the start of each seed */
+#define SIM_WORKER_AGE (100 * SEC)
+#define HISTORY        400 /* lines that are kept */
+#define SCHEDULERS     2
+#define WORKERS_MAX    4
 
 struct database;
 struct plan;
@@ -140,6 +141,8 @@ struct sim_counts {
     int64_t drains, removes;         /* of workers, accepted */
     int64_t folders;                 /* new ones of workers */
     int64_t grafted;                 /* pipelines that are a part, that succeeded */
+    int64_t no_room;                 /* pipelines that were not applied */
+    int64_t refused;                 /* workers that began again, since nobody knew them */
     int64_t kept_anyway;             /* results of runs that take none */
     int64_t direct;                  /* groups of one entry with their program that succeeded */
     int64_t pairs[FAULT_COUNT][ACTION_COUNT];
@@ -160,6 +163,8 @@ struct sim {
     int gone;                   /* machines that were lost for good */
     bool sides;                 /* one worker is of a pool of its own, and so are some steps */
     int64_t most_runs;          /* live and queued */
+    int64_t most_pipelines;     /* that are not deleted */
+    int64_t most_workers;       /* ids */
     bool calm;                  /* few faults: slow things come to their end */
     bool healed, ending;
     bool skewed; /* some wall clock has jumped */

@@ -54,8 +54,9 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
            " results taken, %" PRId64 " kept of runs that take none\n",
            c->leaves, c->unsure, c->cached, c->kept_anyway);
     printf("bounds: %" PRId64 " commands refused while there were too many runs, %" PRId64
-           " events held, %" PRId64 " ids of workers forgotten\n",
-           c->busy, c->held, c->forgotten);
+           " events held, %" PRId64 " ids of workers forgotten, %" PRId64
+           " hellos refused, %" PRId64 " pipelines not applied\n",
+           c->busy, c->held, c->forgotten, c->refused, c->no_room);
     printf("workers: %" PRId64 " drained, %" PRId64 " removed, %" PRId64 " with a new folder\n",
            c->drains, c->removes, c->folders);
     printf("for_each, loop and uses of one entry: %" PRId64

@@ -419,6 +419,7 @@ void worker_start(void *arg)
         return;
     w->proc = proc_new(w->sim);
     w->up = true;
+    w->began_at = w->sim->now;
     w->incarnation = rng_uuid(&w->sim->rng);
     struct memory_clock clock = sim_clock(w->proc);
     w->bus = memory_bus_open(

@@ -65,6 +65,7 @@ struct worker {
     struct proc *proc;
     bool up, cut, silent;
     bool gone; /* its machine never comes back */
+    int64_t began_at;
     struct bus *bus;
     struct bus_reader *reader;
     struct uuid incarnation;

@@ -81,7 +81,8 @@ void workers_free(struct core *core)
 void worker_forget_later(struct core *core, struct worker *w, int64_t gone_us,
                          const struct core_now *now)
 {
-    const int64_t length = core->config.worker_age_us;
+    const int64_t length =
+        core->config.worker_age_us / (plant_on(PLANT_WORKER_FORGOTTEN_EARLY) ? 2 : 1);
     const int64_t gone = gone_us < 0 ? 0 : gone_us > length ? length : gone_us;
     timers_set(&core->timers, &w->silence, TIMER_SILENCE, now->mono_us + length - gone);
 }
