@@ -2,19 +2,6 @@
 #pragma once
 #include "tests/unit/scheduler/core_harness.h"
 
-static inline int setup(void **state)
-{
-    *state = harness_new();
-    harness_hello(*state, 0, 1000, NULL, 0);
-    return 0;
-}
-
-static inline int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
 static const char REPORT[] = "name: report\n"
                              "params: {day: {type: string}}\n"
                              "steps:\n"
@@ -35,25 +22,6 @@ static inline struct uuid child(struct harness *h, size_t nth)
     if (nth >= h->rows->starts_count)
         fail_msg("%zu runs were started", h->rows->starts_count);
     return h->rows->starts[nth].child;
-}
-
-static inline const struct snapshot_result *result(struct harness *h, struct uuid run, int step)
-{
-    const struct snapshot_result *r = row_of_result(h, run, step);
-    if (!r)
-        fail_msg("step %d has no result", step);
-    return r;
-}
-
-static inline void says(const char *reason, const char *part)
-{
-    if (!strstr(reason, part))
-        fail_msg("'%s' does not say '%s'", reason, part);
-}
-
-static inline void reason_has(struct harness *h, struct uuid run, int step, const char *part)
-{
-    says(result(h, run, step)->reason, part);
 }
 
 static const char CHILD[] =

@@ -5,18 +5,6 @@ static const char SILENT[] = "name: p\nsteps:\n"
                              "  s: {command: [x], heartbeat: 30s, retry: {attempts: 2, on: "
                              "[timed_out], backoff: {first: 1s}}}\n";
 
-static int setup(void **state)
-{
-    *state = harness_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
 /* N and N-1 side by side: it waits for a worker of this version, also after a takeover. */
 static void an_older_worker_is_not_given_it(void **state)
 {
@@ -84,10 +72,13 @@ static void silence_is_tried_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_older_worker_is_not_given_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_older_worker_is_given_the_rest, setup, teardown),
-        cmocka_unit_test_setup_teardown(another_life_may_have_others, setup, teardown),
-        cmocka_unit_test_setup_teardown(silence_is_tried_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_older_worker_is_not_given_it, harness_setup,
+                                        harness_teardown),
+        cmocka_unit_test_setup_teardown(an_older_worker_is_given_the_rest, harness_setup,
+                                        harness_teardown),
+        cmocka_unit_test_setup_teardown(another_life_may_have_others, harness_setup,
+                                        harness_teardown),
+        cmocka_unit_test_setup_teardown(silence_is_tried_again, harness_setup, harness_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

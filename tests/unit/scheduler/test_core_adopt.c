@@ -16,12 +16,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
 /* A finished run of `count` steps that succeeded and one after them that failed: its rows, as if
  * they were committed long ago. */
 static struct uuid finished_run(struct harness *h, int count)
@@ -241,7 +235,7 @@ static void a_cancel_behind_the_end_in_one_batch_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, harness_teardown)
         T(what_fits_is_one_batch),
         T(one_more_is_two),
         T(each_batch_is_bounded),

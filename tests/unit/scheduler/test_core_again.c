@@ -1,17 +1,5 @@
 /* Runs that repeat a finished one otherwise than a retry: reruns, and a few steps only. */
-#include "tests/unit/scheduler/core_harness.h"
-
-static int setup(void **state)
-{
-    *state = harness_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
+#include "tests/unit/scheduler/again_harness.h"
 
 static const char FILE_TEXT[] =
     "name: p\n"
@@ -44,31 +32,6 @@ static struct uuid old_run(struct harness *h)
     return run;
 }
 
-static struct uuid rerun(struct harness *h, struct uuid of, const char *params, int byte)
-{
-    json_t *given = params ? json_of(params) : NULL;
-    harness_learn_run(h, of, NULL);
-    struct uuid run = harness_ask(
-        h, (struct command){.kind = COMMAND_KIND_RERUN, .of = of, .params = given}, byte);
-    json_decref(given);
-    return run;
-}
-
-static struct uuid only(struct harness *h, struct uuid of, const char *steps, int byte)
-{
-    harness_learn_run(h, of, NULL);
-    return harness_ask(
-        h, (struct command){.kind = COMMAND_KIND_ONLY, .of = of, .pipeline = "p", .steps = steps},
-        byte);
-}
-
-static void is_refused(struct harness *h, const char *why)
-{
-    harness_settle(h);
-    assert_false(h->accepted);
-    assert_string_equal(h->detail, why);
-}
-
 static const char *image_of(struct harness *h, const char *step)
 {
     const struct order *o = order_of(h, ORDER_KIND_START, step);
@@ -81,7 +44,7 @@ static const char *image_of(struct harness *h, const char *step)
 static void a_rerun_runs_all_anew_with_the_images_of_then(void **state)
 {
     struct harness *h = *state;
-    struct uuid old = old_run(h), run = rerun(h, old, NULL, 2);
+    struct uuid old = old_run(h), run = ask_rerun(h, old, NULL, 2);
     harness_settle(h);
     assert_true(h->accepted);
     assert_string_equal(image_of(h, "a"), "r/a@sha256:aa");
@@ -96,7 +59,7 @@ static void a_rerun_runs_all_anew_with_the_images_of_then(void **state)
 static void another_parameter_lets_go_of_what_looks_at_it(void **state)
 {
     struct harness *h = *state;
-    rerun(h, old_run(h), "{\"tag\":\"v2\"}", 2);
+    ask_rerun(h, old_run(h), "{\"tag\":\"v2\"}", 2);
     harness_settle(h);
     assert_string_equal(image_of(h, "a"), "r/a:v2");
     finish(h, 0, "a", SUCCEEDED, "{\"n\":7}");
@@ -106,7 +69,7 @@ static void another_parameter_lets_go_of_what_looks_at_it(void **state)
 static void another_parameter_elsewhere_does_not(void **state)
 {
     struct harness *h = *state;
-    rerun(h, old_run(h), "{\"who\":\"bea\"}", 2);
+    ask_rerun(h, old_run(h), "{\"who\":\"bea\"}", 2);
     harness_settle(h);
     assert_string_equal(image_of(h, "a"), "r/a@sha256:aa");
     assert_string_equal(order_of(h, ORDER_KIND_START, "a")->start->argv[1], "bea");
@@ -117,7 +80,7 @@ static void an_event_that_is_gone_is_said(void **state)
     struct harness *h = *state;
     struct uuid old = old_run(h);
     row_of_run(h, old)->event = id_of(77);
-    rerun(h, old, NULL, 2);
+    ask_rerun(h, old, NULL, 2);
     char id[UUID_TEXT], why[200];
     struct uuid event = id_of(77);
     uuid_format(&event, id);
@@ -322,7 +285,7 @@ static void an_empty_step_is_none(void **state)
 static void parameters_are_checked_as_those_of_a_run(void **state)
 {
     struct harness *h = *state;
-    rerun(h, old_run(h), "{\"tga\":\"v2\"}", 2);
+    ask_rerun(h, old_run(h), "{\"tga\":\"v2\"}", 2);
     is_refused(h, "parameter tga: pipeline p has none of that name");
 }
 
@@ -359,7 +322,7 @@ static void a_run_that_is_learned_again_is_as_it_was_told_last(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
         T(a_rerun_runs_all_anew_with_the_images_of_then),
         T(another_parameter_lets_go_of_what_looks_at_it),
         T(another_parameter_elsewhere_does_not),

@@ -1,40 +1,6 @@
 /* Steps that wait for the answer of a person. */
 #include "tests/unit/scheduler/core_harness.h"
 
-static int setup(void **state)
-{
-    *state = harness_new();
-    harness_hello(*state, 0, 1000, NULL, 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
-static struct uuid begin(struct harness *h, const char *yaml)
-{
-    harness_apply(h, yaml);
-    return harness_run(h, "p", 1);
-}
-
-static const struct snapshot_result *result(struct harness *h, struct uuid run, int step)
-{
-    const struct snapshot_result *r = row_of_result(h, run, step);
-    if (!r)
-        fail_msg("step %d has no result", step);
-    return r;
-}
-
-static void outputs_are(struct harness *h, struct uuid run, int step, const char *want)
-{
-    char *text = json_write(result(h, run, step)->outputs);
-    assert_string_equal(text, want);
-    free(text);
-}
-
 static void answer(struct harness *h, struct uuid run, const char *step, int iteration, int what,
                    const char *by, const char *comment)
 {
@@ -72,7 +38,7 @@ static const char ASK[] =
 
 static struct uuid asked(struct harness *h)
 {
-    struct uuid run = begin(h, ASK);
+    struct uuid run = harness_begin(h, ASK);
     finish(h, 0, "fit", SUCCEEDED, "{\"rmse\": 3.5}");
     assert_string_equal(step_is(h, run, 1), "waiting");
     return run;
@@ -171,7 +137,8 @@ static void who_answers_may_say_who_and_why_or_not(void **state)
 static void whoever_may_is_told(void **state)
 {
     struct harness *h = *state;
-    struct uuid run = begin(h, "name: p\nsteps: {ask: {approval: {by: [anna, bruno, carla]}}}\n");
+    struct uuid run =
+        harness_begin(h, "name: p\nsteps: {ask: {approval: {by: [anna, bruno, carla]}}}\n");
     assert_string_equal(row_of_step(h, run, 0)->reason,
                         "waits for an answer of anna, bruno or carla");
 }
@@ -182,7 +149,7 @@ static void a_run_that_has_not_begun_asks_nobody(void **state)
     struct harness *h = *state;
     static const char YAML[] = "name: p\nconcurrency: {limit: 1}\n"
                                "steps: {ask: {approval: {}}, b: {command: [x]}}\n";
-    struct uuid first = begin(h, YAML), queued = harness_run(h, "p", 2);
+    struct uuid first = harness_begin(h, YAML), queued = harness_run(h, "p", 2);
     answer(h, queued, "ask", 0, YES, "anna", NULL);
     refused(h, "the run has not begun");
     answer(h, first, "ask", 0, YES, "anna", NULL);
@@ -209,7 +176,7 @@ static void a_run_that_is_over_asks_nobody(void **state)
 {
     struct harness *h = *state;
     static const char YAML[] = "name: p\nconcurrency: {limit: 1}\nsteps: {ask: {approval: {}}}\n";
-    begin(h, YAML);
+    harness_begin(h, YAML);
     struct uuid queued = harness_run(h, "p", 2);
     struct command cancel = {.v = 1, .kind = COMMAND_KIND_CANCEL, .id = id_of(92), .run = queued};
     core_command(h->core, &cancel, false, &h->now, h->out);
@@ -220,7 +187,7 @@ static void a_run_that_is_over_asks_nobody(void **state)
 static void a_run_that_cannot_be_read_asks_nobody(void **state)
 {
     struct harness *h = *state;
-    struct uuid run = begin(h, "name: p\nsteps: {ask: {approval: {}}}\n");
+    struct uuid run = harness_begin(h, "name: p\nsteps: {ask: {approval: {}}}\n");
     json_object_set_new(h->rows->versions[0].ir, "ir", json_integer(99));
     harness_restart(h, 0);
     answer(h, run, "ask", 0, YES, "anna", NULL); /* it ends in the same batch */
@@ -231,7 +198,7 @@ static void a_run_that_cannot_be_read_asks_nobody(void **state)
 static void before_it_is_asked_there_is_nothing_to_answer(void **state)
 {
     struct harness *h = *state;
-    struct uuid run = begin(h, ASK);
+    struct uuid run = harness_begin(h, ASK);
     answer(h, run, "ask", 0, YES, "anna", NULL);
     refused(h, "step ask does not wait for an answer: it is pending");
 }
@@ -239,7 +206,7 @@ static void before_it_is_asked_there_is_nothing_to_answer(void **state)
 static void without_names_anybody_may(void **state)
 {
     struct harness *h = *state;
-    struct uuid run = begin(h, "name: p\nsteps: {ask: {approval: {}}}\n");
+    struct uuid run = harness_begin(h, "name: p\nsteps: {ask: {approval: {}}}\n");
     assert_string_equal(row_of_step(h, run, 0)->reason,
                         "waits for an answer of anybody who may approve");
     answer(h, run, "ask", 0, YES, NULL, NULL);
@@ -251,7 +218,7 @@ static struct uuid unanswered(struct harness *h, const char *on_timeout)
     cleanup_free char *yaml = mem_printf("name: p\nsteps:\n  ask: {approval: {on_timeout: %s}, "
                                          "timeout: 10s}\n  a: {command: [a], needs: ask}\n",
                                          on_timeout);
-    struct uuid run = begin(h, yaml);
+    struct uuid run = harness_begin(h, yaml);
     harness_restart(h, 6 * US_PER_S);
     harness_pass(h, 3 * US_PER_S);
     assert_string_equal(step_is(h, run, 0), "waiting");
@@ -287,9 +254,10 @@ static void a_silence_approves(void **state)
 static void items_are_asked_each(void **state)
 {
     struct harness *h = *state;
-    struct uuid run = begin(h, "name: p\nsteps:\n  e:\n    for_each: [x, y]\n    fail_fast: false\n"
-                               "    steps: {ask: {approval: {message: \"${{ item }}?\"}}}\n"
-                               "    outputs: {by: ask.by}\n");
+    struct uuid run =
+        harness_begin(h, "name: p\nsteps:\n  e:\n    for_each: [x, y]\n    fail_fast: false\n"
+                         "    steps: {ask: {approval: {message: \"${{ item }}?\"}}}\n"
+                         "    outputs: {by: ask.by}\n");
     assert_int_equal(stats_of(h).waiting, 2);
     answer(h, run, "e/ask", 0, YES, "anna", NULL);
     refused(h, "2 instances of step e/ask wait for an answer: say which, e/ask[ITERATION]");
@@ -308,7 +276,7 @@ static void a_question_that_cannot_be_asked_fails(void **state)
 {
     struct harness *h = *state;
     struct uuid run =
-        begin(h, "name: p\nsteps: {ask: {approval: {message: \"${{ event.data.x }}\"}}}\n");
+        harness_begin(h, "name: p\nsteps: {ask: {approval: {message: \"${{ event.data.x }}\"}}}\n");
     if (!strstr(result(h, run, 0)->reason, "message: "))
         fail_msg("%s", result(h, run, 0)->reason);
     assert_string_equal(run_is(h, run), "failed");
@@ -327,7 +295,7 @@ static void a_cancel_takes_the_question_back(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, harness_setup_worker, harness_teardown)
     const struct CMUnitTest tests[] = {
         T(the_one_who_may_approves),
         T(the_first_answer_wins),

@@ -10,18 +10,6 @@ static const char RETRIES[] =
     "  only: {command: [x], retry: {attempts: 3, backoff: {first: 10s, cap: 15s, factor: 2},"
     " lost: 1}}\n";
 
-static int setup(void **state)
-{
-    *state = harness_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
 /* Until the drain that the core wants has been done. */
 static void drain(struct harness *h)
 {
@@ -498,7 +486,7 @@ static void wide_steps_are_not_starved(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
         T(retry_waits_and_its_budget_ends),
         T(backoff_goes_on_after_a_takeover),
         T(lost_and_refused_share_a_budget),

@@ -20,12 +20,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
 /* Is it taken in? */
 static bool send_event(struct harness *h, const char *type, int byte, const char *data)
 {
@@ -404,7 +398,7 @@ static void a_queued_run_is_small(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, harness_teardown)
         T(commands_are_refused_while_there_are_too_many),
         T(events_wait_while_there_are_too_many),
         T(the_last_event_may_make_several),

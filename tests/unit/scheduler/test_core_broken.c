@@ -1,20 +1,7 @@
 /* Live runs whose version a new leader cannot read (another build's IR, a row that is gone): they
  * fail with that reason, whatever their steps were at, and nothing of them is left. */
 #include "scheduler/core/run/runs.h"
-#include "tests/unit/scheduler/core_harness.h"
-
-static int setup(void **state)
-{
-    *state = harness_new();
-    harness_hello(*state, 0, 100, NULL, 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
+#include "tests/unit/scheduler/limits_harness.h"
 
 /* All versions of it are in a format that this build does not know. */
 static void unreadable(struct harness *h, const char *pipeline)
@@ -22,15 +9,6 @@ static void unreadable(struct harness *h, const char *pipeline)
     for (size_t i = 0; i < h->rows->versions_count; i++)
         if (strcmp(h->rows->versions[i].pipeline, pipeline) == 0)
             json_object_set_new(h->rows->versions[i].ir, "ir", json_integer(99));
-}
-
-static void set_limit(struct harness *h, const char *name, int64_t n)
-{
-    struct snapshot *delta = snapshot_new();
-    *snapshot_add_limits(h->rows) = *snapshot_add_limits(delta) = (struct snapshot_limit){name, n};
-    delta->has_limits = true;
-    core_learn(h->core, delta, &h->now);
-    snapshot_free(delta);
 }
 
 /* The next life of the worker holds nothing: what ran there is lost. */
@@ -72,7 +50,7 @@ enum { DONE, RUNS, BACKOFF, LIMITED, NOBODY, GROUP };
 
 static struct uuid in_all_states(struct harness *h)
 {
-    set_limit(h, "l", 0);
+    harness_limit(h, "l", 0);
     harness_apply(h, ALL_STATES);
     struct uuid run = harness_run(h, "p", 1);
     finish(h, 0, "done", SUCCEEDED, NULL);
@@ -386,7 +364,7 @@ static void one_that_is_being_cancelled_with_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, harness_setup_worker, harness_teardown)
         T(every_step_that_is_live_ends),
         T(so_it_does_across_another_takeover),
         T(a_version_that_is_gone_is_as_bad),

@@ -18,12 +18,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
 static struct uuid run_with(struct harness *h, int byte, const char *params, bool no_cache)
 {
     json_t *given = json_of(params);
@@ -444,7 +438,7 @@ static void what_is_run_counts(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         T(the_same_again_runs_nothing),
         T(other_arguments_run),

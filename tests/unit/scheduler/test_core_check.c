@@ -1,19 +1,6 @@
 /* The recount at the edges of turns that end in the middle of work: each turn here is checked. */
 #include "tests/unit/scheduler/core_harness.h"
 
-static int setup(void **state)
-{
-    *state = harness_new();
-    harness_hello(*state, 0, 1000, NULL, 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
 /* Its steps still wait to be settled when it is over already. */
 static void a_wide_run_that_is_cancelled_as_it_begins(void **state)
 {
@@ -63,7 +50,7 @@ static void finally_steps_that_are_too_slow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, harness_setup_worker, harness_teardown)
         T(a_wide_run_that_is_cancelled_as_it_begins),
         T(finally_steps_that_are_too_slow),
     };

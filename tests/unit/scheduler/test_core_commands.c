@@ -11,12 +11,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
 static void refused(struct harness *h, struct command c, const char *detail)
 {
     harness_command(h, c, false);
@@ -266,7 +260,7 @@ static void a_pipeline_that_was_deleted_makes_no_run(void **state)
 
 int main(void)
 {
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         T(what_cannot_be_run_is_refused),
         T(a_version_may_be_named),

@@ -7,18 +7,6 @@
     "concurrency: {" concurrency "}\nqueue_timeout: 30s\nparams: {city: rome}\n"                   \
     "steps:\n  only: {command: [x]}\nfinally:\n  tell: {command: [y]}\n"
 
-static int setup(void **state)
-{
-    *state = harness_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
 static struct uuid run_for(struct harness *h, int byte, const char *city)
 {
     json_t *params = json_pack("{s:s}", "city", city);
@@ -310,7 +298,7 @@ static void a_thousand_wait_and_slow_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
         T(runs_with_one_key_share_a_limit),
         T(groups_come_back_at_a_takeover),
         T(a_key_that_cannot_be_worked_out_fails_the_run),

@@ -11,18 +11,6 @@ static const char DRIFT[] =
     "params:\n  n: {type: integer, default: 1}\n"
     "steps:\n  only: {command: [x, \"${{ params.n }}\", \"${{ vars._SITE }}\"]}\n";
 
-static int setup(void **state)
-{
-    *state = harness_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
 static struct uuid send_event(struct harness *h, int byte, const char *data)
 {
     char id[UUID_TEXT];
@@ -238,7 +226,7 @@ static void a_cancel_that_comes_too_late_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
         T(a_fitting_event_makes_its_run),
         T(the_same_event_names_the_same_run),
         T(verdicts_without_a_run),

@@ -259,7 +259,7 @@ static void a_failure_needs_no_reason(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         T(a_timeout_goes_on_after_a_takeover),
         T(a_timeout_that_passed_meanwhile_is_due_at_once),

@@ -459,7 +459,7 @@ static void a_run_has_a_bounded_number_of_live_steps(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         T(a_group_gives_what_its_steps_gave),
         T(items_run_in_order_as_far_as_parallelism_goes),

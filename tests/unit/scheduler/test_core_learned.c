@@ -1,32 +1,5 @@
 /* What is known of the old run that a retry repeats: all of it, in any order, or nothing. */
-#include "tests/unit/scheduler/core_harness.h"
-
-static int setup(void **state)
-{
-    *state = harness_new();
-    harness_hello(*state, 0, 1000, NULL, 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
-static struct uuid begin(struct harness *h, const char *yaml)
-{
-    harness_apply(h, yaml);
-    return harness_run(h, "p", 1);
-}
-
-static size_t starts_of(const struct harness *h, const char *step)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < h->order_count; i++)
-        n += h->orders[i].kind == ORDER_KIND_START && strcmp(h->orders[i].start->step, step) == 0;
-    return n;
-}
+#include "tests/unit/scheduler/again_harness.h"
 
 /* All starts of that step since orders were last forgotten, but for the last `spared`. */
 static void end_all(struct harness *h, const char *step, size_t spared, int outcome)
@@ -40,26 +13,6 @@ static void end_all(struct harness *h, const char *step, size_t spared, int outc
     harness_settle(h);
 }
 
-static struct uuid retry(struct harness *h, struct uuid of, const char *from)
-{
-    harness_learn_run(h, of, NULL);
-    struct uuid run =
-        harness_ask(h, (struct command){.kind = COMMAND_KIND_RETRY, .of = of, .from = from}, 2);
-    harness_settle(h);
-    if (!h->accepted)
-        fail_msg("refused: %s", h->detail);
-    return run;
-}
-
-static int adopted(struct harness *h, struct uuid run)
-{
-    int count = 0;
-    for (size_t i = 0; i < h->rows->results_count; i++)
-        count += same_id(&h->rows->results[i].run, &run) &&
-                 strstr(h->rows->results[i].reason, "adopted from") != NULL;
-    return count;
-}
-
 /* ---- all of it ----------------------------------------------------------------------------- */
 
 #define ITEMS 20
@@ -67,14 +20,14 @@ static int adopted(struct harness *h, struct uuid run)
 /* Each item with a group in it that succeeds at the second try, but for the last one's. */
 static struct uuid nested_run(struct harness *h)
 {
-    struct uuid run =
-        begin(h, "name: p\nsteps:\n"
-                 "  e:\n"
-                 "    for_each: \"${{ 'a b c d e f g h i j k l m n o p q r s t'.split(' ') }}\"\n"
-                 "    fail_fast: false\n"
-                 "    steps:\n"
-                 "      g: {retry: {attempts: 2}, steps: {a: {command: [a]}}}\n"
-                 "      h: {steps: {b: {command: [b]}}}\n");
+    struct uuid run = harness_begin(
+        h, "name: p\nsteps:\n"
+           "  e:\n"
+           "    for_each: \"${{ 'a b c d e f g h i j k l m n o p q r s t'.split(' ') }}\"\n"
+           "    fail_fast: false\n"
+           "    steps:\n"
+           "      g: {retry: {attempts: 2}, steps: {a: {command: [a]}}}\n"
+           "      h: {steps: {b: {command: [b]}}}\n");
     assert_int_equal(starts_of(h, "e/g/a"), ITEMS);
     end_all(h, "e/h/b", 0, SUCCEEDED);
     end_all(h, "e/g/a", 0, FAILED);
@@ -106,14 +59,14 @@ static void many_groups_and_tries(void **state)
     struct harness *h = *state;
     struct uuid old = nested_run(h);
     swap_groups(h);
-    struct uuid run = retry(h, old, NULL);
+    struct uuid run = retry(h, old, NULL, 2);
     assert_int_equal(starts_of(h, "e/g/a"), 1);
     assert_int_equal(starts_of(h, "e/h/b"), 0);
     for (int i = 0; i < 2; i++) {
         harness_restart(h, 0);
         harness_settle(h);
     }
-    assert_int_equal(adopted(h, run), ITEMS * 2 - 1); /* groups, each as a whole */
+    assert_int_equal(adopted(h, run, -1), ITEMS * 2 - 1); /* groups, each as a whole */
     end_all(h, "e/g/a", 0, SUCCEEDED);
     assert_string_equal(run_is(h, run), "succeeded");
 }
@@ -128,8 +81,8 @@ static void of_a_run_that_never_began_all_runs(void **state)
     harness_command(h, (struct command){.kind = COMMAND_KIND_RUN, .run = id_of(1), .pipeline = "p"},
                     true);
     assert_string_equal(run_is(h, id_of(1)), "cancelled");
-    struct uuid run = retry(h, id_of(1), NULL);
-    assert_int_equal(adopted(h, run), 0);
+    struct uuid run = retry(h, id_of(1), NULL, 2);
+    assert_int_equal(adopted(h, run, -1), 0);
     assert_int_equal(starts_of(h, "a"), 1);
     assert_int_equal(starts_of(h, "g/in"), 1);
 }
@@ -138,15 +91,15 @@ static void of_a_run_that_never_began_all_runs(void **state)
 static void of_another_item_nothing_is_known(void **state)
 {
     struct harness *h = *state;
-    struct uuid old =
-        begin(h, "name: p\nsteps:\n"
-                 "  e: {for_each: \"${{ [run.id] }}\", steps: {g: {steps: {a: {command: [a]}}}}}\n"
-                 "  f: {steps: {b: {command: [b]}, c: {command: [c]}}}\n");
+    struct uuid old = harness_begin(
+        h, "name: p\nsteps:\n"
+           "  e: {for_each: \"${{ [run.id] }}\", steps: {g: {steps: {a: {command: [a]}}}}}\n"
+           "  f: {steps: {b: {command: [b]}, c: {command: [c]}}}\n");
     end_all(h, "f/b", 0, SUCCEEDED);
     end_all(h, "f/c", 0, FAILED);
     end_all(h, "e/g/a", 0, FAILED);
-    struct uuid run = retry(h, old, NULL);
-    assert_int_equal(adopted(h, run), 1);
+    struct uuid run = retry(h, old, NULL, 2);
+    assert_int_equal(adopted(h, run, -1), 1);
     assert_int_equal(starts_of(h, "e/g/a"), 1);
     assert_int_equal(starts_of(h, "f/b"), 0);
     assert_int_equal(starts_of(h, "f/c"), 1);
@@ -156,15 +109,16 @@ static void of_another_item_nothing_is_known(void **state)
 static void of_a_round_that_never_began_nothing_is_known(void **state)
 {
     struct harness *h = *state;
-    struct uuid old = begin(h, "name: p\nsteps:\n"
-                               "  l: {loop: {until: \"false\", max: 3, delay: 8s}, timeout: 5s,\n"
-                               "      steps: {g: {steps: {a: {command: [a]}}}}}\n");
+    struct uuid old =
+        harness_begin(h, "name: p\nsteps:\n"
+                         "  l: {loop: {until: \"false\", max: 3, delay: 8s}, timeout: 5s,\n"
+                         "      steps: {g: {steps: {a: {command: [a]}}}}}\n");
     end_all(h, "l/g/a", 0, SUCCEEDED);
     harness_pass(h, 6 * US_PER_S);
     assert_string_equal(run_is(h, old), "failed");
     harness_heartbeat(h, 0, 1);
-    struct uuid run = retry(h, old, NULL);
-    assert_int_equal(adopted(h, run), 1); /* the first, and no wait after it */
+    struct uuid run = retry(h, old, NULL, 2);
+    assert_int_equal(adopted(h, run, -1), 1); /* the first, and no wait after it */
     assert_int_equal(starts_of(h, "l/g/a"), 1);
     harness_restart(h, 0);
     harness_settle(h);
@@ -176,13 +130,13 @@ static void of_a_group_that_never_began_nothing_is_known(void **state)
 {
     struct harness *h = *state;
     struct uuid old =
-        begin(h, "name: p\nsteps:\n"
-                 "  e: {for_each: \"${{ run.number == 1 ? {'no': 'list'} : ['x'] }}\",\n"
-                 "      steps: {a: {command: [a]}}}\n"
-                 "  f: {steps: {b: {command: [b]}}}\n");
+        harness_begin(h, "name: p\nsteps:\n"
+                         "  e: {for_each: \"${{ run.number == 1 ? {'no': 'list'} : ['x'] }}\",\n"
+                         "      steps: {a: {command: [a]}}}\n"
+                         "  f: {steps: {b: {command: [b]}}}\n");
     end_all(h, "f/b", 0, FAILED);
     assert_string_equal(step_is(h, old, 0), "failed");
-    retry(h, old, NULL);
+    retry(h, old, NULL, 2);
     assert_int_equal(starts_of(h, "e/a"), 1);
 }
 
@@ -191,11 +145,11 @@ static void a_group_that_never_began_may_be_begun_from(void **state)
 {
     struct harness *h = *state;
     struct uuid old =
-        begin(h, "name: p\nsteps:\n"
-                 "  e: {for_each: \"${{ run.number == 1 ? {'no': 'list'} : ['x'] }}\",\n"
-                 "      steps: {a: {command: [a]}}}\n");
+        harness_begin(h, "name: p\nsteps:\n"
+                         "  e: {for_each: \"${{ run.number == 1 ? {'no': 'list'} : ['x'] }}\",\n"
+                         "      steps: {a: {command: [a]}}}\n");
     assert_string_equal(run_is(h, old), "failed");
-    retry(h, old, "e/a");
+    retry(h, old, "e/a", 2);
     assert_int_equal(starts_of(h, "e/a"), 1);
 }
 
@@ -205,24 +159,24 @@ static void a_group_that_never_began_may_be_begun_from(void **state)
 static void each_step_that_comes_after_is_marked_once(void **state)
 {
     struct harness *h = *state;
-    struct uuid old = begin(h, "name: p\nsteps:\n"
-                               "  g:\n"
-                               "    steps:\n"
-                               "      a: {command: [a]}\n"
-                               "      b: {needs: a, command: [b]}\n"
-                               "      c: {needs: a, command: [c]}\n"
-                               "      d: {needs: [b, c], command: [d]}\n"
-                               "  z: {steps: {in: {command: [in]}}}\n");
+    struct uuid old = harness_begin(h, "name: p\nsteps:\n"
+                                       "  g:\n"
+                                       "    steps:\n"
+                                       "      a: {command: [a]}\n"
+                                       "      b: {needs: a, command: [b]}\n"
+                                       "      c: {needs: a, command: [c]}\n"
+                                       "      d: {needs: [b, c], command: [d]}\n"
+                                       "  z: {steps: {in: {command: [in]}}}\n");
     static const char *const STEPS[] = {"g/a", "g/b", "g/c", "g/d", "z/in"};
     for (size_t i = 0; i < ARRAY_LEN(STEPS); i++)
         end_all(h, STEPS[i], 0, SUCCEEDED);
     assert_string_equal(run_is(h, old), "succeeded");
-    struct uuid run = retry(h, old, "g/a");
+    struct uuid run = retry(h, old, "g/a", 2);
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(starts_of(h, STEPS[i]), 1);
         end_all(h, STEPS[i], 0, SUCCEEDED);
     }
-    assert_int_equal(adopted(h, run), 1); /* z, whole */
+    assert_int_equal(adopted(h, run, -1), 1); /* z, whole */
     assert_string_equal(run_is(h, run), "succeeded");
 }
 
@@ -230,20 +184,21 @@ static void each_step_that_comes_after_is_marked_once(void **state)
 static void a_group_that_comes_after_repeats_nothing(void **state)
 {
     struct harness *h = *state;
-    struct uuid old = begin(h, "name: p\nsteps:\n"
-                               "  a: {command: [a]}\n"
-                               "  g: {needs: a, steps: {x: {command: [x]}}}\n"
-                               "  z: {steps: {in: {command: [in]}, bad: {command: [bad]}}}\n");
+    struct uuid old =
+        harness_begin(h, "name: p\nsteps:\n"
+                         "  a: {command: [a]}\n"
+                         "  g: {needs: a, steps: {x: {command: [x]}}}\n"
+                         "  z: {steps: {in: {command: [in]}, bad: {command: [bad]}}}\n");
     end_all(h, "a", 0, SUCCEEDED);
     end_all(h, "g/x", 0, SUCCEEDED);
     end_all(h, "z/in", 0, SUCCEEDED);
     end_all(h, "z/bad", 0, FAILED);
-    struct uuid run = retry(h, old, "a");
+    struct uuid run = retry(h, old, "a", 2);
     end_all(h, "a", 0, SUCCEEDED);
     assert_int_equal(starts_of(h, "g/x"), 1);
     assert_int_equal(starts_of(h, "z/in"), 0);
     assert_int_equal(starts_of(h, "z/bad"), 1);
-    assert_int_equal(adopted(h, run), 1);
+    assert_int_equal(adopted(h, run, -1), 1);
 }
 
 /* Whoever asks for two of them gets two; a takeover knows one without its event, and is told. */
@@ -258,7 +213,7 @@ static void of_several_runs_each_is_known(void **state)
     end_all(h, "g/x", 0, SUCCEEDED);
     end_all(h, "g/y", 0, FAILED);
     harness_learn_run(h, old[1], NULL);
-    retry(h, old[0], NULL); /* the other is forgotten */
+    retry(h, old[0], NULL, 2); /* the other is forgotten */
     for (int i = 0; i < 2; i++)
         harness_learn_run(h, old[0], json_pack("{s:s}", "type", "drift")); /* the first is held */
     struct uuid again =
@@ -271,7 +226,7 @@ static void of_several_runs_each_is_known(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, harness_setup_worker, harness_teardown)
         T(many_groups_and_tries),
         T(of_a_run_that_never_began_all_runs),
         T(of_another_item_nothing_is_known),

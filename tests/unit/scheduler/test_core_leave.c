@@ -12,18 +12,6 @@ static const char GROUP[] =
     "name: p\nsteps:\n  g:\n    retry: {attempts: 2, backoff: {first: 1s, cap: 1s}}\n"
     "    steps: {only: {command: [x], at_most_once: true}}\n";
 
-static int setup(void **state)
-{
-    *state = harness_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
 /* Started runs have one placed attempt of `only`; steps: 0 = only. */
 static struct uuid begin(struct harness *h, const char *file)
 {
@@ -216,17 +204,24 @@ static void a_group_tries_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_leave_is_a_row_before_it_is_an_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(nobody_else_is_let, setup, teardown),
-        cmocka_unit_test_setup_teardown(lost_before_the_leave_is_placed_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(lost_after_the_leave_has_failed, setup, teardown),
-        cmocka_unit_test_setup_teardown(who_is_being_stopped_is_not_let, setup, teardown),
-        cmocka_unit_test_setup_teardown(one_that_did_not_ask_may_have_run, setup, teardown),
-        cmocka_unit_test_setup_teardown(refused_after_the_leave_is_placed_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_failure_is_final, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_takeover_knows_the_leave, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_takeover_says_it_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_group_tries_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_leave_is_a_row_before_it_is_an_order, harness_setup,
+                                        harness_teardown),
+        cmocka_unit_test_setup_teardown(nobody_else_is_let, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(lost_before_the_leave_is_placed_again, harness_setup,
+                                        harness_teardown),
+        cmocka_unit_test_setup_teardown(lost_after_the_leave_has_failed, harness_setup,
+                                        harness_teardown),
+        cmocka_unit_test_setup_teardown(who_is_being_stopped_is_not_let, harness_setup,
+                                        harness_teardown),
+        cmocka_unit_test_setup_teardown(one_that_did_not_ask_may_have_run, harness_setup,
+                                        harness_teardown),
+        cmocka_unit_test_setup_teardown(refused_after_the_leave_is_placed_again, harness_setup,
+                                        harness_teardown),
+        cmocka_unit_test_setup_teardown(a_failure_is_final, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(a_takeover_knows_the_leave, harness_setup,
+                                        harness_teardown),
+        cmocka_unit_test_setup_teardown(a_takeover_says_it_again, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(a_group_tries_again, harness_setup, harness_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

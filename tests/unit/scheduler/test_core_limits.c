@@ -3,34 +3,6 @@
 #include "scheduler/core/place/place.h"
 #include "tests/unit/scheduler/limits_harness.h"
 
-/* A limit has this size now; -1: it is removed. */
-static void harness_limit(struct harness *h, const char *name, int64_t n)
-{
-    struct snapshot_limit *to = NULL;
-    for (size_t i = 0; i < h->rows->limits_count; i++)
-        if (strcmp(h->rows->limits[i].name, name) == 0)
-            to = &h->rows->limits[i];
-    if (!to) {
-        to = snapshot_add_limits(h->rows);
-        to->name = snapshot_text(h->rows, name);
-    }
-    to->n = n;
-    if (n < 0)
-        *to = h->rows->limits[--h->rows->limits_count];
-    harness_learn_limits(h);
-}
-
-static void end_run(struct harness *h, struct uuid run, int outcome)
-{
-    for (size_t i = h->order_count; i-- > 0;)
-        if (h->orders[i].kind == ORDER_KIND_START && same_id(&h->orders[i].start->run, &run)) {
-            harness_finished(h, 0, &h->orders[i], outcome, NULL);
-            harness_settle(h);
-            return;
-        }
-    fail_msg("it was not placed");
-}
-
 static void a_mutex_lets_one_after_the_other(void **state)
 {
     struct harness *h = *state;
@@ -72,14 +44,7 @@ static void a_takeover_counts_what_rows_hold(void **state)
 {
     struct harness *h = *state;
     harness_limit(h, "gpu", 3);
-    harness_hello(h, 0, 8, NULL, 0);
-    apply_step(h, "p", "limits: {gpu: 2}");
-    struct uuid first = run_of(h, "p", 1), second = run_of(h, "p", 2);
-    harness_restart(h, 0);
-    harness_settle(h);
-    assert_string_equal(step_is(h, second, 0), "waiting");
-    end_run(h, first, SUCCEEDED);
-    assert_string_equal(step_is(h, second, 0), "placed");
+    takeover_counts_what_rows_hold(h, "limits: {gpu: 2}", "waiting");
 }
 
 /* All or none: two that want the same two in turn never hold one each. */
@@ -119,22 +84,11 @@ static void who_does_not_want_it_goes_on(void **state)
     assert_string_equal(step_is(h, other, 0), "placed");
 }
 
-/* A step that wants much is not passed by small ones for ever. */
 static void who_wants_much_gets_its_turn(void **state)
 {
     struct harness *h = *state;
     harness_limit(h, "gpu", 2);
-    harness_hello(h, 0, 8, NULL, 0);
-    apply_step(h, "small", "limits: [gpu]");
-    apply_step(h, "large", "limits: {gpu: 2}");
-    struct uuid first = run_of(h, "small", 1), large = run_of(h, "large", 2);
-    struct uuid later = run_of(h, "small", 3);
-    assert_string_equal(step_is(h, large, 0), "waiting");
-    assert_string_equal(step_is(h, later, 0), "waiting"); /* one is free and set aside */
-    end_run(h, first, SUCCEEDED);
-    assert_string_equal(step_is(h, large, 0), "placed");
-    end_run(h, large, SUCCEEDED);
-    assert_string_equal(step_is(h, later, 0), "placed");
+    who_wants_both_gets_its_turn(h, "limits: [gpu]", "limits: {gpu: 2}", "waiting");
 }
 
 /* What can never be placed holds nobody up: it wants more than there is, or no worker has it. */
@@ -355,7 +309,7 @@ static void ten_thousand_wait_and_slow_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
         T(a_mutex_lets_one_after_the_other),
         T(a_cancelled_attempt_holds_it_until_it_ends),
         T(a_takeover_counts_what_rows_hold),

@@ -1,24 +1,5 @@
 /* for_each over the names in a folder: who is asked for them, and what may be wrong with them. */
-#include "tests/unit/scheduler/core_harness.h"
-
-static int setup(void **state)
-{
-    *state = harness_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
-static struct uuid begin(struct harness *h, const char *yaml)
-{
-    harness_apply(h, yaml);
-    harness_hello(h, 0, 1000, NULL, 0);
-    return harness_run(h, "p", 1);
-}
+#include "tests/unit/scheduler/groups_harness.h"
 
 #define HASH          "1111111111111111111111111111111111111111111111111111111111111111"
 #define FOLDER(names) "{\"d\":{\"artifact\":\"" HASH "\",\"size\":3,\"folder\":true" names "}}"
@@ -217,14 +198,17 @@ static void a_folder_of_each_item(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(items_are_the_names, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_takeover_before_the_group_begins, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_empty_folder_succeeds, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_may_be_wrong_with_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(too_many_names, setup, teardown),
-        cmocka_unit_test_setup_teardown(groups_pass_the_question_on, setup, teardown),
-        cmocka_unit_test_setup_teardown(each_is_asked_for_what_is_meant, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_folder_of_each_item, setup, teardown),
+        cmocka_unit_test_setup_teardown(items_are_the_names, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(a_takeover_before_the_group_begins, harness_setup,
+                                        harness_teardown),
+        cmocka_unit_test_setup_teardown(an_empty_folder_succeeds, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(what_may_be_wrong_with_it, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(too_many_names, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(groups_pass_the_question_on, harness_setup,
+                                        harness_teardown),
+        cmocka_unit_test_setup_teardown(each_is_asked_for_what_is_meant, harness_setup,
+                                        harness_teardown),
+        cmocka_unit_test_setup_teardown(a_folder_of_each_item, harness_setup, harness_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,41 +1,8 @@
 /* Lists of artifacts as inputs: in the order, or by their place. */
-#include "tests/unit/scheduler/core_harness.h"
+#include "tests/unit/scheduler/groups_harness.h"
 
 #define HASH       "2222222222222222222222222222222222222222222222222222222222222222"
 #define FILE_OF(n) "{\"m\":{\"artifact\":\"" HASH "\",\"size\":" #n ",\"folder\":false}}"
-
-static int setup(void **state)
-{
-    *state = harness_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
-static struct uuid begin(struct harness *h, const char *yaml)
-{
-    harness_apply(h, yaml);
-    harness_hello(h, 0, 1000, NULL, 0);
-    return harness_run(h, "p", 1);
-}
-
-/* The nth start of that step ends so. */
-static void finish_nth(struct harness *h, const char *step, size_t nth, int outcome,
-                       const char *outputs)
-{
-    for (size_t i = 0; i < h->order_count; i++)
-        if (h->orders[i].kind == ORDER_KIND_START && strcmp(h->orders[i].start->step, step) == 0 &&
-            nth-- == 0) {
-            harness_finished(h, 0, &h->orders[i], outcome, outputs);
-            harness_settle(h);
-            return;
-        }
-    fail_msg("no such start of %s", step);
-}
 
 static const struct order_input *input_of(struct harness *h, const char *step)
 {
@@ -249,15 +216,21 @@ static void what_is_collected_is_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_list_rides_in_the_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_failed_group_has_no_list, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_not_there_is_null, setup, teardown),
-        cmocka_unit_test_setup_teardown(lists_of_lists, setup, teardown),
-        cmocka_unit_test_setup_teardown(it_waits_for_a_worker_that_can, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_list_of_values_is_a_value, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_long_list_stays_where_it_is, setup, teardown),
-        cmocka_unit_test_setup_teardown(lists_that_do_not_fit_together, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_collected_is_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_list_rides_in_the_order, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(a_failed_group_has_no_list, harness_setup,
+                                        harness_teardown),
+        cmocka_unit_test_setup_teardown(what_is_not_there_is_null, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(lists_of_lists, harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(it_waits_for_a_worker_that_can, harness_setup,
+                                        harness_teardown),
+        cmocka_unit_test_setup_teardown(a_list_of_values_is_a_value, harness_setup,
+                                        harness_teardown),
+        cmocka_unit_test_setup_teardown(a_long_list_stays_where_it_is, harness_setup,
+                                        harness_teardown),
+        cmocka_unit_test_setup_teardown(lists_that_do_not_fit_together, harness_setup,
+                                        harness_teardown),
+        cmocka_unit_test_setup_teardown(what_is_collected_is_bounded, harness_setup,
+                                        harness_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,41 +1,6 @@
 /* A run of some steps: what the old run must have for them, and where another version lacks it. */
 #include "scheduler/core/run/runs.h"
-#include "tests/unit/scheduler/core_harness.h"
-
-static int setup(void **state)
-{
-    *state = harness_new();
-    harness_hello(*state, 0, 100, NULL, 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
-static struct uuid only(struct harness *h, struct uuid of, const char *steps, int byte)
-{
-    harness_learn_run(h, of, NULL);
-    return harness_ask(
-        h, (struct command){.kind = COMMAND_KIND_ONLY, .of = of, .pipeline = "p", .steps = steps},
-        byte);
-}
-
-static void is_refused(struct harness *h, const char *why)
-{
-    harness_settle(h);
-    assert_false(h->accepted);
-    assert_string_equal(h->detail, why);
-}
-
-static void is_accepted(struct harness *h)
-{
-    harness_settle(h);
-    if (!h->accepted)
-        fail_msg("refused: %s", h->detail);
-}
+#include "tests/unit/scheduler/again_harness.h"
 
 /* ---- types --------------------------------------------------------------------------------- */
 
@@ -282,7 +247,7 @@ static void without_its_steps_it_runs_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, harness_setup_worker, harness_teardown)
         T(outputs_must_be_of_their_type),
         T(what_the_old_version_had_not_is_refused),
         T(a_group_runs_whole),

@@ -2,18 +2,6 @@
 #include "common/front/bundle.h"
 #include "tests/unit/scheduler/core_harness.h"
 
-static int setup(void **state)
-{
-    *state = harness_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
 /* Worker 0, which says this of itself; slots, workspace and boot are given. */
 static void hello_as(struct harness *h, struct report_hello hello)
 {
@@ -45,13 +33,6 @@ static const struct order_start *start_of(struct harness *h, const char *step)
     if (!o)
         fail_msg("%s was not started", step);
     return o->start;
-}
-
-static void reason_has(struct harness *h, struct uuid run, int step, const char *part)
-{
-    const struct snapshot_result *r = row_of_result(h, run, step);
-    if (!r || !strstr(r->reason, part))
-        fail_msg("'%s' does not say '%s'", r ? r->reason : "no result", part);
 }
 
 static const struct order_input *input(const struct order_start *start, const char *name)
@@ -456,7 +437,7 @@ static void a_parameter_that_fails_fails_the_part(void **state)
 
 int main(void)
 {
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define T(test) cmocka_unit_test_setup_teardown(test, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         T(environment_and_workdir_are_templates),
         T(a_text_that_fails_names_itself),

@@ -1,18 +1,6 @@
 /* A worker that is kept free for a step that wants much of it. */
 #include "tests/unit/scheduler/core_harness.h"
 
-static int setup(void **state)
-{
-    *state = harness_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
 static void hello_as(struct harness *h, int w, int slots, const char *executor)
 {
     struct report_hello hello = {.boot = "boot",
@@ -99,7 +87,7 @@ static void each_wide_step_is_kept_a_worker_of_its_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
         T(each_wide_step_is_kept_a_worker_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,25 +22,6 @@ static void harness_pool(struct harness *h, const char *name, int64_t slots, con
     harness_settle(h);
 }
 
-static struct order *start_of(struct harness *h, struct uuid run, int *worker)
-{
-    for (size_t i = h->order_count; i-- > 0;)
-        if (h->orders[i].kind == ORDER_KIND_START && same_id(&h->orders[i].start->run, &run)) {
-            *worker = h->order_workers[i][1] - '0';
-            return &h->orders[i];
-        }
-    fail_msg("it was not placed");
-    return NULL;
-}
-
-static void end_run(struct harness *h, struct uuid run, int outcome)
-{
-    int worker;
-    const struct order *o = start_of(h, run, &worker);
-    harness_finished(h, worker, o, outcome, NULL);
-    harness_settle(h);
-}
-
 /* At the edge and over it, over all workers of the pool together. */
 static void slots_are_of_all_workers_together(void **state)
 {
@@ -67,18 +48,9 @@ static void a_step_that_wants_several_gets_its_turn(void **state)
 {
     struct harness *h = *state;
     harness_pool(h, "default", 2, NULL);
-    harness_hello(h, 0, 8, NULL, 0);
-    apply_step(h, "small", "resources: {slots: 1}");
-    apply_step(h, "large", "resources: {slots: 2}");
     apply_step(h, "greedy", "resources: {slots: 3}, priority: 100");
-    struct uuid first = run_of(h, "small", 1), large = run_of(h, "large", 2);
-    struct uuid greedy = run_of(h, "greedy", 3), later = run_of(h, "small", 4);
-    assert_string_equal(step_is(h, large, 0), "-");
-    assert_string_equal(step_is(h, later, 0), "-"); /* one is free and set aside */
-    end_run(h, first, SUCCEEDED);
-    assert_string_equal(step_is(h, large, 0), "placed");
-    end_run(h, large, SUCCEEDED);
-    assert_string_equal(step_is(h, later, 0), "placed");
+    struct uuid greedy = run_of(h, "greedy", 3);
+    who_wants_both_gets_its_turn(h, "resources: {slots: 1}", "resources: {slots: 2}", "-");
     assert_string_equal(step_is(h, greedy, 0), "-"); /* more than there is holds nobody up */
     harness_pool(h, "default", 4, NULL);
     assert_string_equal(step_is(h, greedy, 0), "placed");
@@ -143,14 +115,7 @@ static void a_takeover_counts_what_rows_hold(void **state)
 {
     struct harness *h = *state;
     harness_pool(h, "default", 3, NULL);
-    harness_hello(h, 0, 8, NULL, 0);
-    apply_step(h, "p", "resources: {slots: 2}");
-    struct uuid first = run_of(h, "p", 1), second = run_of(h, "p", 2);
-    harness_restart(h, 0);
-    harness_settle(h);
-    assert_string_equal(step_is(h, second, 0), "-");
-    end_run(h, first, SUCCEEDED);
-    assert_string_equal(step_is(h, second, 0), "placed");
+    takeover_counts_what_rows_hold(h, "resources: {slots: 2}", "-");
 }
 
 /* Of a run whose version cannot be read only its row says what it uses; one that is older than that
@@ -308,7 +273,7 @@ static void its_path_is_that_of_processes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
         T(slots_are_of_all_workers_together),
         T(a_step_that_wants_several_gets_its_turn),
         T(none_holds_everything_back),

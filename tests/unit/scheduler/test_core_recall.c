@@ -1,25 +1,6 @@
 /* A takeover over rows that do not fit together: what cannot be understood is left alone, what can
  * goes on. Such rows are another build's, or a hand's. */
-#include "tests/unit/scheduler/core_harness.h"
-
-static int setup(void **state)
-{
-    *state = harness_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
-static struct uuid begin(struct harness *h, const char *yaml)
-{
-    harness_apply(h, yaml);
-    harness_hello(h, 0, 100, NULL, 0);
-    return harness_run(h, "p", 1);
-}
+#include "tests/unit/scheduler/groups_harness.h"
 
 #define EACH                                                                                       \
     "name: p\nsteps:\n"                                                                            \
@@ -362,7 +343,7 @@ static void items_are_a_list(void **state)
 
 int main(void)
 {
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define T(test) cmocka_unit_test_setup_teardown(test, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         T(rows_that_name_nothing_are_left_alone),
         T(iterations_of_nothing_are_left_alone),

@@ -1,44 +1,7 @@
 /* A retry of a run with DAGs inside its DAG: what is taken over, what runs anew, what is refused.
  */
 #include "scheduler/core/run/runs.h"
-#include "tests/unit/scheduler/groups_harness.h"
-
-/* Takes the command in, without any turn. */
-static struct uuid ask(struct harness *h, struct uuid of, const char *from, int byte)
-{
-    harness_learn_run(h, of, NULL);
-    return harness_ask(h, (struct command){.kind = COMMAND_KIND_RETRY, .of = of, .from = from},
-                       byte);
-}
-
-static struct uuid retry(struct harness *h, struct uuid of, const char *from, int byte)
-{
-    struct uuid run = ask(h, of, from, byte);
-    harness_settle(h);
-    if (!h->accepted)
-        fail_msg("refused: %s", h->detail);
-    return run;
-}
-
-static void refused(struct harness *h, struct uuid of, const char *from, const char *why)
-{
-    static int byte = 200;
-    ask(h, of, from, byte++);
-    harness_settle(h);
-    assert_false(h->accepted);
-    assert_string_equal(h->detail, why);
-}
-
-static int adopted(struct harness *h, struct uuid run, int step)
-{
-    int count = 0;
-    for (size_t i = 0; i < h->rows->results_count; i++) {
-        const struct snapshot_result *r = &h->rows->results[i];
-        count += same_id(&r->run, &run) && (step < 0 || r->step == step) &&
-                 strstr(r->reason, "adopted from") != NULL;
-    }
-    return count;
-}
+#include "tests/unit/scheduler/again_harness.h"
 
 /* ---- for_each ------------------------------------------------------------------------------ */
 
@@ -386,14 +349,15 @@ static void what_cannot_be_meant_is_refused(void **state)
     finish_nth(h, "s/big", 0, SUCCEEDED, NULL);
     finish_nth(h, "z", 0, FAILED, NULL);
     assert_string_equal(run_is(h, old), "failed");
-    refused(h, old, "s/small",
-            "step s/small stands in a branch of s that was not taken in that run");
-    refused(h, old, "g/in", "g was skipped in that run: nothing of it can begin");
-    refused(h, old, "small", "pipeline p has no step small in that version; do you mean s/small?");
-    refused(h, old, "s/big[2]",
-            "s/big[2] is one instance of a step, and a retry begins from a step "
-            "in all items and rounds: name s/big");
-    refused(h, old, "s/none", "pipeline p has no step s/none in that version");
+    retry_refused(h, old, "s/small",
+                  "step s/small stands in a branch of s that was not taken in that run");
+    retry_refused(h, old, "g/in", "g was skipped in that run: nothing of it can begin");
+    retry_refused(h, old, "small",
+                  "pipeline p has no step small in that version; do you mean s/small?");
+    retry_refused(h, old, "s/big[2]",
+                  "s/big[2] is one instance of a step, and a retry begins from a step "
+                  "in all items and rounds: name s/big");
+    retry_refused(h, old, "s/none", "pipeline p has no step s/none in that version");
     struct uuid second = retry(h, old, NULL, 2);
     finish_nth(h, "z", 0, SUCCEEDED, NULL);
     assert_string_equal(run_is(h, second), "succeeded");
@@ -402,9 +366,9 @@ static void what_cannot_be_meant_is_refused(void **state)
     snprintf(why, sizeof why,
              "s was adopted from %s as a whole: retry that run from s/big, or this one from s",
              first);
-    refused(h, second, "s/big", why);
-    refused(h, second, NULL,
-            "the run succeeded: there is nothing to try again; name a step to begin from");
+    retry_refused(h, second, "s/big", why);
+    retry_refused(h, second, NULL,
+                  "the run succeeded: there is nothing to try again; name a step to begin from");
     struct uuid third = retry(h, old, "s/big", 3);
     assert_int_equal(starts_of(h, "s/big"), 1);
     assert_int_equal(adopted(h, third, -1), 1); /* a */
@@ -451,7 +415,7 @@ static void each_batch_of_a_frame_is_bounded(void **state)
 static void the_next_leader_goes_on_in_the_middle_of_a_frame(void **state)
 {
     struct harness *h = *state;
-    struct uuid run = ask(h, wide_group(h), NULL, 2);
+    struct uuid run = ask_retry(h, wide_group(h), NULL, 2);
     for (int i = 0; i < 4; i++)
         harness_turn(h);
     const int before = adopted(h, run, -1);
@@ -471,7 +435,7 @@ static void the_next_leader_goes_on_in_the_middle_of_a_frame(void **state)
 static void a_cancel_in_the_middle_of_a_frame_ends_it(void **state)
 {
     struct harness *h = *state;
-    struct uuid run = ask(h, wide_group(h), NULL, 2);
+    struct uuid run = ask_retry(h, wide_group(h), NULL, 2);
     for (int i = 0; i < 4; i++)
         harness_turn(h);
     harness_cancel(h, run);
@@ -511,7 +475,7 @@ static void a_takeover_between_items_repeats_the_rest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
         T(items_that_succeeded_do_not_run_again),
         T(a_retry_of_a_retry_takes_over_what_that_took_over),
         T(from_a_step_inside_it_runs_anew_in_every_item),

@@ -1,29 +1,10 @@
 /* What of the old run a rerun keeps: pinned objects and images, where their texts see the same. */
-#include "tests/unit/scheduler/core_harness.h"
-
-static int setup(void **state)
-{
-    *state = harness_new();
-    harness_hello(*state, 0, 100, NULL, 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
+#include "tests/unit/scheduler/again_harness.h"
 
 static struct uuid rerun(struct harness *h, struct uuid of, const char *params, int byte)
 {
-    json_t *given = params ? json_of(params) : NULL;
-    harness_learn_run(h, of, NULL);
-    struct uuid run = harness_ask(
-        h, (struct command){.kind = COMMAND_KIND_RERUN, .of = of, .params = given}, byte);
-    json_decref(given);
-    harness_settle(h);
-    if (!h->accepted)
-        fail_msg("refused: %s", h->detail);
+    struct uuid run = ask_rerun(h, of, params, byte);
+    is_accepted(h);
     return run;
 }
 
@@ -160,7 +141,7 @@ static void what_was_not_pinned_is_pinned(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, harness_setup_worker, harness_teardown)
         T(texts_that_see_other_steps_are_evaluated_anew),
         T(texts_that_see_all_parameters_want_all_of_them),
         T(steps_that_are_none_have_no_image),

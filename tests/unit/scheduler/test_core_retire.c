@@ -12,12 +12,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
 static void ask(struct harness *h, int kind)
 {
     harness_command(h, (struct command){.kind = kind, .run = id_of(200), .worker = "w0"}, false);
@@ -202,7 +196,7 @@ static void nobody_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, harness_teardown)
         T(a_drained_worker_gets_nothing_new),
         T(it_stays_drained_across_a_takeover_and_a_new_life),
         T(it_stays_drained_across_silence_and_a_takeover_in_it),

@@ -8,18 +8,6 @@ static const char CHAIN[] = "name: chain\n"
                             "      when: steps.a.outputs.rmse < 1.0}\n"
                             "  c: {command: [last], needs: b}\n";
 
-static int setup(void **state)
-{
-    *state = harness_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
 static void chain_succeeds(void **state)
 {
     struct harness *h = *state;
@@ -345,7 +333,7 @@ static void tombstoned_run_is_born_cancelled(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
         T(chain_succeeds),
         T(condition_skips_and_skip_spreads),
         T(condition_that_cannot_be_said_fails),

@@ -8,12 +8,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
 /* An IR of `count` noop steps; `needs` fills in the names that step i waits for. */
 static json_t *big_ir(int count, const char *first_when,
                       void (*needs)(int i, int count, json_t *names))
@@ -170,7 +164,7 @@ static void a_change_record_is_cut_at_its_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, harness_teardown)
         T(skip_spreads_over_50000_in_bounded_turns), T(cancel_of_50000_is_bounded),
         T(fan_out_of_1000_is_placed_in_one_turn),    T(ten_thousand_steps_run_to_the_end),
         T(a_change_record_is_cut_at_its_limit),

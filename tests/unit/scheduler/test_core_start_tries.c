@@ -147,7 +147,7 @@ static void runs_start_one_another_sixteen_deep(void **state)
 static void it_is_tried_again_with_another_run(void **state)
 {
     struct harness *h = *state;
-    harness_apply(h, "name: one\nsteps: {a: {command: [a]}}\n");
+    harness_apply(h, ONE);
     struct uuid run =
         begin(h, "  child: {start: {pipeline: one}, retry: {attempts: 2, backoff: {first: 1s}}}\n");
     finish(h, 0, "a", FAILED, NULL);
@@ -219,7 +219,7 @@ static void a_cancel_between_two_tries_ends_it(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, harness_setup_worker, harness_teardown)
     const struct CMUnitTest tests[] = {
         T(what_cannot_be_started_fails_with_why),
         T(what_it_is_given_is_evaluated_when_it_starts),

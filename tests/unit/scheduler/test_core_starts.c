@@ -290,7 +290,7 @@ static void it_has_a_timeout(void **state)
 static void a_takeover_while_the_timeout_ends_it(void **state)
 {
     struct harness *h = *state;
-    harness_apply(h, "name: one\nsteps: {a: {command: [a]}}\n");
+    harness_apply(h, ONE);
     struct uuid run = begin(h, "  child: {start: {pipeline: one}, timeout: 5s}\n");
     harness_pass(h, 6 * US_PER_S);
     assert_string_equal(step_is(h, run, 0), "cancelling");
@@ -341,7 +341,7 @@ static void the_first_failed_item_cancels_the_other_runs(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, harness_setup_worker, harness_teardown)
     const struct CMUnitTest tests[] = {
         T(it_ends_with_its_run),
         T(it_fails_with_its_run),

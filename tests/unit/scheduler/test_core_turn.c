@@ -2,18 +2,6 @@
  * is thrown away in the middle of it. */
 #include "tests/unit/scheduler/core_harness.h"
 
-static int setup(void **state)
-{
-    *state = harness_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
 static const char CHAIN[] = "name: p\nsteps: {a: {command: [a]}, b: {command: [b], needs: a}}\n";
 
 static bool is_due(const struct harness *h)
@@ -186,7 +174,7 @@ static void a_core_may_be_thrown_away_before_its_turn(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
         T(nothing_is_due_when_nothing_is_there),
         T(a_report_is_something_to_do),
         T(a_judgement_is_something_to_do),

@@ -1,19 +1,6 @@
 /* Steps that wait for an event. */
 #include "tests/unit/scheduler/core_harness.h"
 
-static int setup(void **state)
-{
-    *state = harness_new();
-    harness_hello(*state, 0, 1000, NULL, 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
 static void feed(struct harness *h, int byte, const char *type, const char *source,
                  const char *data)
 {
@@ -45,24 +32,10 @@ static struct uuid begin(struct harness *h, const char *steps)
     return harness_run(h, "p", 1);
 }
 
-static const struct snapshot_result *result(struct harness *h, struct uuid run, int step)
-{
-    const struct snapshot_result *r = row_of_result(h, run, step);
-    if (!r)
-        fail_msg("step %d has no result", step);
-    return r;
-}
-
 static int64_t n_of(const struct snapshot_result *r)
 {
     json_t *event = json_object_get(r->outputs, "event");
     return json_integer_value(json_object_get(json_object_get(event, "data"), "n"));
-}
-
-static void reason_has(const char *reason, const char *part)
-{
-    if (!strstr(reason, part))
-        fail_msg("'%s' does not say '%s'", reason, part);
 }
 
 static const char HOLD[] = "  hold: {wait: {type: dev.checked, filter: event.data.n > 3}}\n"
@@ -81,8 +54,8 @@ static void the_first_event_that_fits_ends_it(void **state)
     assert_string_equal(h->verdicts, "[]");
     send(h, 3, "dev.checked", "{\"n\": 4}");
     assert_int_equal(n_of(result(h, run, 0)), 4);
-    reason_has(h->verdicts, "\"verdict\":\"ended\"");
-    reason_has(h->verdicts, "\"step\":\"hold\"");
+    says(h->verdicts, "\"verdict\":\"ended\"");
+    says(h->verdicts, "\"step\":\"hold\"");
     send(h, 4, "dev.checked", "{\"n\": 5}");
     assert_string_equal(h->verdicts, "[]"); /* one event, once */
     assert_string_equal(order_of(h, ORDER_KIND_START, "then")->start->argv[1], "4");
@@ -163,8 +136,8 @@ static void a_filter_that_fails_is_no_match_and_is_shown(void **state)
     struct uuid run = begin(h, HOLD);
     send(h, 1, "dev.checked", "{\"m\": 1}");
     assert_string_equal(step_is(h, run, 0), "waiting");
-    reason_has(h->verdicts, "\"verdict\":\"failed\"");
-    reason_has(row_of_step(h, run, 0)->reason, "its filter failed on event");
+    says(h->verdicts, "\"verdict\":\"failed\"");
+    says(row_of_step(h, run, 0)->reason, "its filter failed on event");
     send(h, 2, "dev.checked", "{\"n\": 4}");
     assert_int_equal(n_of(result(h, run, 0)), 4);
 }
@@ -197,7 +170,7 @@ static void nothing_waits_for_ever(void **state)
     harness_pass(h, 9 * US_PER_S);
     assert_string_equal(step_is(h, run, 0), "waiting");
     harness_pass(h, 2 * US_PER_S);
-    reason_has(result(h, run, 0)->reason, "timed out after 10 s: no event of type dev.checked");
+    says(result(h, run, 0)->reason, "timed out after 10 s: no event of type dev.checked");
     assert_string_equal(run_is(h, run), "failed");
 }
 
@@ -335,7 +308,7 @@ static void a_thousand_waits_are_told_and_the_rest_counted(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, harness_setup_worker, harness_teardown)
     const struct CMUnitTest tests[] = {
         T(the_first_event_that_fits_ends_it),
         T(it_holds_no_slot_and_no_attempt),

@@ -2,18 +2,6 @@
 #include "scheduler/core/state.h"
 #include "tests/unit/scheduler/core_harness.h"
 
-static int setup(void **state)
-{
-    *state = harness_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    harness_free(*state);
-    return 0;
-}
-
 static void hello_as(struct harness *h, int w, struct report_hello hello)
 {
     static const char *const process = "process";
@@ -385,7 +373,7 @@ static void a_worker_without_a_row_is_silent(void **state)
 
 int main(void)
 {
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define T(test) cmocka_unit_test_setup_teardown(test, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         T(a_step_is_placed_where_all_of_it_fits),    T(steps_that_want_different_things_wait_apart),
         T(a_worker_may_come_back_with_less),         T(a_pool_without_a_name_is_the_default_one),
