@@ -72,6 +72,9 @@
     P(LOST_WITHOUT_BOUND, "lost-without-bound")                                                    \
     P(LOST_FORGOTTEN_AT_TAKEOVER, "lost-forgotten-at-takeover")                                    \
     P(GROUP_TRIED_FOR_ANY_END, "group-tried-for-any-end")                                          \
+    P(FINALLY_FOR_EVER, "finally-for-ever")                                                        \
+    P(FINALLY_LATE_IS_NO_FAILURE, "finally-late-is-no-failure")                                    \
+    P(FINALLY_DEADLINE_FORGOTTEN_AT_TAKEOVER, "finally-deadline-forgotten-at-takeover")            \
     P(OPTIONAL_NOT_ORDERED, "optional-not-ordered")                                                \
     P(OPTIONAL_INPUT_FAILS, "optional-input-fails")                                                \
     P(DELETED_STILL_FIRES, "deleted-still-fires")                                                  \

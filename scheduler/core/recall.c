@@ -175,6 +175,8 @@ static void try_recall(struct recall *r, struct group *g, const struct snapshot_
     g->fatal = *from->reason != '\0';
     g->stop = g->fatal ? STOP_FAILED : STOP_CANCELLED;
     g->reason = g->fatal ? mem_string(from->reason) : NULL;
+    if (!g->fatal && !(def->mode == IR_GROUP_FOR_EACH && def->fail_fast))
+        frame_asked_recall(g->at);
 }
 
 static void group_recall(struct recall *r, const struct snapshot_step *from,
@@ -266,14 +268,14 @@ void recall_resume(struct recall *r)
             resume_groups(core, &run->root);
 }
 
-void recall_finallys(struct recall *r, const struct snapshot *all)
+void recall_finallys(struct recall *r, const struct snapshot *all, const struct core_now *now)
 {
     for (size_t i = 0; i < all->finallys_count; i++) {
         const struct snapshot_finally *row = &all->finallys[i];
         struct run *run = run_find(r->core, &row->run);
         struct frame *f = run && !run->broken ? frame_find(r, run, row->iteration) : NULL;
         if (f)
-            f->finally_started_us = row->started_us;
+            frame_finally_recall(f, row->started_us, now);
     }
 }
 

@@ -25,5 +25,5 @@ bool recall_step(struct recall *r, struct run *run, int32_t step, int32_t iterat
 /* Every row is in, every run has its state: the groups go on. */
 void recall_resume(struct recall *r);
 /* Since when the finally steps of frames that are there have been going on. */
-void recall_finallys(struct recall *r, const struct snapshot *all);
+void recall_finallys(struct recall *r, const struct snapshot *all, const struct core_now *now);
 void recall_close(struct recall *r);

@@ -260,6 +260,8 @@ static void live_recall(struct recall *r, const struct snapshot_step *from,
         return;
     }
     s->state = from->state;
+    if (from->state == STEP_CANCELLING)
+        frame_asked_recall(at);
     if (from->state == STEP_WAITING)
         wait_recall(core, at, from, now);
     else if (from->worker)
@@ -373,7 +375,7 @@ void restore_all(struct core *core, const struct snapshot *all, const struct cor
         result_recall(&r, r.results[i]);
     for (size_t i = 0; i < all->steps_count; i++)
         live_recall(&r, &all->steps[i], now);
-    recall_finallys(&r, all);
+    recall_finallys(&r, all, now);
     for (size_t i = 0; i < all->runs_count; i++)
         if (is_live(&all->runs[i]))
             run_resume(core, run_find(core, &all->runs[i].id), &all->runs[i], now);

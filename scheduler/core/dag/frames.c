@@ -118,10 +118,11 @@ void frame_count_end(struct core *core, struct step_ref at, int state, const cha
     if (state == STEP_FAILED && !def->allow_failure) {
         note_failure(f, def, reason);
         f->work_failed += !is_finally(at);
-    } else if (state == STEP_CANCELLED && is_finally(at))
-        note_failure(f, def, "its time was up");
-    else if (state == STEP_CANCELLED)
+    } else if (state == STEP_CANCELLED && !is_finally(at))
         f->cancelled++;
+    else if (state == STEP_CANCELLED && !def->allow_failure &&
+             !plant_on(PLANT_FINALLY_LATE_IS_NO_FAILURE))
+        note_failure(f, def, "its time was up");
     count_down(core, at);
 }
 
@@ -136,7 +137,7 @@ static void arm_finally(struct core *core, struct frame *f, const struct core_no
         *row = (struct batch_finally){f->run->id, f->id, now->wall_us};
     }
     const int64_t since = now->wall_us - f->finally_started_us;
-    const int64_t gone = since < 0 ? 0 : since > length ? length : since;
+    const int64_t gone = f->stop_finally ? length : since < 0 ? 0 : since;
     timers_set(&core->timers, &f->finally, TIMER_FINALLY, now->mono_us + length - gone);
 }
 
@@ -201,6 +202,8 @@ void frame_finally_due(struct core *core, struct frame *f, const struct core_now
                        struct batch *out)
 {
     (void)now, (void)out;
+    if (plant_on(PLANT_FINALLY_FOR_EVER))
+        return;
     f->stop_finally = true;
     frame_sweep_again(core, f);
 }
@@ -252,6 +255,19 @@ void frame_sweep(struct core *core, struct frame *f, const struct core_now *now,
 }
 
 /* ---- after a takeover ---------------------------------------------------------------------- */
+
+void frame_finally_recall(struct frame *f, int64_t started_us, const struct core_now *now)
+{
+    f->finally_started_us = started_us;
+    f->stop_finally |= now->wall_us - started_us >= f->dag->finally_us &&
+                       !plant_on(PLANT_FINALLY_DEADLINE_FORGOTTEN_AT_TAKEOVER);
+}
+
+void frame_asked_recall(struct step_ref at)
+{
+    at.frame->stop_finally |=
+        is_finally(at) && !plant_on(PLANT_FINALLY_DEADLINE_FORGOTTEN_AT_TAKEOVER);
+}
 
 void frame_close_later(struct core *core, struct frame *f)
 {

@@ -207,7 +207,9 @@ static void over(struct core *core, struct group *g, const struct core_now *now,
         end(core, g, STEP_SUCCEEDED, outputs, NULL, now, out);
         return;
     }
-    if (g->outside || frame_stops(g->at)) {
+    /* A finally step that was being stopped for nothing that its rows say was so by its deadline,
+     * of which a clock that went back knows nothing. */
+    if (g->outside || frame_stops(g->at) || (!failed && g->def->finally)) {
         end(core, g, STEP_CANCELLED, NULL, NULL, now, out);
         return;
     }
