@@ -289,6 +289,7 @@ void check_step(struct sim *sim, const struct batch_step *step, const struct row
                  SHORT(step->run));
     if (before)
         check_step_time(sim, step, before);
+    check_finally_step(sim, step, before);
     if (owned)
         check_new_attempt(sim, step, before);
     else if (!before && plan_waits(&v->steps[v->step_at[step->step]]))
@@ -390,6 +391,7 @@ void check_result_new(struct sim *sim, const struct batch_result *result)
                           machine_state_name(&MACHINE_STEP, result->state), result->reason);
     const struct plan_version *v = check_version_of(sim, &result->run);
     check_result_time(sim, result);
+    check_finally_result(sim, result);
     check_tries(sim, result);
     sim->counts.unsure += result->reason && strstr(result->reason, "it may have run") != NULL;
     if (result->state != STEP_SUCCEEDED || v->steps[v->step_at[result->step]].kind != PLAN_RUN)

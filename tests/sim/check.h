@@ -98,6 +98,13 @@ void check_result_time(struct sim *sim, const struct batch_result *result);
 void check_run_time(struct sim *sim, const struct batch_run_move *move,
                     const struct row_run *before);
 void check_overdue(struct sim *sim);
+/* check_finally.c: how long finally steps may take. Is their time up, in that instance of a DAG?
+ */
+bool check_finally_is_up(struct sim *sim, const struct uuid *run, int32_t iteration);
+void check_finally_step(struct sim *sim, const struct batch_step *step,
+                        const struct row_step *before);
+void check_finally_result(struct sim *sim, const struct batch_result *result);
+void check_finally_overdue(struct sim *sim);
 /* check_tries.c: steps are tried as often as their file says. What a worker says of an attempt's
  * end; programs; what is tried as a whole. */
 void check_said(struct sim *sim, const struct uuid *attempt, const struct report_result *result);

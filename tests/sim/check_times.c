@@ -91,6 +91,7 @@ static bool is_late(const struct sim *sim, int64_t since, int64_t length)
 void check_overdue(struct sim *sim)
 {
     check_way_overdue(sim);
+    check_finally_overdue(sim);
     for (const struct row_step *row = sim->db->steps; row; row = row->hh.next) {
         const struct plan_step *s = step_of(sim, &row->key.run, row->key.step);
         if (is_late(sim, row->moved_at, length_of(s, row)))

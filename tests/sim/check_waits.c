@@ -39,7 +39,7 @@ static const struct batch_event *first_that_fits(const struct plan_step *s, cons
 }
 
 /* Something around it may be about to cancel it. */
-static bool may_stop(const struct sim *sim, const struct batch *b, const struct uuid *run)
+static bool may_stop(struct sim *sim, const struct batch *b, const struct uuid *run)
 {
     const struct row_run *row = database_run(sim->db, run);
     if (row->state == RUN_CANCELLING)
@@ -52,6 +52,9 @@ static bool may_stop(const struct sim *sim, const struct batch *b, const struct 
             return true;
     for (size_t i = 0; i < b->steps_count; i++)
         if (b->steps[i].state == STEP_CANCELLING && uuid_compare(&b->steps[i].run, run) == 0)
+            return true;
+    for (const struct row_finally *f = sim->db->finallys; f; f = f->hh.next)
+        if (uuid_compare(&f->at.run, run) == 0 && check_finally_is_up(sim, run, f->at.iteration))
             return true;
     for (const struct row_step *s = sim->db->steps; s; s = s->hh.next)
         if (s->state == STEP_CANCELLING && uuid_compare(&s->key.run, run) == 0)

@@ -211,12 +211,18 @@ static void write_groups(struct database *db, const struct batch *b)
     }
 }
 
-bool database_in_finally(const struct database *db, const struct uuid *run, int32_t iteration)
+struct row_finally *database_finally(const struct database *db, const struct uuid *run,
+                                     int32_t iteration)
 {
     const struct row_key at = {*run, 0, iteration};
     struct row_finally *row = NULL;
     FIND(db->finallys, &at, row);
-    return row != NULL;
+    return row;
+}
+
+bool database_in_finally(const struct database *db, const struct uuid *run, int32_t iteration)
+{
+    return database_finally(db, run, iteration) != NULL;
 }
 
 static void write_finallys(struct database *db, const struct batch *b)
@@ -228,6 +234,7 @@ static void write_finallys(struct database *db, const struct batch *b)
         struct row_finally *row = mem_alloc(sizeof *row);
         row->at = (struct row_key){from->run, 0, from->iteration};
         row->started_us = from->started_us;
+        row->began_at = db->asked_at;
         HASH_ADD(hh, db->finallys, at, sizeof row->at, row);
         sim_changed(db->sim);
     }

@@ -93,6 +93,7 @@ struct row_group { /* group_start */
 struct row_finally {   /* finally_start */
     struct row_key at; /* step 0 */
     int64_t started_us;
+    int64_t began_at; /* of the simulation */
     UT_hash_handle hh;
 };
 
@@ -182,6 +183,8 @@ struct row_attempt *database_attempt(const struct database *db, const struct uui
 struct row_group *database_group(const struct database *db, const struct row_key *at,
                                  int32_t attempt);
 /* Have the finally steps of that instance of a DAG begun? */
+struct row_finally *database_finally(const struct database *db, const struct uuid *run,
+                                     int32_t iteration);
 bool database_in_finally(const struct database *db, const struct uuid *run, int32_t iteration);
 struct row_worker *database_worker(const struct database *db, const char *id);
 bool database_has_id(const struct row_id *table, const struct uuid *id);

@@ -111,15 +111,16 @@ struct plan_step {
     bool n_optional, d_optional;
     double n_left, d_left, n_wrong;
     /* waits */
-    const char *type;      /* of the event; "a.*" too */
-    int over;              /* its filter: event.data.n > over */
-    bool by_anna;          /* an approval: only she may answer */
-    int starts;            /* which pipeline */
-    bool waits;            /* for the run that it starts */
-    enum plan_taken taken; /* its run's n is its own */
-    bool named;            /* it gives that run a name */
-    int silence;           /* what it comes to when nobody does: enum step_state */
-};                         /* a new field that holds a step's index: plan_drop.c too */
+    const char *type;                  /* of the event; "a.*" too */
+    int over;                          /* its filter: event.data.n > over */
+    bool by_anna;                      /* an approval: only she may answer */
+    int starts;                        /* which pipeline */
+    bool waits;                        /* for the run that it starts */
+    enum plan_taken taken;             /* its run's n is its own */
+    bool named;                        /* it gives that run a name */
+    int silence;                       /* what it comes to when nobody does: enum step_state */
+    int64_t finally_us[PLAN_BRANCHES]; /* how long its finally steps may take; 0 = not said */
+};                                     /* a new field that holds a step's index: plan_drop.c too */
 
 struct plan_version {
     char hash[SHA256_HEX];
@@ -128,6 +129,7 @@ struct plan_version {
     enum plan_policy policy;
     int64_t queued_us;  /* how long a run may be queued; 0 = any */
     int64_t timeout_us; /* of a run; 0 = none */
+    int64_t finally_us; /* how long its finally steps may take; 0 = not said */
     int gives;          /* which step's n is the run's; -1 = none */
     json_t *ir;
     int first_child, last_child; /* pipelines that it may start: later ones only */
@@ -209,6 +211,12 @@ void plan_take_started(struct rng *rng, struct plan_step *step);
 void plan_write_number(struct text *out, const struct plan_version *v, int step, bool or_default);
 void plan_write_outputs(struct text *out, const struct plan_step *step);
 void plan_write_taken(struct text *out, const struct plan_step *step);
+
+/* plan_finally.c: how long the finally steps of a DAG may take together; parent -1 = the run's. */
+void plan_finally_time(struct rng *rng, struct plan_version *v, int parent, int branch);
+int64_t plan_finally_us(const struct plan_version *v, int parent, int branch);
+void plan_write_finally_time(struct text *out, const struct plan_version *v, int parent,
+                             int branch);
 
 /* plan_retry.c: of a program (what else it does is known), of what starts a run and of a group. */
 void plan_retry(struct rng *rng, struct plan_step *step);

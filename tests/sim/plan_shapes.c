@@ -322,6 +322,7 @@ static void make_dag(struct rng *rng, struct plan_version *v, int parent, int br
         plan_give_folders(rng, v, parent, here);
     if (rng_chance(rng, 0.3) && v->step_count < PLAN_ENOUGH)
         make_finally(rng, v, parent, branch, depth, here);
+    plan_finally_time(rng, v, parent, branch);
 }
 
 void plan_shapes(struct rng *rng, struct plan_version *v)
@@ -523,7 +524,9 @@ static void write_part(struct text *out, const struct plan_version *v, int paren
         any = true;
     }
     if (any)
-        text_puts(out, finally ? "}, finally_timeout: 2d" : "}");
+        text_puts(out, "}");
+    if (any && finally)
+        plan_write_finally_time(out, v, parent, branch);
 }
 
 static void write_dag(struct text *out, const struct plan_version *v, int parent, int branch)
@@ -593,6 +596,6 @@ void plan_write_steps(struct text *out, const struct plan_version *v)
             text_puts(out, "\n");
         }
         if (any && finally)
-            text_puts(out, "finally_timeout: 2d\n");
+            plan_write_finally_time(out, v, -1, 0);
     }
 }

@@ -226,6 +226,13 @@ void reference_begins(struct sim *sim, const struct plan_version *v, const struc
                      v->steps[step].name, SHORT(key->run), v->steps[i].name);
 }
 
+int64_t reference_finally_time(struct sim *sim, const struct plan_version *v,
+                               const struct uuid *run, int32_t iteration)
+{
+    const struct scene at = scene_of(sim, v, run, iteration);
+    return plan_finally_us(v, at.parent, at.branch);
+}
+
 /* The n of the round before. */
 static int round_before(const struct scene *here, int ordinal)
 {

@@ -21,6 +21,9 @@ void reference_list(struct sim *sim, const struct plan_version *v, const struct 
 /* A sum of it; 0 = it takes none. */
 uint32_t reference_list_sum(struct sim *sim, const struct plan_version *v,
                             const struct row_key *key);
+/* How long the finally steps of that instance of a DAG may take together. */
+int64_t reference_finally_time(struct sim *sim, const struct plan_version *v,
+                               const struct uuid *run, int32_t iteration);
 /* Every instance of every step, and the state of the run. */
 void reference_run(struct sim *sim, const struct plan_version *v, const struct uuid *run,
                    uint8_t state, const char *reason);

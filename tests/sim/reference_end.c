@@ -309,10 +309,14 @@ static struct outcome dag_outcome(const struct scene *at, bool may_stop)
     for (int i = 0; i < at->v->step_count; i++) {
         if (!scene_has(at, i))
             continue;
-        check_step_end(at, i, may_stop && !at->v->steps[i].finally);
+        const struct plan_step *s = &at->v->steps[i];
+        /* A finally step is ended by its deadline and nothing else, and has failed then; whether
+         * that had come was held against the rows when it was committed. */
+        check_step_end(at, i, s->finally || may_stop);
         const uint8_t state = scene_result(at, i)->state;
-        was.failed |= state == STEP_FAILED && !at->v->steps[i].allow_failure;
-        was.cancelled |= state == STEP_CANCELLED;
+        const bool late = s->finally && state == STEP_CANCELLED;
+        was.failed |= (state == STEP_FAILED || late) && !s->allow_failure;
+        was.cancelled |= state == STEP_CANCELLED && !late;
     }
     return was;
 }

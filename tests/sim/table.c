@@ -45,8 +45,8 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
     printf("pipelines deleted: %" PRId64 "; outputs of started runs: %" PRId64 "\n", c->deletes,
            c->passed_on);
     printf("tried no more: %" PRId64 " steps lost too often, %" PRId64
-           " by an end that is not meant\n",
-           c->lost_too_often, c->not_meant);
+           " by an end that is not meant; finally steps ended by their deadline: %" PRId64 "\n",
+           c->lost_too_often, c->not_meant, c->finally_late);
     printf("outputs: %" PRId64 " left out, %" PRId64 " attempts failed by theirs, %" PRId64
            " defaults taken\n",
            c->left_out, c->not_declared, c->defaults);
