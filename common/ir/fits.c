@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "common/base/plant.h"
 #include "common/base/text.h"
 #include "common/ir/glob.h"
 #include "common/ir/ir.h"
@@ -75,5 +76,6 @@ bool ir_trigger_fits(const struct ir_trigger *trigger, const char *pipeline,
 bool ir_wait_fits(const struct ir_wait *wait, const struct event *event)
 {
     return event->type && type_fits(wait->type, event->type) &&
-           (!wait->source || same(wait->source, event->leatsource));
+           (!wait->source || same(wait->source, event->leatsource) ||
+            plant_on(PLANT_WAIT_OF_ANY_SOURCE));
 }

@@ -272,6 +272,7 @@ void check_step(struct sim *sim, const struct batch_step *step, const struct row
     if (v->steps[v->step_at[step->step]].kind != PLAN_RUN) {
         owned = false;
         check_whole_tried(sim, step);
+        check_asked(sim, step);
     } else {
         check_counted(sim, step);
     }

@@ -69,6 +69,7 @@ struct report_result;
 const struct plan_version *check_version_of(struct sim *sim, const struct uuid *run);
 /* check_waits.c: before the rows of the batch are written. */
 void check_waits_before(struct sim *sim, const struct batch *batch);
+void check_asked(struct sim *sim, const struct batch_step *step);
 void check_run_new(struct sim *sim, const struct batch_run *run);
 void check_run_move(struct sim *sim, const struct batch_run_move *move,
                     const struct row_run *before);
@@ -92,21 +93,23 @@ void check_queued_too_long(struct sim *sim, const struct row_run *run,
                            const struct plan_version *v);
 void check_concurrency(struct sim *sim, const struct batch *batch);
 void check_way_overdue(struct sim *sim);
-/* check_times.c: nothing is over before its time is up, and in peace nothing long after it. */
+/* check_times.c: nothing is over before its time is up, and in peace nothing
+ * long after it. */
 void check_step_time(struct sim *sim, const struct batch_step *step, const struct row_step *before);
 void check_result_time(struct sim *sim, const struct batch_result *result);
 void check_run_time(struct sim *sim, const struct batch_run_move *move,
                     const struct row_run *before);
 void check_overdue(struct sim *sim);
-/* check_finally.c: how long finally steps may take. Is their time up, in that instance of a DAG?
+/* check_finally.c: how long finally steps may take. Is their time up, in that
+ * instance of a DAG?
  */
 bool check_finally_is_up(struct sim *sim, const struct uuid *run, int32_t iteration);
 void check_finally_step(struct sim *sim, const struct batch_step *step,
                         const struct row_step *before);
 void check_finally_result(struct sim *sim, const struct batch_result *result);
 void check_finally_overdue(struct sim *sim);
-/* check_tries.c: steps are tried as often as their file says. What a worker says of an attempt's
- * end; programs; what is tried as a whole. */
+/* check_tries.c: steps are tried as often as their file says. What a worker says
+ * of an attempt's end; programs; what is tried as a whole. */
 void check_said(struct sim *sim, const struct uuid *attempt, const struct report_result *result);
 void check_tried(struct sim *sim, const struct batch_attempt *attempt);
 void check_tries(struct sim *sim, const struct batch_result *result);
@@ -124,6 +127,9 @@ void check_bounds(struct sim *sim, const struct batch *batch);
                                */
 void check_after_commit(struct sim *sim, const struct batch *batch);
 
-/* ---- at rest --------------------------------------------------------------------------------- */
-bool check_is_done(const struct sim *sim); /* every run is terminal, everything is acknowledged */
+/* ---- at rest
+ * ---------------------------------------------------------------------------------
+ */
+bool check_is_done(const struct sim *sim); /* every run is terminal, everything
+                                              is acknowledged */
 void check_at_rest(struct sim *sim);

@@ -1,10 +1,12 @@
 /* Steps that wait: which event ends which is worked out from the rows before the commit and the
  * events in it, and never by asking the core. */
+#include <stdio.h>
 #include <string.h>
 #include "common/text/json.h"
 #include "tests/sim/check.h"
 #include "tests/sim/outside.h"
 #include "tests/sim/plan.h"
+#include "tests/sim/reference.h"
 
 #define SHORT(id) uuid_short(&(id), (char[UUID_TEXT]){0})
 
@@ -30,7 +32,8 @@ static const struct batch_event *first_that_fits(const struct plan_step *s, cons
     for (size_t i = 0; i < b->events_count; i++) {
         json_t *envelope = json_loads(b->events[i].envelope, 0, NULL);
         json_t *n = json_object_get(json_object_get(envelope, "data"), "n");
-        const bool fits = plan_wait_fits(s, b->events[i].type, (int)json_integer_value(n));
+        const bool fits =
+            plan_wait_fits(s, b->events[i].type, b->events[i].source, (int)json_integer_value(n));
         json_decref(envelope);
         if (fits)
             return &b->events[i];
@@ -103,6 +106,27 @@ static bool means(const struct answer *a, const struct row_key *key, const struc
 {
     return uuid_compare(&a->run, &key->run) == 0 && strcmp(a->step, s->name) == 0 &&
            (a->iteration == 0 || a->iteration == key->iteration);
+}
+
+/* What somebody is asked, and who: as it stands in the row, for people. */
+void check_asked(struct sim *sim, const struct batch_step *step)
+{
+    const struct row_key key = {step->run, step->step, step->iteration};
+    const struct plan_step *s = step_of(sim, &step->run, step->step);
+    char refers[16], where[64], want[192];
+    if (s->kind != PLAN_APPROVAL || step->state != STEP_WAITING)
+        return;
+    const struct plan_version *v = check_version_of(sim, &step->run);
+    reference_arguments(sim, v, &key, refers, where);
+    const int len = snprintf(want, sizeof want, "waits for an answer of %s",
+                             s->by_anna ? "anna" : "anybody who may approve");
+    if (s->asks)
+        snprintf(want + len, sizeof want - (size_t)len, ": %ld|%s|%s", reference_size(sim, v, &key),
+                 refers, where);
+    if (!step->reason || strcmp(step->reason, want) != 0)
+        sim_fail(sim, 3, "step %s of run %s asks '%s', and is to ask '%s'", s->name,
+                 SHORT(step->run), step->reason ? step->reason : "", want);
+    sim->counts.questions += s->asks;
 }
 
 /* The accepted answer of this batch that ends it. */

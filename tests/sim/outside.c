@@ -63,7 +63,9 @@ static void encode_event(struct sending *s, const char *tick_of)
                           .source = "/sim",
                           .type = s->type,
                           .time = at,
-                          .leatsource = tick_of ? "cron" : "sim",
+                          .leatsource = tick_of     ? "cron"
+                                        : s->milled ? "mill"
+                                                    : "sim",
                           .leatpipeline = tick_of,
                           .leattrigger = tick_of ? "cron" : NULL,
                           .data = data};
@@ -84,6 +86,7 @@ static void send_event(void *arg)
     if (!s)
         return;
     s->n = some_number(sim);
+    s->milled = rng_chance(&sim->rng, 0.4);
     s->cron = p->cron && rng_chance(&sim->rng, 0.4);
     snprintf(s->type, sizeof s->type, "%s", s->cron ? "dev.leat.cron" : p->type);
     snprintf(s->pipeline, sizeof s->pipeline, "%s", p->name);
@@ -100,6 +103,7 @@ static void send_wake(void *arg)
     if (!s)
         return;
     s->n = some_number(sim);
+    s->milled = rng_chance(&sim->rng, 0.4);
     snprintf(s->type, sizeof s->type, "dev.sim.w");
     encode_event(s, NULL);
     sim->counts.events++;

@@ -190,6 +190,7 @@ static void make_wait(struct rng *rng, struct plan_version *v, int i, const stru
     struct plan_step *s = &v->steps[i];
     plan_step_waits(rng, v, s);
     plan_start_looks(rng, v, head, s);
+    plan_asks(rng, v, head, s);
 }
 
 /* What stands in the entry beside for_each: not a loop. */
@@ -368,16 +369,17 @@ static void write_limits(struct text *out, const struct plan_step *s)
         text_puts(out, "}");
 }
 
-static void write_program(struct text *out, const struct plan_version *v, int i)
+void plan_write_arguments(struct text *out, const struct plan_version *v, int i,
+                          const char *between)
 {
     const struct plan_step *s = &v->steps[i];
-    text_puts(out, "command: [work, \"${{ params.size }}\", \"");
+    text_printf(out, "${{ params.size }}%s", between);
     if (s->refers >= 0) {
         text_puts(out, "${{ ");
         plan_write_number(out, v, s->refers, s->refers_default);
         text_puts(out, " }}");
     }
-    text_puts(out, "\", \"");
+    text_puts(out, between);
     const int each = nearest(v, i, PLAN_EACH);
     if (each >= 0 && v->steps[each].items_folder)
         text_printf(out, "${{ i%s }}", v->steps[each].label);
@@ -387,6 +389,13 @@ static void write_program(struct text *out, const struct plan_version *v, int i)
         text_puts(out, "/${{ loop.index }}^${{ default(loop.previous.n, 77) }}");
     if (s->sees >= 0)
         text_printf(out, "@${{ steps.%s.state }}", v->steps[s->sees].label);
+}
+
+static void write_program(struct text *out, const struct plan_version *v, int i)
+{
+    const struct plan_step *s = &v->steps[i];
+    text_puts(out, "command: [work, \"");
+    plan_write_arguments(out, v, i, "\", \"");
     text_puts(out, s->finally ? ":${{ outcome.state }}\"]" : "\"]");
     plan_write_folders(out, v, s);
     if (s->at_most_once)

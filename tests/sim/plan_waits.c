@@ -4,6 +4,7 @@
 #include "common/base/text.h"
 #include "tests/sim/plan.h"
 
+static const char *const SOURCES[] = {NULL, NULL, NULL, "sim", "mill"};
 static const char *const TYPES[] = {"dev.sim.w", "dev.sim.a", "dev.sim.b", "dev.sim.*"};
 
 bool plan_is_group(const struct plan_step *s)
@@ -50,21 +51,44 @@ void plan_step_waits(struct rng *rng, const struct plan_version *v, struct plan_
     s->by_anna = rng_chance(rng, 0.5);
     s->silence = SILENCES[rng_in(rng, 0, 2)];
     s->type = TYPES[rng_in(rng, 0, 3)];
+    s->source = SOURCES[rng_in(rng, 0, 4)];
     s->over = (int)rng_in(rng, 0, 7);
     s->timeout_us = s->takes_us = rng_in(rng, 3, 20) * SEC;
 }
 
-bool plan_wait_fits(const struct plan_step *s, const char *type, int n)
+void plan_asks(struct rng *rng, const struct plan_version *v, const struct plan_step *head,
+               struct plan_step *s)
+{
+    uint32_t numbers = 0;
+    for (int i = 0; i < v->step_count; i++)
+        if (head->needs >> i & 1u && plan_is_number(v, i))
+            numbers |= 1u << i;
+    if (s->kind != PLAN_APPROVAL || !rng_chance(rng, 0.7))
+        return;
+    s->asks = true;
+    if (rng_chance(rng, 0.7))
+        s->refers = plan_pick(rng, numbers);
+    s->refers_default = rng_chance(rng, 0.4);
+}
+
+bool plan_wait_fits(const struct plan_step *s, const char *type, const char *source, int n)
 {
     const size_t len = strlen(s->type);
     const bool all = s->type[len - 1] == '*';
-    return (all ? strncmp(s->type, type, len - 1) == 0 : strcmp(s->type, type) == 0) && n > s->over;
+    return (all ? strncmp(s->type, type, len - 1) == 0 : strcmp(s->type, type) == 0) &&
+           n > s->over && (!s->source || strcmp(s->source, source) == 0);
 }
 
-static void write_approval(struct text *out, const struct plan_step *s)
+static void write_approval(struct text *out, const struct plan_version *v,
+                           const struct plan_step *s)
 {
-    text_printf(out, "approval: {%son_timeout: %s}, timeout: %llds",
-                s->by_anna ? "by: [anna], " : "",
+    text_puts(out, "approval: {");
+    if (s->asks) {
+        text_puts(out, "message: \"");
+        plan_write_arguments(out, v, (int)(s - v->steps), "|");
+        text_puts(out, "\", ");
+    }
+    text_printf(out, "%son_timeout: %s}, timeout: %llds", s->by_anna ? "by: [anna], " : "",
                 s->silence == STEP_FAILED    ? "fail"
                 : s->silence == STEP_SKIPPED ? "skip"
                                              : "approve",
@@ -90,13 +114,16 @@ static void write_start(struct text *out, const struct plan_version *v, const st
 void plan_write_wait(struct text *out, const struct plan_version *v, const struct plan_step *s)
 {
     if (s->kind == PLAN_APPROVAL) {
-        write_approval(out, s);
+        write_approval(out, v, s);
         return;
     }
     if (s->kind == PLAN_START) {
         write_start(out, v, s);
         return;
     }
-    text_printf(out, "wait: {type: \"%s\", filter: \"event.data.n > %d\"}, timeout: %llds", s->type,
-                s->over, (long long)(s->timeout_us / SEC));
+    text_printf(out, "wait: {type: \"%s\", ", s->type);
+    if (s->source)
+        text_printf(out, "source: %s, ", s->source);
+    text_printf(out, "filter: \"event.data.n > %d\"}, timeout: %llds", s->over,
+                (long long)(s->timeout_us / SEC));
 }

@@ -47,7 +47,7 @@ char *approval_question(const struct await *a, struct err *err)
     }
     text_puts(&out, "waits for an answer of ");
     put_who(def, &out);
-    if (is_said(message))
+    if (is_said(message) && !plant_on(PLANT_QUESTION_WITHOUT_MESSAGE))
         text_printf(&out, ": %s", message);
     return mem_string(out.data);
 }
