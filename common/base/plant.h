@@ -77,6 +77,8 @@
     P(FINALLY_DEADLINE_FORGOTTEN_AT_TAKEOVER, "finally-deadline-forgotten-at-takeover")            \
     P(WAIT_OF_ANY_SOURCE, "wait-of-any-source")                                                    \
     P(QUESTION_WITHOUT_MESSAGE, "question-without-message")                                        \
+    P(PRIORITY_IGNORED, "priority-ignored")                                                        \
+    P(PRIORITY_WITHOUT_AGE, "priority-without-age")                                                \
     P(OPTIONAL_NOT_ORDERED, "optional-not-ordered")                                                \
     P(OPTIONAL_INPUT_FAILS, "optional-input-fails")                                                \
     P(DELETED_STILL_FIRES, "deleted-still-fires")                                                  \

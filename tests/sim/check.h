@@ -69,6 +69,8 @@ struct report_result;
 const struct plan_version *check_version_of(struct sim *sim, const struct uuid *run);
 /* check_waits.c: before the rows of the batch are written. */
 void check_waits_before(struct sim *sim, const struct batch *batch);
+/* check_turns.c: who is placed first. */
+void check_turns_before(struct sim *sim, const struct batch *batch);
 void check_asked(struct sim *sim, const struct batch_step *step);
 void check_run_new(struct sim *sim, const struct batch_run *run);
 void check_run_move(struct sim *sim, const struct batch_run_move *move,

@@ -470,6 +470,7 @@ bool database_commit(struct database *db, const struct batch *b)
     db->sim->counts.commits++;
     db->writing = b;
     check_waits_before(db->sim, b);
+    check_turns_before(db->sim, b);
     check_retire_before(db->sim, b);
     write_inbox(db, b);
     write_events(db, b);

@@ -109,6 +109,7 @@ void plan_step_program(struct rng *rng, struct plan_step *step)
         if (rng_chance(rng, 0.12))
             step->uses[i] = (int)rng_in(rng, 1, 2);
     step->pool = rng_chance(rng, 0.2);
+    step->priority = rng_chance(rng, 0.4) ? (int)rng_in(rng, -2, 2) : 0;
     plan_retry(rng, step);
 }
 
@@ -214,6 +215,8 @@ static void write_pipeline(struct text *out, const struct plan_pipeline *p,
         text_printf(out, "queue_timeout: %ds\n", (int)(v->queued_us / SEC));
     if (v->timeout_us)
         text_printf(out, "timeout: %ds\n", (int)(v->timeout_us / SEC));
+    if (v->priority)
+        text_printf(out, "priority: %d\n", v->priority);
     text_puts(out, "params:\n  size: {type: integer, default: 1}\n");
     plan_write_steps(out, v);
 }

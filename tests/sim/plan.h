@@ -78,7 +78,8 @@ struct plan_step {
     bool cache;
     int64_t cache_us; /* 0 = of any age */
     int slots;
-    int pool;              /* of PLAN_POOLS */
+    int pool; /* of PLAN_POOLS */
+    int priority;
     int uses[PLAN_LIMITS]; /* of each named limit; 0 = not */
     double fails;          /* chance of an attempt */
     double hangs;          /* chance of running into the timeout, or falling silent */
@@ -133,6 +134,7 @@ struct plan_version {
     int64_t timeout_us; /* of a run; 0 = none */
     int64_t finally_us; /* how long its finally steps may take; 0 = not said */
     int gives;          /* which step's n is the run's; -1 = none */
+    int priority;       /* of its runs */
     json_t *ir;
     int first_child, last_child; /* pipelines that it may start: later ones only */
     struct plan_step steps[PLAN_STEPS];

@@ -338,4 +338,5 @@ void plan_gives(struct rng *rng, struct plan_version *v)
         if (v->steps[i].parent < 0 && !v->steps[i].finally && plan_is_number(v, i))
             own |= 1u << i;
     v->gives = rng_chance(rng, 0.7) ? plan_pick(rng, own) : -1;
+    v->priority = rng_chance(rng, 0.4) ? (int)rng_in(rng, -2, 2) : 0;
 }

@@ -77,6 +77,8 @@ static void write_program(struct text *out, const struct plan_version *v, int i)
     if (s->queue_us)
         text_printf(out, ", queue_timeout: %llds", (long long)(s->queue_us / SEC));
     text_printf(out, ", resources: {slots: %d}, pool: %s", s->slots, plan_pool_name(s->pool));
+    if (s->priority)
+        text_printf(out, ", priority: %d", s->priority);
     write_limits(out, s);
 }
 

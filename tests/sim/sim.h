@@ -131,6 +131,7 @@ struct sim_counts {
     int64_t not_meant;               /* and since no such end is tried again */
     int64_t finally_late;            /* finally steps that their deadline ended */
     int64_t questions;               /* rows of approvals with a message */
+    int64_t turns;                   /* placed while another of its shape had a later turn */
     int64_t left_out;                /* outputs, by programs that succeeded */
     int64_t not_declared;            /* attempts that failed by their outputs */
     int64_t defaults;                /* arguments that are one */

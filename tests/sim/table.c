@@ -47,7 +47,8 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
     printf("tried no more: %" PRId64 " steps lost too often, %" PRId64
            " by an end that is not meant; finally steps ended by their deadline: %" PRId64 "\n",
            c->lost_too_often, c->not_meant, c->finally_late);
-    printf("questions asked: %" PRId64 "\n", c->questions);
+    printf("questions asked: %" PRId64 "; placed before another whose turn is later: %" PRId64 "\n",
+           c->questions, c->turns);
     printf("outputs: %" PRId64 " left out, %" PRId64 " attempts failed by theirs, %" PRId64
            " defaults taken\n",
            c->left_out, c->not_declared, c->defaults);

@@ -103,6 +103,10 @@ void place_leave(struct core *core, struct worker *w)
 static int64_t turn_of(const struct step_ref *at)
 {
     const struct run *run = at->frame->run;
+    if (plant_on(PLANT_PRIORITY_IGNORED))
+        return run->created_us;
+    if (plant_on(PLANT_PRIORITY_WITHOUT_AGE))
+        return -(run->version->ir->priority + ref_ir(*at)->priority);
     return run->created_us - 60 * US_PER_S * (run->version->ir->priority + ref_ir(*at)->priority);
 }
 
