@@ -39,8 +39,8 @@ static void tell_refused(struct shell *shell, const char *worker)
     if (shell->refused_told_us && now - shell->refused_told_us < 60 * US_PER_S)
         return;
     shell->refused_told_us = now;
-    log_error("hello of a new worker is refused: there are too many worker ids; remove those that "
-              "are gone (leat worker remove WORKER), lower worker-age, or raise most-workers",
+    log_error("hello of a new worker is refused: there are too many worker ids; raise "
+              "most-workers, or lower worker-age, after which one that is gone is forgotten",
               LOG_S("worker", worker), LOG_I("most", shell->config.most_workers));
 }
 
