@@ -230,6 +230,24 @@ static size_t count_logs(const json_t *run, const char *only)
     return n;
 }
 
+/* Of a group that was adopted as a whole nothing that stands in it is in this run. */
+static int no_such_step(const json_t *run, const char *name, struct err *err)
+{
+    const json_t *step;
+    size_t i;
+    json_array_foreach (json_get_array(run, "steps"), i, step) {
+        const char *group = json_get_string(step, "step", "");
+        const char *reason = json_get_string(step, "reason", "");
+        const size_t len = strlen(group);
+        if (text_starts_with(reason, "adopted from ") && text_starts_with(name, group) &&
+            name[len] == '/')
+            return err_set(err, LEAT_ENOTFOUND,
+                           "%.80s was %.80s as a whole: that run has the logs of what stands in it",
+                           group, reason);
+    }
+    return err_set(err, LEAT_ENOTFOUND, "the run has no step '%.80s'", name);
+}
+
 int follow_logs(const char *run, const char *step, const char *attempt, bool follow,
                 struct err *err)
 {
@@ -241,7 +259,7 @@ int follow_logs(const char *run, const char *step, const char *attempt, bool fol
     const size_t n = count_logs(shown, step);
     f.named = n > 1;
     if (n == 0 && step)
-        return err_set(err, LEAT_ENOTFOUND, "the run has no step '%.80s'", step);
+        return no_such_step(shown, step, err);
     if (attempt && !text_to_int(attempt, 1, INT32_MAX, &f.attempt))
         return err_set(err, LEAT_EUSAGE, "--attempt: a number from 1 on");
     return follow ? follow_stream(json_get_string(shown, "id", run), &f, err)

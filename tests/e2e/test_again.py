@@ -101,6 +101,9 @@ def test_what_cannot_be_meant_is_refused(leat):
     last = retry(leat, good, "--from", "ship")["id"]
     said = leat.leat("retry", last, "--from", "train/fit")
     assert said.returncode == 4 and f"train was adopted from {good} as a whole" in said.stderr
+    for step in ("train/fit", "train/fit[2]"):  # nothing of it is in this run
+        said = leat.leat("logs", last, step)
+        assert said.returncode == 3 and f"train was adopted from {good} as a whole" in said.stderr, said
     said = leat.leat("retry", last)
     assert said.returncode == 4 and "there is nothing to try again" in said.stderr
 
