@@ -118,6 +118,7 @@ void core_free(struct core *core)
     if (!core)
         return;
     cache_free(core);
+    frames_free_all_over(core);
     runs_free_all(core);
     catalog_free(core);
     workers_free(core);

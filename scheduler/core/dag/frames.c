@@ -369,3 +369,13 @@ void frames_free_over(struct core *core)
         frame_drop(core, f);
     }
 }
+
+void frames_free_all_over(struct core *core)
+{
+    struct frame *f, *next;
+    DL_FOREACH_SAFE(core->over_frames, f, next)
+    {
+        DL_DELETE(core->over_frames, f);
+        frame_drop(core, f);
+    }
+}

@@ -48,6 +48,8 @@ void frame_let_go(struct core *core, struct frame *f);
 /* It is over, and is freed when no queue points to it any more. */
 void frame_leave(struct core *core, struct frame *f);
 void frames_free_over(struct core *core);
+/* At the end of the core: those too that something in it still points to. */
+void frames_free_all_over(struct core *core);
 /* With all that it holds, without saying so to anybody. */
 void frame_clear(struct core *core, struct frame *f);
 void frame_drop(struct core *core, struct frame *f);

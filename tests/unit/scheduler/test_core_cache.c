@@ -327,6 +327,21 @@ static void an_answer_to_a_step_that_was_stopped(void **state)
 }
 
 /* Cancelled between the question and the answer. */
+/* The DAG that it stands in is over, and it is kept for the answer: it goes with the core. */
+static void a_core_that_ends_while_a_question_is_open(void **state)
+{
+    struct harness *h = *state;
+    struct core_cached_wanted wanted[4];
+    harness_apply(h, "name: p\nsteps:\n  g: {steps: {s: {command: [s], cache: {}}}}\n");
+    ask_for(h, 1, 1);
+    assert_int_equal(core_wants_cached(h->core, wanted, 4), 1);
+    struct command cancel = {.v = 1, .id = id_of(201), .kind = COMMAND_KIND_CANCEL};
+    cancel.run = id_of(1);
+    core_command(h->core, &cancel, false, &h->now, h->out);
+    core_turn(h->core, &h->now, h->out);
+    assert_non_null(h->core->over_frames);
+}
+
 static void an_answer_that_comes_too_late(void **state)
 {
     struct harness *h = *state;
@@ -458,6 +473,7 @@ int main(void)
         T(answers_are_taken_a_few_at_a_time),
         T(and_all_of_them_are_taken),
         T(an_answer_to_a_step_that_was_stopped),
+        T(a_core_that_ends_while_a_question_is_open),
         T(an_answer_that_comes_too_late),
         T(a_takeover_asks_again),
         T(an_image_by_tag_has_no_key),
