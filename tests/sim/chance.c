@@ -1,7 +1,7 @@
 /* How the executions of a step go, whatever else there is in the history. */
 #include <string.h>
-#include "tests/sim/check.h"
-#include "tests/sim/worker.h"
+#include "tests/sim/check/check.h"
+#include "tests/sim/worker/worker.h"
 
 static uint64_t mixed(uint64_t sum, const void *data, size_t len) /* FNV-1a */
 {

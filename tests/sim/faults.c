@@ -1,9 +1,9 @@
 #include "tests/sim/faults.h"
 
-#include "tests/sim/database.h"
-#include "tests/sim/outside.h"
+#include "tests/sim/database/database.h"
+#include "tests/sim/outside/outside.h"
 #include "tests/sim/scheduler.h"
-#include "tests/sim/worker.h"
+#include "tests/sim/worker/worker.h"
 
 #define FAULTS_UNTIL (70 * SEC)
 

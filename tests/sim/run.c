@@ -1,12 +1,12 @@
 /* One seed from its beginning to its end. */
 #include <stdlib.h>
 #include "common/base/mem.h"
-#include "tests/sim/check.h"
+#include "tests/sim/check/check.h"
 #include "tests/sim/faults.h"
-#include "tests/sim/outside.h"
-#include "tests/sim/plan.h"
+#include "tests/sim/outside/outside.h"
+#include "tests/sim/plan/plan.h"
 #include "tests/sim/scheduler.h"
-#include "tests/sim/worker.h"
+#include "tests/sim/worker/worker.h"
 
 #define PEACE_US (120 * SEC)
 

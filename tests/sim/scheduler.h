@@ -1,7 +1,7 @@
 /* tests/sim/scheduler.h: one scheduler process: the real shell and core over the fakes. */
 #pragma once
 #include "scheduler/shell/shell.h"
-#include "tests/sim/database.h"
+#include "tests/sim/database/database.h"
 
 struct scheduler {
     struct sim *sim;

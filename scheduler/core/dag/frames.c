@@ -44,8 +44,9 @@ void frame_init(struct core *core, struct frame *f, struct run *run, const struc
 
 bool frame_stops(struct step_ref at)
 {
-    const bool goes_in = plant_on(PLANT_CANCEL_INTO_FINALLY_GROUPS) && ref_is_group(at);
-    return is_finally(at) && !goes_in ? at.frame->stop_finally : at.frame->stop != GOES_ON;
+    return is_finally(at) && !(plant_on(PLANT_CANCEL_INTO_FINALLY_GROUPS) && ref_is_group(at))
+               ? at.frame->stop_finally
+               : at.frame->stop != GOES_ON;
 }
 
 bool frame_lets_begin(struct step_ref at)

@@ -1,0 +1,225 @@
+/* Commands that people send: runs, cancels, all ways of running again, answers, drains. */
+#include <stdio.h>
+#include <string.h>
+#include "common/base/clock.h"
+#include "tests/sim/check/check.h"
+#include "tests/sim/database/database.h"
+#include "tests/sim/outside/internal.h"
+
+void sending_command(struct sending *s, struct command *command)
+{
+    char at[CLOCK_TEXT];
+    json_t *params = s->size == NO_SIZE ? NULL : json_pack("{s:i}", "size", s->size);
+    clock_format(WALL_START + s->sim->now, at);
+    s->is_command = true;
+    s->kind = command->kind;
+    command->v = 1;
+    command->id = s->id;
+    command->at = at;
+    command->run = s->run;
+    command->of = s->of;
+    command->from = s->from;
+    command->params = params;
+    command->version = s->version;
+    command->no_cache = s->no_cache;
+    s->text = command_encode(command, &s->len);
+    json_decref(params);
+    s->sim->counts.commands++;
+    sending_publish(s);
+}
+
+/* ---- which run, which step ------------------------------------------------------------------- */
+
+static struct row_run *some_run(struct sim *sim, bool done)
+{
+    struct row_run *picked = NULL;
+    int count = 0;
+    for (struct row_run *run = sim->db->runs; run; run = run->hh.next)
+        if (run->done == done && rng_in(&sim->rng, 0, count++) == 0)
+            picked = run;
+    return picked;
+}
+
+/* A step of its version, however deep; often none. */
+static const char *some_step(struct sim *sim, const struct row_run *run)
+{
+    const struct plan_version *v = check_version_of(sim, &run->id);
+    if (rng_chance(&sim->rng, 0.4))
+        return NULL;
+    return v->steps[rng_in(&sim->rng, 0, v->step_count - 1)].name;
+}
+
+/* Rather one that failed and has groups: there is something in it to take over. */
+static struct row_run *run_to_repeat(struct sim *sim)
+{
+    struct row_run *run = NULL;
+    for (int tries = 0; tries < 4; tries++) {
+        run = some_run(sim, true);
+        if (!run || run->state == RUN_SUCCEEDED)
+            continue;
+        const struct plan_version *v = check_version_of(sim, &run->id);
+        for (int i = 0; i < v->step_count; i++)
+            if (v->steps[i].kind != PLAN_RUN)
+                return run;
+    }
+    return run;
+}
+
+/* One or two steps of the run's own DAG; now and then one that stands in a group, which is refused.
+ */
+static void some_steps(struct sim *sim, const struct row_run *run, char steps[64])
+{
+    const struct plan_version *v = check_version_of(sim, &run->id);
+    const int at = (int)rng_in(&sim->rng, 0, v->step_count - 1);
+    const bool inside = rng_chance(&sim->rng, 0.1);
+    int count = 0;
+    steps[0] = '\0';
+    for (int k = 0; k < v->step_count && count < 2; k++) {
+        const struct plan_step *step = &v->steps[(at + k) % v->step_count];
+        const size_t len = strlen(steps);
+        if ((step->parent >= 0 && !inside) || (count && rng_chance(&sim->rng, 0.5)) ||
+            len + strlen(step->name) + 2 > 64)
+            continue;
+        snprintf(steps + len, 64 - len, "%s%s", count++ ? "," : "", step->name);
+    }
+}
+
+static const char *some_version(struct sim *sim, const char *pipeline)
+{
+    const struct plan_pipeline *p = plan_find(sim->plan, pipeline);
+    return p->versions[rng_in(&sim->rng, 0, p->version_count - 1)].hash;
+}
+
+/* ---- running again --------------------------------------------------------------------------- */
+
+/* A retry, a rerun, or a run of some steps only. */
+static void repeat(struct sim *sim, struct sending *s, struct command *command)
+{
+    const struct row_run *done = run_to_repeat(sim);
+    s->of = done->id;
+    s->no_cache = rng_chance(&sim->rng, 0.25);
+    command->kind = COMMAND_KIND_RETRY;
+    if (rng_chance(&sim->rng, 0.6)) {
+        s->from = some_step(sim, done);
+        return;
+    }
+    command->kind = COMMAND_KIND_RERUN;
+    if (rng_chance(&sim->rng, 0.3))
+        s->size = (int)rng_in(&sim->rng, 1, 9);
+    if (rng_chance(&sim->rng, 0.3))
+        return;
+    command->kind = COMMAND_KIND_ONLY;
+    some_steps(sim, done, s->steps);
+    snprintf(s->pipeline, sizeof s->pipeline, "%s", done->pipeline);
+    command->pipeline = s->pipeline;
+    command->steps = s->steps;
+    if (rng_chance(&sim->rng, 0.8))
+        s->version = rng_chance(&sim->rng, 0.7) ? done->version : some_version(sim, done->pipeline);
+}
+
+/* ---- runs and cancels ------------------------------------------------------------------------ */
+
+/* On its way before the run that it means, or after it. */
+static void cancel_ahead(void *arg)
+{
+    struct sending *of = arg;
+    struct sim *sim = of->sim;
+    struct sending *s = sim->quiet ? NULL : sending_new(sim);
+    if (!s)
+        return;
+    s->run = of->run;
+    s->ahead = true;
+    sending_command(s, &(struct command){.kind = COMMAND_KIND_CANCEL});
+}
+
+static void run_by_hand(struct sim *sim, struct sending *s, const struct plan_pipeline *p,
+                        struct command *command)
+{
+    command->kind = COMMAND_KIND_RUN;
+    snprintf(s->pipeline, sizeof s->pipeline, "%s", p->name);
+    command->pipeline = s->pipeline;
+    if (rng_chance(&sim->rng, 0.4))
+        s->size = (int)rng_in(&sim->rng, 1, 9);
+    if (rng_chance(&sim->rng, 0.3))
+        s->version = some_version(sim, p->name);
+    s->no_cache = rng_chance(&sim->rng, 0.2);
+    if (rng_chance(&sim->rng, 0.1))
+        cancel_ahead(s);
+    else if (rng_chance(&sim->rng, 0.1))
+        sim_at(sim, NULL, rng_in(&sim->rng, 0, 50 * MS), cancel_ahead, s);
+}
+
+void outside_send_command(void *arg)
+{
+    struct sim *sim = arg;
+    const struct plan_pipeline *p = plan_some(sim);
+    struct sending *s = p ? sending_new(sim) : NULL;
+    if (!s)
+        return;
+    struct command command = {0};
+    struct row_run *live = some_run(sim, false), *done = some_run(sim, true);
+    const int64_t dice = rng_in(&sim->rng, 0, 11);
+    s->run = rng_uuid(&sim->rng);
+    s->late = done && (dice == 4 || (dice < 4 && !live));
+    if (s->late || (dice < 4 && live)) {
+        command.kind = COMMAND_KIND_CANCEL;
+        s->run = s->late ? done->id : live->id;
+    } else if (dice < 10 && done) {
+        repeat(sim, s, &command);
+    } else {
+        run_by_hand(sim, s, p, &command);
+    }
+    sending_command(s, &command);
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+static struct row_step *some_approval(struct sim *sim)
+{
+    struct row_step *picked = NULL;
+    int count = 0;
+    for (struct row_step *row = sim->db->steps; row; row = row->hh.next) {
+        const struct plan_version *v = check_version_of(sim, &row->key.run);
+        const bool asks = v->steps[v->step_at[row->key.step]].kind == PLAN_APPROVAL;
+        if (asks && rng_in(&sim->rng, 0, count++) == 0)
+            picked = row;
+    }
+    return picked;
+}
+
+/* Of the right one and of somebody else, of the instance by its number and without, and sometimes a
+ * second one that says the contrary. */
+void outside_send_answer(void *arg)
+{
+    struct sim *sim = arg;
+    const struct row_step *row = some_approval(sim);
+    struct sending *s = row ? sending_new(sim) : NULL;
+    if (!s)
+        return;
+    const struct plan_version *v = check_version_of(sim, &row->key.run);
+    snprintf(s->step, sizeof s->step, "%s", v->steps[v->step_at[row->key.step]].name);
+    s->run = row->key.run;
+    s->answer =
+        (struct answer){s->run, s->step, rng_chance(&sim->rng, 0.7) ? row->key.iteration : 0,
+                        rng_chance(&sim->rng, 0.7), rng_chance(&sim->rng, 0.6)};
+    sending_command(s, &(struct command){.kind = COMMAND_KIND_APPROVE,
+                                         .step = s->step,
+                                         .iteration = s->answer.iteration,
+                                         .by = s->answer.anna ? "anna" : "mallory",
+                                         .answer = s->answer.approved ? COMMAND_ANSWER_APPROVED
+                                                                      : COMMAND_ANSWER_REJECTED});
+    if (rng_chance(&sim->rng, 0.3))
+        sim_at(sim, NULL, rng_in(&sim->rng, 0, 500 * MS), outside_send_answer, sim);
+}
+
+bool outside_answer(const struct sim *sim, const struct uuid *command, struct answer *out)
+{
+    const struct outside *o = sim->outside;
+    for (int i = 0; i < o->count; i++)
+        if (o->items[i].kind == COMMAND_KIND_APPROVE && o->items[i].is_command &&
+            uuid_compare(&o->items[i].id, command) == 0) {
+            *out = o->items[i].answer;
+            return true;
+        }
+    return false;
+}

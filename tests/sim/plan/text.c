@@ -1,0 +1,272 @@
+/* The text of a seed's pipelines: of every shape of a DAG, as its file says it. */
+#include <string.h>
+#include "common/base/text.h"
+#include "tests/sim/plan/plan.h"
+
+static void write_dag(struct text *out, const struct plan_version *v, int parent, int branch);
+
+static const char *const RULES[] = {"all_succeeded", "all_done", "any_failed", "any_succeeded",
+                                    "none_failed"};
+
+/* The group of that kind that is nearest around it, in its own file; -1 = none. */
+static int nearest(const struct plan_version *v, int i, enum plan_kind kind)
+{
+    for (i = v->steps[i].parent; i >= 0 && !v->steps[i].part; i = v->steps[i].parent)
+        if (v->steps[i].kind == kind)
+            return i;
+    return -1;
+}
+
+static void write_limits(struct text *out, const struct plan_step *s)
+{
+    const char *before = ", limits: {";
+    for (int k = 0; k < PLAN_LIMITS; k++)
+        if (s->uses[k]) {
+            text_printf(out, "%s%s: %d", before, plan_limit_name(k), s->uses[k]);
+            before = ", ";
+        }
+    if (strcmp(before, ", ") == 0)
+        text_puts(out, "}");
+}
+
+void plan_write_arguments(struct text *out, const struct plan_version *v, int i,
+                          const char *between)
+{
+    const struct plan_step *s = &v->steps[i];
+    text_printf(out, "${{ params.size }}%s", between);
+    if (s->refers >= 0) {
+        text_puts(out, "${{ ");
+        plan_write_number(out, v, s->refers, s->refers_default);
+        text_puts(out, " }}");
+    }
+    text_puts(out, between);
+    const int each = nearest(v, i, PLAN_EACH);
+    if (each >= 0 && v->steps[each].items_folder)
+        text_printf(out, "${{ i%s }}", v->steps[each].label);
+    else if (each >= 0)
+        text_puts(out, "${{ index }}");
+    if (nearest(v, i, PLAN_LOOP) >= 0)
+        text_puts(out, "/${{ loop.index }}^${{ default(loop.previous.n, 77) }}");
+    if (s->sees >= 0)
+        text_printf(out, "@${{ steps.%s.state }}", v->steps[s->sees].label);
+}
+
+static void write_program(struct text *out, const struct plan_version *v, int i)
+{
+    const struct plan_step *s = &v->steps[i];
+    text_puts(out, "command: [work, \"");
+    plan_write_arguments(out, v, i, "\", \"");
+    text_puts(out, s->finally ? ":${{ outcome.state }}\"]" : "\"]");
+    plan_write_folders(out, v, s);
+    if (s->at_most_once)
+        text_puts(out, ", at_most_once: true");
+    else
+        plan_write_retry(out, s);
+    if (s->cache_us)
+        text_printf(out, ", cache: {ttl: %llds}", (long long)(s->cache_us / SEC));
+    else if (s->cache)
+        text_puts(out, ", cache: {}");
+    if (s->timeout_us)
+        text_printf(out, ", timeout: %llds", (long long)(s->timeout_us / SEC));
+    if (s->heartbeat_us)
+        text_printf(out, ", heartbeat: %llds", (long long)(s->heartbeat_us / SEC));
+    if (s->grace_us)
+        text_printf(out, ", grace: %llds", (long long)(s->grace_us / SEC));
+    if (s->lost_after_us)
+        text_printf(out, ", lost_after: %llds", (long long)(s->lost_after_us / SEC));
+    if (s->queue_us)
+        text_printf(out, ", queue_timeout: %llds", (long long)(s->queue_us / SEC));
+    text_printf(out, ", resources: {slots: %d}, pool: %s", s->slots, plan_pool_name(s->pool));
+    if (s->priority)
+        text_printf(out, ", priority: %d", s->priority);
+    write_limits(out, s);
+}
+
+void plan_write_items(struct text *out, const struct plan_version *v, const struct plan_step *s)
+{
+    const char *from = s->items_from >= 0 ? v->steps[s->items_from].label : NULL;
+    if (s->items_folder) {
+        text_printf(out, "for_each: {from: %s.d}", from);
+    } else if (from && plan_is_list(v, s->items_from)) {
+        text_printf(out, "for_each: \"${{ steps.%s.outputs.n }}\"", from);
+    } else {
+        text_puts(out, from ? "for_each: \"${{ [" : "for_each: [");
+        for (int k = 0; k < s->item_count; k++)
+            text_printf(out, "%s%d", k ? ", " : "", k);
+        if (from)
+            text_printf(out, "%ssteps.%s.outputs.n] }}\"", s->item_count ? ", " : "", from);
+        else
+            text_puts(out, "]");
+    }
+    text_printf(out, ", as: i%s, fail_fast: %s", s->label, s->fail_fast ? "true" : "false");
+    if (s->parallelism)
+        text_printf(out, ", parallelism: %d", s->parallelism);
+}
+
+static void write_gives(struct text *out, const struct plan_version *v, const struct plan_step *s,
+                        int branch)
+{
+    const bool number = s->gives[branch] >= 0, folder = s->gives_folder >= 0;
+    if (!number && !folder)
+        return;
+    text_puts(out, ", outputs: {");
+    if (number)
+        text_printf(out, "n: %s.n", v->steps[s->gives[branch]].label);
+    if (folder)
+        text_printf(out, "%sd: %s.d", number ? ", " : "", v->steps[s->gives_folder].label);
+    text_puts(out, "}");
+}
+
+static void write_group(struct text *out, const struct plan_version *v, int i)
+{
+    const struct plan_step *s = &v->steps[i];
+    if (s->kind == PLAN_SWITCH) {
+        text_puts(out, "switch: [");
+        for (int b = 0; b < s->branches; b++) {
+            text_puts(out, b ? ", {" : "{");
+            if (b + 1 < s->branches || !s->has_else)
+                text_printf(out, "when: \"steps.%s.outputs.n > %d\", ",
+                            v->steps[s->branch_step].label, s->branch_over[b]);
+            write_dag(out, v, i, b);
+            write_gives(out, v, s, b);
+            text_puts(out, "}");
+        }
+        text_puts(out, "]");
+    } else if (s->part) {
+        plan_write_uses(out, v, i);
+    } else {
+        write_dag(out, v, i, 0);
+        write_gives(out, v, s, 0);
+    }
+}
+
+/* What is of the whole entry where it is a group of steps. */
+static void write_tries(struct text *out, const struct plan_step *head)
+{
+    plan_write_retry(out, head);
+    if (head->timeout_us && !head->late_inside)
+        text_printf(out, ", timeout: %llds", (long long)(head->timeout_us / SEC));
+}
+
+static void write_step(struct text *out, const struct plan_version *v, int i)
+{
+    const struct plan_step *s = &v->steps[i];
+    const int body = plan_body(v, i);
+    bool first = true;
+    text_printf(out, "%s: {", s->label);
+    plan_write_layers(out, v, i);
+    if (v->steps[body].kind == PLAN_RUN)
+        write_program(out, v, body);
+    else if (plan_waits(&v->steps[body]))
+        plan_write_wait(out, v, &v->steps[body]);
+    else
+        write_group(out, v, body);
+    if (plan_is_group(&v->steps[body]))
+        write_tries(out, s);
+    text_puts(out, ", needs: [");
+    for (int n = 0; n < v->step_count; n++)
+        if (s->needs >> n & 1u) {
+            text_printf(out, "%s%s", first ? "" : ", ", v->steps[n].label);
+            first = false;
+        }
+    text_puts(out, "]");
+    if (s->rule)
+        text_printf(out, ", rule: %s", RULES[s->rule]);
+    if (s->allow_failure)
+        text_puts(out, ", allow_failure: true");
+    if (s->when_step >= 0) {
+        text_puts(out, ", when: \"");
+        plan_write_number(out, v, s->when_step, s->when_default);
+        text_printf(out, " > %d\"", s->when_over);
+    }
+    text_puts(out, "}");
+}
+
+static void write_part(struct text *out, const struct plan_version *v, int parent, int branch,
+                       bool finally)
+{
+    bool any = false;
+    for (int i = 0; i < v->step_count; i++) {
+        const struct plan_step *s = &v->steps[i];
+        if (s->parent != parent || s->branch != branch || s->finally != finally)
+            continue;
+        text_puts(out, any ? ", " : finally ? ", finally: {" : "steps: {");
+        write_step(out, v, i);
+        any = true;
+    }
+    if (any)
+        text_puts(out, "}");
+    if (any && finally)
+        plan_write_finally_time(out, v, parent, branch);
+}
+
+static void write_dag(struct text *out, const struct plan_version *v, int parent, int branch)
+{
+    write_part(out, v, parent, branch, false);
+    write_part(out, v, parent, branch, true);
+}
+
+static void write_component(struct text *out, const struct plan_version *v, int part)
+{
+    const struct plan_step *s = &v->steps[part];
+    text_printf(out, "{kind: component, name: %s, params: {size: {type: integer, default: %d}}, ",
+                s->label, PLAN_PART_SIZE);
+    if (s->direct) {
+        write_program(out, v, plan_inside(v, part));
+    } else {
+        write_dag(out, v, part, 0);
+        write_gives(out, v, s, 0);
+    }
+    text_puts(out, "}\n");
+}
+
+/* What starts its own runs, and how many there may be, is of no account in a part. */
+static void write_grafted(struct text *out, const struct plan_version *v, int part)
+{
+    const struct plan_step *s = &v->steps[part];
+    text_printf(out,
+                "{name: pipe%d, params: {size: {type: integer, default: %d}}, on: {event: {type: "
+                "dev.sim.a}}, concurrency: {limit: 1, policy: skip}, queue_timeout: 1s, ",
+                part, PLAN_PART_SIZE);
+    if (s->late_inside)
+        text_printf(out, "timeout: %llds, ", (long long)(s->timeout_us / SEC));
+    write_dag(out, v, part, 0);
+    write_gives(out, v, s, 0);
+    text_puts(out, "}\n");
+}
+
+bool plan_write_part_file(struct text *out, const struct plan_version *v, const char *name)
+{
+    const bool pipeline = strncmp(name, "pipe", 4) == 0;
+    const long part = strtol(name + (pipeline ? 4 : 1), NULL, 10); /* "@1" or ".yaml" follows */
+    if (part >= v->step_count || !v->steps[part].part || v->steps[part].grafted != pipeline)
+        return false;
+    if (pipeline)
+        write_grafted(out, v, (int)part);
+    else
+        write_component(out, v, (int)part);
+    return true;
+}
+
+/* Top-level keys, one a line. */
+void plan_write_steps(struct text *out, const struct plan_version *v)
+{
+    if (v->gives >= 0)
+        text_printf(out, "outputs: {n: %s.n}\n", v->steps[v->gives].label);
+    for (int finally = 0; finally < 2; finally++) {
+        bool any = false;
+        for (int i = 0; i < v->step_count; i++) {
+            const struct plan_step *s = &v->steps[i];
+            if (s->parent >= 0 || s->finally != (bool)finally)
+                continue;
+            if (!any)
+                text_puts(out, finally ? "finally:\n" : "steps:\n");
+            any = true;
+            text_puts(out, "  ");
+            write_step(out, v, i);
+            text_puts(out, "\n");
+        }
+        if (any && finally)
+            plan_write_finally_time(out, v, -1, 0);
+    }
+}

@@ -1,0 +1,342 @@
+/* What a retry must have taken over from the run that it repeats, and what it must have run anew.
+ */
+#include <stdio.h>
+#include <string.h>
+#include "common/base/text.h"
+#include "tests/sim/check/check.h"
+#include "tests/sim/reference/reference.h"
+
+#define SHORT(id) uuid_short(&(id), (char[UUID_TEXT]){0})
+
+struct repeat {
+    struct sim *sim;
+    const struct plan_version *v;
+    const struct row_run *old, *now;
+    int from; /* step of the plan; -1 = what failed */
+};
+
+/* One instance of a DAG in both runs. */
+struct pair {
+    int parent, branch;
+    int32_t now, old; /* iterations; old -1 = it repeats none */
+};
+
+static const struct row_result *result_in(const struct repeat *r, const struct row_run *run,
+                                          int step, int32_t iteration)
+{
+    const struct row_key key = {run->id, r->v->index_of[step], iteration};
+    return database_result(r->sim->db, &key);
+}
+
+static bool stands_in(const struct repeat *r, const struct pair *at, int step)
+{
+    const struct plan_step *s = &r->v->steps[step];
+    return s->parent == at->parent && s->branch == at->branch;
+}
+
+static bool comes_after(const struct repeat *r, int step, int earlier)
+{
+    for (int n = 0; n < r->v->step_count; n++)
+        if (r->v->steps[step].needs >> n & 1u && (n == earlier || comes_after(r, n, earlier)))
+            return true;
+    return false;
+}
+
+static bool is_inside(const struct repeat *r, int group) /* is `from` somewhere in it? */
+{
+    for (int at = r->from; at >= 0; at = r->v->steps[at].parent)
+        if (at != r->from && at == group)
+            return true;
+    return false;
+}
+
+static bool is_marked(const struct repeat *r, int step)
+{
+    for (int at = r->from; at >= 0; at = r->v->steps[at].parent)
+        if ((at == r->from && step == at) || comes_after(r, step, at))
+            return true;
+    return false;
+}
+
+static bool went_well(const struct repeat *r, int step, int32_t old)
+{
+    const struct row_result *was = result_in(r, r->old, step, old);
+    return was && (was->state == STEP_SUCCEEDED || was->state == STEP_SKIPPED) &&
+           !is_marked(r, step) && !is_inside(r, step);
+}
+
+static bool is_whole(const struct repeat *r, int parent, int branch, int32_t old)
+{
+    const struct pair at = {.parent = parent, .branch = branch};
+    for (int i = 0; i < r->v->step_count; i++)
+        if (stands_in(r, &at, i) && !went_well(r, i, old))
+            return false;
+    return true;
+}
+
+/* Does something that it needs run anew? */
+static bool is_changed(const struct repeat *r, const struct pair *at, int step)
+{
+    if (is_marked(r, step))
+        return true;
+    if (r->v->steps[step].finally &&
+        (at->parent < 0 || !is_whole(r, at->parent, at->branch, at->old)))
+        return true;
+    for (int n = 0; n < r->v->step_count; n++)
+        if (r->v->steps[step].needs >> n & 1u &&
+            (!went_well(r, n, at->old) || is_changed(r, at, n)))
+            return true;
+    return false;
+}
+
+static void wrong(const struct repeat *r, const struct pair *at, int step, const char *what)
+{
+    const struct row_result *is = result_in(r, r->now, step, at->now);
+    sim_fail(r->sim, 3,
+             "step %s of run %s (iteration %d), which repeats %s (%d) from %s, is %s "
+             "(%s): %s",
+             r->v->steps[step].name, SHORT(r->now->id), at->now, SHORT(r->old->id), at->old,
+             r->from < 0 ? "what failed" : r->v->steps[r->from].name,
+             is ? machine_state_name(&MACHINE_STEP, is->state) : "without a result",
+             is ? is->reason : "", what);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+static void compare_dag(const struct repeat *r, const struct pair *at);
+
+/* ---- groups ---------------------------------------------------------------------------------- */
+
+static bool has_rows(const struct repeat *r, int parent, int branch, int32_t old)
+{
+    const struct pair at = {.parent = parent, .branch = branch};
+    for (int i = 0; i < r->v->step_count; i++)
+        if (stands_in(r, &at, i) && result_in(r, r->old, i, old))
+            return true;
+    return false;
+}
+
+/* The try of the old run that this first try repeats; NULL = none. */
+static const struct row_group *old_try(const struct repeat *r, const struct pair *at, int step,
+                                       const struct row_group *now)
+{
+    const struct row_result *end = result_in(r, r->old, step, at->old);
+    const struct row_key key = {r->old->id, r->v->index_of[step], at->old};
+    const struct row_group *was = end ? database_group(r->sim->db, &key, end->attempt) : NULL;
+    if (!was || was->count != now->count || was->branch != now->branch ||
+        !same_text(was->items, now->items))
+        return NULL;
+    int whole = 0;
+    while (whole < was->count && is_whole(r, step, was->branch, was->first + whole))
+        whole++;
+    if (check_timed_out(end->reason))
+        return was; /* what it had got done by then */
+    const bool spent = whole == was->count || (r->v->steps[step].kind == PLAN_LOOP &&
+                                               !has_rows(r, step, was->branch, was->first + whole));
+    return end->state == STEP_FAILED && spent ? NULL : was;
+}
+
+static void compare_try(const struct repeat *r, const struct pair *at, int step, int attempt)
+{
+    const struct row_key key = {r->now->id, r->v->index_of[step], at->now};
+    const struct row_group *now = database_group(r->sim->db, &key, attempt);
+    if (!now)
+        return;
+    bool repeats = at->old >= 0 && attempt == 1 && !is_changed(r, at, step);
+    const struct row_group *was = repeats ? old_try(r, at, step, now) : NULL;
+    for (int o = 0; o < now->count; o++) {
+        const struct pair in = {step, now->branch, now->first + o, was ? was->first + o : -1};
+        compare_dag(r, &in);
+        if (was && r->v->steps[step].kind == PLAN_LOOP &&
+            !is_whole(r, step, was->branch, was->first + o))
+            was = NULL; /* the rounds after it see something else */
+    }
+}
+
+/* ---- a DAG ----------------------------------------------------------------------------------- */
+
+static void compare_step(const struct repeat *r, const struct pair *at, int step)
+{
+    const struct row_result *is = result_in(r, r->now, step, at->now);
+    const struct row_result *was = at->old >= 0 ? result_in(r, r->old, step, at->old) : NULL;
+    const bool expected = was && was->state == STEP_SUCCEEDED && went_well(r, step, at->old) &&
+                          !is_changed(r, at, step);
+    if (!is)
+        return; /* nothing of that frame has begun: reference_run knows whether it should have */
+    const bool taken = text_starts_with(is->reason, "adopted from ");
+    if (taken && !expected)
+        wrong(r, at, step, "it was to run anew");
+    if (!taken && expected && is->state != STEP_CANCELLED)
+        wrong(r, at, step, "it was to be taken over");
+    if (taken && (!same_text(is->outputs, was->outputs) ||
+                  uuid_compare(&is->attempt_id, &was->attempt_id) != 0))
+        wrong(r, at, step, "it is not what was taken over");
+    if (taken) {
+        r->sim->counts.adopted++;
+        r->sim->counts.adopted_inside += at->parent >= 0;
+    }
+    for (int attempt = 1; !taken && r->v->steps[step].kind != PLAN_RUN && attempt <= is->attempt;
+         attempt++)
+        compare_try(r, at, step, attempt);
+}
+
+static void compare_dag(const struct repeat *r, const struct pair *at)
+{
+    for (int i = 0; i < r->v->step_count; i++)
+        if (stands_in(r, at, i))
+            compare_step(r, at, i);
+}
+
+/* ---- some steps only, and reruns ------------------------------------------------------------- */
+
+static bool is_named(const char *list, const char *name)
+{
+    char in[512], what[64];
+    snprintf(in, sizeof in, ",%s,", list);
+    snprintf(what, sizeof what, ",%s,", name);
+    return strstr(in, what) != NULL;
+}
+
+/* A finally step looks at others without needing them. */
+static bool looks_at(const struct plan_step *s, int step)
+{
+    return s->needs >> step & 1u || s->refers == step || s->sees == step;
+}
+
+/* Steps inside a group look at nothing outside but what the group needs. */
+static bool is_needed(const char *list, const struct plan_version *v, int step)
+{
+    for (int i = 0; i < v->step_count; i++)
+        if (v->steps[i].parent < 0 && looks_at(&v->steps[i], step) &&
+            is_named(list, v->steps[i].name))
+            return !is_named(list, v->steps[step].name);
+    return false;
+}
+
+static const struct row_result *result_by_name(const struct sim *sim, const struct row_run *run,
+                                               const struct plan_version *v, const char *name)
+{
+    const int step = plan_step_find(v, name);
+    const struct row_key key = {run->id, step < 0 ? -1 : v->index_of[step], 0};
+    return database_result(sim->db, &key);
+}
+
+static void check_only(struct sim *sim, const struct plan_version *v, const struct row_run *run,
+                       const struct row_run *old)
+{
+    const struct plan_version *of = check_version_of(sim, &old->id);
+    for (int i = 0; i < v->step_count; i++) {
+        const char *name = v->steps[i].name;
+        const struct row_result *is = result_by_name(sim, run, v, name);
+        if (v->steps[i].parent >= 0 || !is || is->state == STEP_CANCELLED)
+            continue;
+        const struct row_result *was = result_by_name(sim, old, of, name);
+        const bool taken = text_starts_with(is->reason, "adopted from ");
+        const bool left_out = text_starts_with(is->reason, "not among");
+        const bool named = is_named(run->retry_from, name);
+        const bool needed = is_needed(run->retry_from, v, i);
+        if (taken != needed || left_out != (!named && !needed))
+            sim_fail(sim, 3, "step %s of run %s, which runs %s only, is %s (%s)", name,
+                     SHORT(run->id), run->retry_from, machine_state_name(&MACHINE_STEP, is->state),
+                     is->reason);
+        if (taken && (!was || !same_text(was->outputs, is->outputs) || was->state != is->state))
+            sim_fail(sim, 3, "step %s of run %s is not what was taken over", name, SHORT(run->id));
+        sim->counts.adopted += taken;
+    }
+}
+
+static void check_rerun(struct sim *sim, const struct row_run *run, const struct row_run *old)
+{
+    for (const struct row_result *row = sim->db->results; row; row = row->hh.next)
+        if (uuid_compare(&row->key.run, &run->id) == 0 &&
+            text_starts_with(row->reason, "adopted from "))
+            sim_fail(sim, 3, "the rerun %s takes a result over", SHORT(run->id));
+    if (uuid_compare(&run->event, &old->event) != 0 || !same_text(run->vars, old->vars) ||
+        !same_text(run->version, old->version))
+        sim_fail(sim, 3, "the rerun %s is not as %s was", SHORT(run->id), SHORT(old->id));
+}
+
+/* A step that stands in a group, or that the version does not have, cannot be named. */
+static bool names_only_its_own(const struct plan_version *v, const char *steps)
+{
+    char list[64], *rest = list, *name;
+    snprintf(list, sizeof list, "%s", steps);
+    while ((name = strsep(&rest, ","))) {
+        const int step = plan_step_find(v, name);
+        if (step < 0 || v->steps[step].parent >= 0)
+            return false;
+    }
+    return true;
+}
+
+bool reference_only_may_refuse(struct sim *sim, const struct plan_version *v,
+                               const struct row_run *old, const char *steps)
+{
+    const struct plan_version *of = check_version_of(sim, &old->id);
+    if (!names_only_its_own(v, steps))
+        return true;
+    for (int i = 0; i < v->step_count; i++) {
+        const struct row_result *was = result_by_name(sim, old, of, v->steps[i].name);
+        if (v->steps[i].parent >= 0 || !is_needed(steps, v, i))
+            continue;
+        if (!was || (was->state != STEP_SUCCEEDED && was->state != STEP_SKIPPED))
+            return true;
+    }
+    return false;
+}
+
+void reference_repeats(struct sim *sim, const struct plan_version *v, const struct row_run *run)
+{
+    const struct row_run *old = database_run(sim->db, &run->retry_of);
+    if (!old || !old->done)
+        sim_fail(sim, 3, "run %s repeats one that is not over", SHORT(run->id));
+    if (strcmp(run->again, "rerun") == 0) {
+        check_rerun(sim, run, old);
+        return;
+    }
+    if (strcmp(run->again, "only") == 0) {
+        check_only(sim, v, run, old);
+        return;
+    }
+    const struct repeat r = {
+        sim, v, old, run,
+        run->retry_from && *run->retry_from ? plan_step_find(v, run->retry_from) : -1};
+    const struct pair root = {-1, 0, 0, 0};
+    compare_dag(&r, &root);
+}
+
+/* ---- what is refused ------------------------------------------------------------------------- */
+
+/* Did instances of the group begin, and one with that branch? Else: did all that there are come to
+ * an end without? */
+static bool is_out_of_reach(const struct sim *sim, const struct plan_version *v,
+                            const struct uuid *run, int group, int branch)
+{
+    bool begun = false, taken = false, any = false, open = false;
+    for (const struct row_group *row = sim->db->groups; row; row = row->hh.next)
+        if (uuid_compare(&row->key.at.run, run) == 0 && row->key.at.step == v->index_of[group]) {
+            begun = true;
+            taken |= row->branch == branch;
+        }
+    for (const struct row_result *row = sim->db->results; row; row = row->hh.next)
+        if (uuid_compare(&row->key.run, run) == 0 && row->key.step == v->index_of[group]) {
+            any = true;
+            open |= row->state != STEP_SKIPPED && row->state != STEP_SUCCEEDED;
+        }
+    return begun ? !taken : any && !open;
+}
+
+bool reference_may_refuse(const struct sim *sim, const struct plan_version *v,
+                          const struct row_run *old, const char *from)
+{
+    int step = from && *from ? plan_step_find(v, from) : -1;
+    if (step < 0)
+        return old->state == RUN_SUCCEEDED;
+    for (; v->steps[step].parent >= 0; step = v->steps[step].parent)
+        if (is_out_of_reach(sim, v, &old->id, v->steps[step].parent, v->steps[step].branch))
+            return true;
+    return false;
+}
