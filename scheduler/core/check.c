@@ -197,8 +197,8 @@ static void check_frame(const struct core *core, const struct frame *f, struct r
         const struct ir_step *def = ref_ir_known(at);
         left += !over;
         work_left += !over && at.place < work;
-        failed += def && ((state == STEP_FAILED && !def->allow_failure) ||
-                          (state == STEP_CANCELLED && at.place >= work));
+        failed += def && !def->allow_failure &&
+                  (state == STEP_FAILED || (state == STEP_CANCELLED && at.place >= work));
         work_failed += def && state == STEP_FAILED && !def->allow_failure && at.place < work;
         cancelled += state == STEP_CANCELLED && at.place < work;
         check_step(core, at, n);

@@ -25,6 +25,22 @@ static void one_that_may_fail_fails_nothing(void **state)
     assert_string_equal(run_is(h, run), "succeeded");
 }
 
+/* The recount of each turn agrees while another one is still to end. */
+static void it_does_so_while_others_are_still_ending(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin(
+        h, "name: p\nfinally_timeout: 20s\nsteps: {a: {command: [a]}}\n"
+           "finally: {tell: {command: [tell], allow_failure: true}, wipe: {command: [wipe]}}\n");
+    finish(h, 0, "a", SUCCEEDED, NULL);
+    pass(h, 20 * US_PER_S);
+    assert_int_equal(orders_of(h, ORDER_KIND_CANCEL), 2);
+    finish(h, 0, "tell", REPORT_RESULT_OUTCOME_CANCELLED, NULL);
+    assert_string_equal(step_is(h, run, 1), "cancelled");
+    finish(h, 0, "wipe", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, run), "succeeded");
+}
+
 /* Its worker speaks before the new leader has looked at any time. */
 static void a_takeover_knows_what_its_deadline_ended(void **state)
 {
@@ -109,6 +125,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         T(one_that_may_fail_fails_nothing),
+        T(it_does_so_while_others_are_still_ending),
         T(a_takeover_knows_what_its_deadline_ended),
         T(a_clock_that_went_back_begins_nothing_anew),
         T(a_group_that_its_deadline_ended_is_not_tried_again),
