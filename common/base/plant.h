@@ -32,6 +32,8 @@
     P(TRIED_AGAIN_AFTER_LEAVE, "tried-again-after-leave")                                          \
     P(ADOPTED_THOUGH_CHANGED, "adopted-though-changed")                                            \
     P(ITEMS_AGAIN_AFTER_TAKEOVER, "items-again-after-takeover")                                    \
+    P(RERUN_PINS_ANEW, "rerun-pins-anew")                                                          \
+    P(PINNED_THOUGH_CHANGED, "pinned-though-changed")                                              \
     P(FINALLY_NOT_ON_CANCEL, "finally-not-on-cancel")                                              \
     P(CANCEL_INTO_FINALLY_GROUPS, "cancel-into-finally-groups")                                    \
     P(OUTCOME_OF_FINALLY_STEPS, "outcome-of-finally-steps")                                        \

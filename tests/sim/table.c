@@ -64,8 +64,9 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
     printf("for_each, loop and uses of one entry: %" PRId64
            " succeeded; pipelines as parts: %" PRId64 "\n",
            c->direct, c->grafted);
-    printf("running again: %" PRId64 " results taken over, %" PRId64 " of them inside groups\n",
-           c->adopted, c->adopted_inside);
+    printf("running again: %" PRId64 " results taken over, %" PRId64
+           " of them inside groups, %" PRId64 " pins of reruns\n",
+           c->adopted, c->adopted_inside, c->pinned);
     printf("state-changing events a seed: median %" PRId64 "; %.1f s, %.0f seeds/s\n",
            median_of(changes, c->seeds), (double)took_us / 1e6,
            (double)c->seeds * 1e6 / (double)(took_us ? took_us : 1));

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "scheduler/core/run/repeat.h"
 
 /* Does a text see something else than it did then? */
@@ -41,7 +42,9 @@ void rerun_mark(struct run *run)
         const struct ir_step *def = &ir->steps[i];
         const struct template *const pins[] = {def->bucket, def->prefix, def->suffix, def->key,
                                                def->object_version};
-        if (def->kind != IR_STEP_OBJECTS || !sees_the_same(run, pins, ARRAY_LEN(pins)))
+        const bool same = sees_the_same(run, pins, ARRAY_LEN(pins));
+        if (def->kind != IR_STEP_OBJECTS || plant_on(PLANT_RERUN_PINS_ANEW) ||
+            !(same || plant_on(PLANT_PINNED_THOUGH_CHANGED)))
             run->marks[i] = MARK_ANEW;
         if (def->kind == IR_STEP_GROUP) /* what stands in it may be taken over */
             run->marks[i] = MARK_INSIDE;

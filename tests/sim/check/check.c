@@ -158,6 +158,12 @@ json_t *check_outputs(struct sim *sim, const struct effect *effect)
     const struct plan_version *v = check_version_of(sim, &effect->key.run);
     const int step = v->step_at[effect->key.step];
     json_t *all = json_object();
+    if (v->steps[step].pin) {
+        json_t *manifest = plan_folder(&effect->attempt, effect->n, false);
+        json_object_set_new(manifest, "folder", json_false());
+        json_object_set_new(all, "manifest", manifest);
+        return all;
+    }
     if (!effect->without_n)
         json_object_set_new(all, "n", json_integer(effect->n));
     if (v->steps[step].folder && !effect->without_d)

@@ -67,7 +67,7 @@ static bool takes_list(const struct waiting *w)
 /* Whoever could take the one could take the other. */
 static bool same_shape(const struct waiting *a, const struct waiting *b)
 {
-    return a->s->pool == b->s->pool && a->s->slots == b->s->slots &&
+    return a->s->pool == b->s->pool && a->s->pin == b->s->pin && a->s->slots == b->s->slots &&
            memcmp(a->s->uses, b->s->uses, sizeof a->s->uses) == 0 &&
            a->s->at_most_once == b->s->at_most_once && !a->s->heartbeat_us == !b->s->heartbeat_us &&
            takes_list(a) == takes_list(b) && plan_lists(a->v, a->step) == plan_lists(b->v, b->step);

@@ -31,6 +31,14 @@ static bool has_steps(const struct plan_version *v, int group, int branch, uint3
     return false;
 }
 
+static bool is_taken(const struct plan_version *v, int pin, uint32_t kept)
+{
+    for (int i = 0; i < v->step_count; i++)
+        if (is_in(kept, i) && v->steps[i].takes == pin)
+            return true;
+    return false;
+}
+
 /* Can this one stand without those that are gone? */
 static bool stands(const struct plan_version *v, int i, uint32_t kept)
 {
@@ -38,6 +46,8 @@ static bool stands(const struct plan_version *v, int i, uint32_t kept)
     if (s->parent >= 0 && !is_in(kept, s->parent))
         return false;
     if (s->kind == PLAN_SWITCH && !is_in(kept, s->branch_step))
+        return false;
+    if (s->pin && !is_taken(v, i, kept))
         return false;
     if (s->kind == PLAN_LOOP && !is_in(kept, s->gives[0]))
         return false;

@@ -234,10 +234,16 @@ static void compile(struct sim *sim, const struct plan_pipeline *p, struct plan_
     struct ir *ir = ir_load(v->ir, &err);
     for (int i = 0; ir && i < v->step_count; i++) {
         v->index_of[i] = ir_step_index(ir, v->steps[i].name);
+        if (v->index_of[i] < 0)
+            sim_fail(sim, 0, "the plan has a step %s, and the compiled pipeline none\n%s",
+                     v->steps[i].name, yaml.data);
         v->step_at[v->index_of[i]] = i;
     }
     if (!ir)
         sim_fail(sim, 0, "the compiled pipeline cannot be loaded: %s", err.text);
+    if (ir->step_count != (size_t)v->step_count)
+        sim_fail(sim, 0, "the plan has %d steps, the compiled pipeline %zu\n%s", v->step_count,
+                 ir->step_count, yaml.data);
     ir_unref(ir);
 }
 
@@ -256,6 +262,7 @@ static void version_new(struct sim *sim, struct plan_pipeline *p, int place, int
             step_new(&sim->rng, &v->steps[i], shape, i, v->step_count);
     }
     plan_gives(&sim->rng, v);
+    plan_pins(&sim->rng, v);
     v->timeout_us = rng_chance(&sim->rng, 0.15) ? rng_in(&sim->rng, 8, 60) * SEC : 0;
     const int index = (int)(p - sim->plan->pipelines), version = p->version_count - 1;
     for (int i = 0; i < v->step_count && !sim->sides; i++)

@@ -108,6 +108,7 @@ struct plan_step {
     bool items_folder; /* goes over the names in the d of items_from */
     int gives_folder;  /* a for_each: whose d it collects; -1 = none */
     int takes;         /* a program: whose d is its input, one or a list of them; -1 = none */
+    bool pin;          /* built in: pins the objects that one program takes (plan/pins.c) */
     /* outputs: whether they may be left out, the chance that they are, or are of no such type */
     bool n_optional, d_optional;
     double n_left, d_left, n_wrong;
@@ -208,6 +209,14 @@ void plan_give_folders(struct rng *rng, struct plan_version *v, int each, uint32
 void plan_take_list(struct rng *rng, const struct plan_version *v, const struct plan_step *head,
                     struct plan_step *s);
 void plan_write_folders(struct text *out, const struct plan_version *v, const struct plan_step *s);
+
+/* plan/pins.c: some programs take pinned objects, and the steps that pin them. What an order of one
+ * says of the run's size; NULL = it asks for something else. */
+struct order_start;
+void plan_pins(struct rng *rng, struct plan_version *v);
+void plan_write_pinned(struct text *out, const struct plan_step *s);
+const char *plan_pinned_size(const struct plan_version *v, int pin,
+                             const struct order_start *start);
 
 /* plan/outputs.c: what it writes and may leave out; what of it a step that starts a run takes. */
 void plan_outputs(struct rng *rng, struct plan_step *step);

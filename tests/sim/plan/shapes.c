@@ -8,7 +8,7 @@ bool plan_is_number(const struct plan_version *v, int step)
 {
     const struct plan_step *s = &v->steps[step];
     if (!plan_is_group(s))
-        return s->kind == PLAN_RUN || (s->taken && s->taken != PLAN_TAKES_STRING);
+        return (s->kind == PLAN_RUN && !s->pin) || (s->taken && s->taken != PLAN_TAKES_STRING);
     for (int b = 0; b < s->branches; b++)
         if (s->gives[b] < 0 || !plan_is_number(v, s->gives[b]))
             return false;

@@ -165,7 +165,7 @@ static void write_step(struct text *out, const struct plan_version *v, int i)
         write_tries(out, s);
     text_puts(out, ", needs: [");
     for (int n = 0; n < v->step_count; n++)
-        if (s->needs >> n & 1u) {
+        if (s->needs >> n & 1u && !v->steps[n].pin) {
             text_printf(out, "%s%s", first ? "" : ", ", v->steps[n].label);
             first = false;
         }
@@ -257,7 +257,7 @@ void plan_write_steps(struct text *out, const struct plan_version *v)
         bool any = false;
         for (int i = 0; i < v->step_count; i++) {
             const struct plan_step *s = &v->steps[i];
-            if (s->parent >= 0 || s->finally != (bool)finally)
+            if (s->parent >= 0 || s->finally != (bool)finally || s->pin)
                 continue;
             if (!any)
                 text_puts(out, finally ? "finally:\n" : "steps:\n");

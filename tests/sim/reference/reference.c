@@ -101,7 +101,7 @@ static json_t *taken_by(const struct scene *at, const struct plan_step *s)
     if (s->takes < 0)
         return NULL;
     const struct scene here = scene_around(at, s->takes);
-    return scene_output_named(&here, s->takes, "d");
+    return scene_output_named(&here, s->takes, at->v->steps[s->takes].pin ? "manifest" : "d");
 }
 
 /* An input of what may be left out is left out with it. */
@@ -341,11 +341,11 @@ static bool is_list_of(const struct scene *at, int step, const struct order_inpu
            json_equal(want, input->list);
 }
 
-static bool is_folder_of(const struct order_input *input, const json_t *want)
+static bool is_folder_of(const struct order_input *input, const json_t *want, bool pinned)
 {
     const char *artifact = json_string_value(json_object_get(want, "artifact"));
-    return !input->of && !input->list && input->folder && input->artifact && artifact &&
-           strcmp(input->artifact, artifact) == 0;
+    return !input->of && !input->list && input->folder == !pinned && input->objects == pinned &&
+           input->artifact && artifact && strcmp(input->artifact, artifact) == 0;
 }
 
 void reference_list(struct sim *sim, const struct plan_version *v, const struct row_key *key,
@@ -360,7 +360,7 @@ void reference_list(struct sim *sim, const struct plan_version *v, const struct 
         return;
     const bool list = v->steps[s->takes].kind == PLAN_EACH;
     if (list ? !is_list_of(&at, s->takes, &order->inputs[0], want)
-             : !is_folder_of(&order->inputs[0], want))
+             : !is_folder_of(&order->inputs[0], want, v->steps[s->takes].pin))
         sim_fail(sim, 3, "step %s is given something else than %s has %s", s->name,
                  v->steps[s->takes].name, list ? "collected" : "written");
     json_decref(want);

@@ -248,12 +248,33 @@ static void check_only(struct sim *sim, const struct plan_version *v, const stru
     }
 }
 
-static void check_rerun(struct sim *sim, const struct row_run *run, const struct row_run *old)
+/* Of a rerun pins alone are taken over, and those always, where they pin the same. */
+static void check_pinned(struct sim *sim, const struct plan_version *v,
+                         const struct row_result *row, const struct row_run *old)
+{
+    const struct plan_step *s = &v->steps[v->step_at[row->key.step]];
+    const struct row_key then = {old->id, row->key.step, row->key.iteration};
+    const struct row_result *was = database_result(sim->db, &then);
+    const bool taken = text_starts_with(row->reason, "adopted from ");
+    const bool may = s->pin && was && was->state == STEP_SUCCEEDED &&
+                     reference_size(sim, v, &then) == reference_size(sim, v, &row->key);
+    if (taken && !may)
+        sim_fail(sim, 3, "the rerun %s takes over what %s has of %s", SHORT(row->key.run),
+                 SHORT(old->id), s->name);
+    if (may && !taken && row->state != STEP_CANCELLED)
+        sim_fail(sim, 3, "the rerun %s does not see what %s had pinned as %s", SHORT(row->key.run),
+                 SHORT(old->id), s->name);
+    if (taken && !same_text(was->outputs, row->outputs))
+        sim_fail(sim, 3, "the rerun %s sees other objects as %s", SHORT(row->key.run), s->name);
+    sim->counts.pinned += taken;
+}
+
+static void check_rerun(struct sim *sim, const struct plan_version *v, const struct row_run *run,
+                        const struct row_run *old)
 {
     for (const struct row_result *row = sim->db->results; row; row = row->hh.next)
-        if (uuid_compare(&row->key.run, &run->id) == 0 &&
-            text_starts_with(row->reason, "adopted from "))
-            sim_fail(sim, 3, "the rerun %s takes a result over", SHORT(run->id));
+        if (uuid_compare(&row->key.run, &run->id) == 0)
+            check_pinned(sim, v, row, old);
     if (uuid_compare(&run->event, &old->event) != 0 || !same_text(run->vars, old->vars) ||
         !same_text(run->version, old->version))
         sim_fail(sim, 3, "the rerun %s is not as %s was", SHORT(run->id), SHORT(old->id));
@@ -294,7 +315,7 @@ void reference_repeats(struct sim *sim, const struct plan_version *v, const stru
     if (!old || !old->done)
         sim_fail(sim, 3, "run %s repeats one that is not over", SHORT(run->id));
     if (strcmp(run->again, "rerun") == 0) {
-        check_rerun(sim, run, old);
+        check_rerun(sim, v, run, old);
         return;
     }
     if (strcmp(run->again, "only") == 0) {

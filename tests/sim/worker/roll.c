@@ -34,6 +34,19 @@ static void check_declared(struct sim *sim, const struct plan_step *s,
         sim_fail(sim, 3, "an order of step %s declares other outputs", s->name);
 }
 
+/* What a pin is told of: nothing but its set. */
+static void roll_pin(struct local *a, const struct plan_version *v, int step,
+                     const struct order_start *start)
+{
+    struct sim *sim = a->worker->sim;
+    const char *size = plan_pinned_size(v, step, start);
+    if (!size || start->executor != ORDER_START_EXECUTOR_OBJECTS || start->argv_count ||
+        start->inputs_count || start->listed_count || start->outputs_count != 1 ||
+        strcmp(start->outputs[0].name, "manifest") != 0 || start->outputs[0].optional)
+        sim_fail(sim, 3, "an order of %s asks for something else", v->steps[step].name);
+    snprintf(a->size, sizeof a->size, "%s", size);
+}
+
 void worker_roll(struct local *a, const struct order *order, const struct row_key *key)
 {
     struct sim *sim = a->worker->sim;
@@ -63,14 +76,18 @@ void worker_roll(struct local *a, const struct order *order, const struct row_ke
         sim_fail(sim, 3, "an order of step %s has another grace or lost_after", s->name);
     if (a->heartbeat_us != s->heartbeat_us)
         sim_fail(sim, 3, "an order of step %s has another heartbeat", s->name);
+    a->n = (int)rng_in(&rng, 0, 9);
+    a->exit_code = plan_exit_code(&rng);
+    if (s->pin) {
+        roll_pin(a, v, step, order->start);
+        return;
+    }
     if (order->start->listed_count != plan_lists(v, step))
         sim_fail(sim, 3, "an order of step %s asks for names of %zu outputs", s->name,
                  order->start->listed_count);
     check_declared(sim, s, order->start);
     reference_list(sim, v, key, order->start);
     a->will_hang = (s->timeout_us || s->heartbeat_us) && rng_chance(&rng, s->hangs);
-    a->n = (int)rng_in(&rng, 0, 9);
-    a->exit_code = plan_exit_code(&rng);
     roll_outputs(a, &rng, s);
     if (order->start->argv_count != 4)
         sim_fail(sim, 3, "an order has %zu arguments", order->start->argv_count);
