@@ -236,7 +236,8 @@ static void check_cached_image(struct front *f, size_t step)
         front_problem(
             f,
             "cache: image %s is named by a tag, which may be another image tomorrow: name "
-            "it by its digest, NAME@sha256:…, or use --pin-images",
+            "it by its digest, NAME@sha256:…, or apply it with "
+            "--pin-images",
             image);
 }
 

@@ -193,7 +193,7 @@ static void images_become_the_digests_that_were_sent_along(void **state)
     assert_string_equal(all.problems.data,
                         "a.yaml:2:53: cache: image reg.example:5000/a/b:1 is named by a tag, which "
                         "may be another image tomorrow: name it by its digest, NAME@sha256:…, or "
-                        "use --pin-images\n");
+                        "apply it with --pin-images\n");
     documents_free(&all);
 }
 
