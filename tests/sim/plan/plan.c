@@ -217,7 +217,8 @@ static void write_pipeline(struct text *out, const struct plan_pipeline *p,
         text_printf(out, "timeout: %ds\n", (int)(v->timeout_us / SEC));
     if (v->priority)
         text_printf(out, "priority: %d\n", v->priority);
-    text_puts(out, "params:\n  size: {type: integer, default: 1}\n");
+    text_puts(out, "params:\n  size: {type: integer, default: 1}\n"
+                   "  items: {type: json, default: [0, 1]}\n");
     plan_write_steps(out, v);
 }
 

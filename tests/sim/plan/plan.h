@@ -18,6 +18,7 @@
 #define PLAN_SIZED     (PLAN_LIMITS + PLAN_POOLS)
 #define PLAN_SIZES     8
 #define PLAN_SIZE_MOST 3
+#define PLAN_ITEMS     2 /* of a run's parameter `items`: 0, 1 */
 
 enum plan_kind {
     PLAN_RUN,

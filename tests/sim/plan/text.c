@@ -82,6 +82,14 @@ static void write_program(struct text *out, const struct plan_version *v, int i)
     write_limits(out, s);
 }
 
+static bool inside_part(const struct plan_version *v, const struct plan_step *s)
+{
+    for (int i = s->parent; i >= 0; i = v->steps[i].parent)
+        if (v->steps[i].part)
+            return true;
+    return false;
+}
+
 void plan_write_items(struct text *out, const struct plan_version *v, const struct plan_step *s)
 {
     const char *from = s->items_from >= 0 ? v->steps[s->items_from].label : NULL;
@@ -89,6 +97,8 @@ void plan_write_items(struct text *out, const struct plan_version *v, const stru
         text_printf(out, "for_each: {from: %s.d}", from);
     } else if (from && plan_is_list(v, s->items_from)) {
         text_printf(out, "for_each: \"${{ steps.%s.outputs.n }}\"", from);
+    } else if (!from && s->item_count == PLAN_ITEMS && !inside_part(v, s)) {
+        text_puts(out, "for_each: \"${{ params.items }}\"");
     } else {
         text_puts(out, from ? "for_each: \"${{ [" : "for_each: [");
         for (int k = 0; k < s->item_count; k++)
