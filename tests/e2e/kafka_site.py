@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 
-from leat import ROOT, Leat, request, until
+from leat import ROOT, Leat, request, send, until
 
 sys.path.insert(0, str(ROOT / "dev"))
 from parts import part  # noqa: E402
@@ -92,8 +92,7 @@ class Site:
             process.kill()
             process.wait()
         if self.leat:
-            for pid in self.keepers():
-                os.kill(pid, signal.SIGKILL)
+            send(signal.SIGKILL, self.keepers())
             self.leat.remove()
         self.broker.kill()
         self.broker.remove()

@@ -41,6 +41,13 @@ def until(check, seconds=60, every=0.05, what=""):
         time.sleep(every)
 
 
+def send(signo, pids):
+    """To each of them that is still there: whoever was looked up may have ended since."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signo)
+
+
 class Answer:
     def __init__(self, status, body, headers):
         self.status, self.body, self.headers = status, body, headers
@@ -134,9 +141,7 @@ class Leat:
     def kill(self, name, signo=signal.SIGKILL):
         pids = self.pids(name)
         assert pids, f"no {name} runs"
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signo)
+        send(signo, pids)
         return pids
 
     def arm(self, *specs):

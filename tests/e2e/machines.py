@@ -1,12 +1,12 @@
 """Machines of their own on this one: network namespaces on a bridge, each with its own view of the files, in which what is
 hidden is not there. Needs root. Nothing of it leaves this machine: there is no route but the bridge's."""
-import contextlib
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 
-from leat import BUILD, until
+from leat import BUILD, send, until
 
 
 def ip(*words):
@@ -92,9 +92,7 @@ class Machine:
         return done.stdout
 
     def remove(self):
-        for pid in self.pids():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, 9)
+        send(signal.SIGKILL, self.pids())
         for process in self.processes.values():
             process.wait()
         until(lambda: not self.pids(), 10, what="an empty machine")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from leat import Leat, request, until
+from leat import Leat, request, send, until
 
 SOURCE = """
 kind: source
@@ -132,6 +132,5 @@ def test_a_worker_too_many_is_refused_and_says_what_to_do():
     finally:
         second.kill()
         second.wait()
-        for pid in leat.pids("leat-keeper", leat.work):
-            os.kill(pid, signal.SIGKILL)
+        send(signal.SIGKILL, leat.pids("leat-keeper", leat.work))
         leat.remove()

@@ -4,10 +4,11 @@ process was followed, not restarted (a dead keeper's attempts are lost and run a
 import json
 import pathlib
 import re
+import signal
 import time
 
 import pytest
-from leat import ROOT, Leat, until
+from leat import ROOT, Leat, send, until
 
 PIPELINE = """
 name: chain
@@ -181,10 +182,7 @@ def test_postgres_killed(leat):
     event = deliver(leat, f"pg-{time.time_ns()}")
     postmaster = int((leat.data / "postgres" / "postmaster.pid").read_text().split()[0])
     children = pathlib.Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-    import os
-    import signal
-    for pid in [postmaster, *map(int, children)]:
-        os.kill(pid, signal.SIGKILL)
+    send(signal.SIGKILL, [postmaster, *map(int, children)])
     for each in [run, *leat.event_runs(event)]:
         check_run(leat, each, at_most=1)
 

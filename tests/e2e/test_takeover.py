@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from leat import BUILD, Leat, until
+from leat import BUILD, Leat, send, until
 
 PIPELINE = """
 name: steady
@@ -65,16 +65,14 @@ def test_the_standby_takes_over_within_5_s(leat, fault):
         first = [pid for pid in leat.pids("leat-scheduler") if pid != second.pid and str(pid) in leading] or \
             [pid for pid in leat.pids("leat-scheduler") if pid != second.pid]
         run = start(leat)
-        for pid in first:
-            os.kill(pid, fault)
+        send(fault, first)
         began = time.monotonic()
         until(lambda: epoch(leat) > before, 10, what="a new epoch")
         took = time.monotonic() - began
         assert took < 5, f"takeover took {took:.1f} s"
         check(leat, run)
         if fault == signal.SIGSTOP:
-            for pid in first:
-                os.kill(pid, signal.SIGCONT)
+            send(signal.SIGCONT, first)
         check(leat, start(leat))
     finally:
         second.kill()
