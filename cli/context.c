@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/files.h"
+#include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/text/json.h"
 
@@ -64,17 +65,6 @@ json_t *contexts_read(struct err *err)
     return read_at(path, err);
 }
 
-static int write_all(int fd, const char *text)
-{
-    for (size_t done = 0, len = strlen(text); done < len;) {
-        const ssize_t n = write(fd, text + done, len - done);
-        if (n <= 0)
-            return -1;
-        done += (size_t)n;
-    }
-    return fsync(fd);
-}
-
 static int replace(const char *path, const json_t *all, struct err *err)
 {
     cleanup_free char *fresh = mem_printf("%s.new", path);
@@ -83,7 +73,7 @@ static int replace(const char *path, const json_t *all, struct err *err)
     if (fd < 0)
         return err_errno(err, errno, "%s", fresh);
     char *text = json_write_pretty(all);
-    const int rc = write_all(fd, text);
+    const int rc = fd_write(fd, text, strlen(text)) == 0 ? fsync(fd) : -1;
     mem_wipe(text, strlen(text));
     free(text);
     if (rc == 0 && rename(fresh, path) == 0)

@@ -1,5 +1,6 @@
 #include "common/base/err.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,6 +46,11 @@ int err_set(struct err *err, int code, const char *fmt, ...)
     return code;
 }
 
+bool err_is_full(int saved_errno)
+{
+    return saved_errno == ENOSPC || saved_errno == EDQUOT;
+}
+
 int err_errno(struct err *err, int saved_errno, const char *fmt, ...)
 {
     char context[400];
@@ -52,7 +58,8 @@ int err_errno(struct err *err, int saved_errno, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(context, sizeof context, fmt, ap);
     va_end(ap);
-    return err_set(err, LEAT_EIO, "%s: %s", context, strerror(saved_errno));
+    return err_set(err, err_is_full(saved_errno) ? LEAT_EFULL : LEAT_EIO, "%s: %s", context,
+                   strerror(saved_errno));
 }
 
 int err_wrap(struct err *err, const char *fmt, ...)

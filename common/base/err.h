@@ -41,7 +41,9 @@ struct err {
 int err_set(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int err_vset(struct err *err, int code, const char *fmt, va_list ap);
 
-/* As err_set with LEAT_EIO and ": strerror(errno)" appended. */
+/* Does that errno say that there is no space, on the disk or in a quota? */
+bool err_is_full(int saved_errno);
+/* As err_set with ": strerror(errno)" appended, and LEAT_EFULL or LEAT_EIO as err_is_full says. */
 int err_errno(struct err *err, int saved_errno, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

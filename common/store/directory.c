@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/store/directory_internal.h"
@@ -29,7 +30,7 @@
 
 int directory_error(const struct directory *d, int saved_errno, const char *what, struct err *err)
 {
-    if (saved_errno == ENOSPC || saved_errno == EDQUOT)
+    if (err_is_full(saved_errno))
         return err_set(err, LEAT_EFULL, "store %s is full: %s", d->where, strerror(saved_errno));
     return err_errno(err, saved_errno, "store %s: %s", d->where, what);
 }
@@ -246,14 +247,14 @@ static int copy_out(const struct directory *d, int from, int to, const char *has
     ssize_t n;
     while (rc == 0 && (n = read(from, buf, DIRECTORY_BLOCK)) > 0) {
         sha256_add(stream, buf, (size_t)n);
-        rc = directory_write(to, buf, (size_t)n);
+        rc = fd_write(to, buf, (size_t)n);
         *size += n;
     }
     const int saved = errno;
     sha256_end(stream, digest);
     hex_encode(digest, sizeof digest, hex);
     *same = strcmp(hex, hash) == 0;
-    if (rc != 0 && (saved == ENOSPC || saved == EDQUOT))
+    if (rc != 0 && err_is_full(saved))
         return err_set(err, LEAT_EFULL, "no space to write object %s", hash);
     if (rc != 0 || n < 0)
         return err_errno(err, saved, "store %s: object %s", d->where, hash);

@@ -15,11 +15,9 @@ struct directory {
     int64_t space_seen_us;
 };
 
-/* ENOSPC becomes LEAT_EFULL. */
+/* As err_errno. */
 int directory_error(const struct directory *d, int saved_errno, const char *what, struct err *err);
 int directory_check_space(struct directory *d, int64_t bytes, struct err *err);
-/* All of it, or -1 with errno. */
-int directory_write(int fd, const void *data, size_t len);
 
 int directory_put_fd(void *self, int fd, const char *move, struct store_object *out,
                      struct err *err);

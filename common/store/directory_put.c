@@ -7,27 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/base/uuid.h"
 #include "common/store/directory_internal.h"
 
 #define SMALL 65536 /* read whole, so that what is there already is not written again */
-
-int directory_write(int fd, const void *data, size_t len)
-{
-    const char *p = data;
-    while (len > 0) {
-        const ssize_t n = write(fd, p, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        p += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
 
 /* ---- temporary files ------------------------------------------------------------------------ */
 
@@ -163,7 +149,7 @@ int directory_put_bytes(void *self, const void *data, size_t len, struct store_o
     rc = temporary_open(&t, 0444, err);
     if (rc != 0)
         return rc;
-    if (directory_write(t.fd, data, len) != 0)
+    if (fd_write(t.fd, data, len) != 0)
         return directory_error(d, errno, "tmp", err);
     return put_object(&t, out->hash, err);
 }
@@ -181,7 +167,7 @@ static int copy_in(const struct directory *d, int from, int to, struct store_obj
     out->size = 0;
     while (rc == 0 && (n = read(from, buf, DIRECTORY_BLOCK)) > 0) {
         sha256_add(stream, buf, (size_t)n);
-        rc = to >= 0 ? directory_write(to, buf, (size_t)n) : 0;
+        rc = to >= 0 ? fd_write(to, buf, (size_t)n) : 0;
         out->size += n;
     }
     const int saved = errno;
@@ -279,7 +265,7 @@ int directory_put_named(void *self, const char *name, const void *data, size_t l
     int rc = directory_check_space(d, (int64_t)len, err);
     if (rc == 0)
         rc = temporary_open(&t, 0644, err);
-    if (rc == 0 && directory_write(t.fd, data, len) != 0)
+    if (rc == 0 && fd_write(t.fd, data, len) != 0)
         rc = directory_error(d, errno, name, err);
     return rc ? rc : put_named(&t, name, flags, err);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/store/s3_internal.h"
@@ -193,21 +194,11 @@ struct saving {
 static bool save(void *arg, const void *data, size_t len)
 {
     struct saving *to = arg;
-    const char *p = data;
     sha256_add(to->stream, data, len);
     to->size += (int64_t)len;
-    while (len > 0) {
-        const ssize_t n = write(to->fd, p, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            to->saved_errno = errno;
-            return false;
-        }
-        p += n;
-        len -= (size_t)n;
-    }
-    return true;
+    if (fd_write(to->fd, data, len) < 0)
+        to->saved_errno = errno;
+    return to->saved_errno == 0;
 }
 
 /* The object's bytes to fd, checked where the key is their hash. */
@@ -222,7 +213,7 @@ static int save_key(struct s3_store *s, const char *key, int fd, int64_t *size, 
     sha256_end(to.stream, digest);
     hex_encode(digest, sizeof digest, hex);
     *size = to.size;
-    if (to.saved_errno == ENOSPC || to.saved_errno == EDQUOT)
+    if (err_is_full(to.saved_errno))
         return err_set(err, LEAT_EFULL, "no space to write object %s", key);
     if (to.saved_errno)
         return err_errno(err, to.saved_errno, "object %s", key);

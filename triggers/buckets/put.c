@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/base/failpoint.h"
+#include "common/base/fd.h"
 #include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "common/http/token.h"
@@ -96,7 +97,7 @@ static void begin(struct http_request *req, void *arg)
 
 static void fail(struct put *p, int saved_errno)
 {
-    const bool full = saved_errno == ENOSPC || saved_errno == EDQUOT;
+    const bool full = err_is_full(saved_errno);
     refuse(p->request, full ? 507 : 503, full ? LEAT_EFULL : LEAT_EIO,
            full ? "the bucket's disk is full: make room, then upload again"
                 : "the bucket's folder cannot be written");
@@ -106,7 +107,6 @@ static void fail(struct put *p, int saved_errno)
 static void piece(struct http_request *req, void *arg, const void *data, size_t len)
 {
     struct put *p = http_context(req);
-    const char *at = data;
     (void)arg;
     p->size += (int64_t)len;
     if (p->size > BUCKET_OBJECT_MAX) {
@@ -114,17 +114,8 @@ static void piece(struct http_request *req, void *arg, const void *data, size_t 
         put_free(p);
         return;
     }
-    while (len > 0) {
-        const ssize_t n = write(p->fd, at, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            fail(p, errno);
-            return;
-        }
-        at += n;
-        len -= (size_t)n;
-    }
+    if (fd_write(p->fd, data, len) < 0)
+        fail(p, errno);
 }
 
 /* Folders of the key, below the bucket; a symbolic link among them is refused. */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 
@@ -28,7 +29,7 @@ int folder_make(const char *path, mode_t mode, struct err *err)
 {
     if (mkdir(path, mode) == 0 || errno == EEXIST)
         return 0;
-    return err_set(err, errno == ENOSPC ? LEAT_EFULL : LEAT_EIO, "%s: %s", path, strerror(errno));
+    return err_errno(err, errno, "%s", path);
 }
 
 int folder_make_above(const char *base, const char *rest, struct err *err)
@@ -45,25 +46,10 @@ int folder_make_above(const char *base, const char *rest, struct err *err)
     return 0;
 }
 
-static int no_space(struct err *err, const char *path)
-{
-    return err_set(err, errno == ENOSPC || errno == EDQUOT ? LEAT_EFULL : LEAT_EIO, "%s: %s", path,
-                   strerror(errno));
-}
-
 int file_write(const char *path, const void *data, size_t len, mode_t mode, struct err *err)
 {
     cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-    if (fd < 0)
-        return no_space(err, path);
-    for (const char *at = data; len > 0;) {
-        const ssize_t n = write(fd, at, len);
-        if (n < 0 && errno != EINTR)
-            return no_space(err, path);
-        at += n > 0 ? n : 0;
-        len -= n > 0 ? (size_t)n : 0;
-    }
-    return 0;
+    return fd >= 0 && fd_write(fd, data, len) == 0 ? 0 : err_errno(err, errno, "%s", path);
 }
 
 int file_read(const char *path, size_t most, char **data, size_t *len, struct err *err)

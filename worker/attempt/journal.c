@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 
@@ -177,29 +178,14 @@ void journal_take_back(struct journal *j, size_t pending)
         j->pending.len = pending;
 }
 
-static int write_all(int fd, const char *data, size_t len)
-{
-    while (len > 0) {
-        const ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno;
-        data += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 int journal_write(struct journal *j, struct err *err)
 {
     if (j->pending.len == 0)
         return 0;
-    const int why = write_all(j->fd, j->pending.data, j->pending.len);
-    if (why != 0) {
+    if (fd_write(j->fd, j->pending.data, j->pending.len) < 0) {
+        const int why = errno;
         (void)!ftruncate(j->fd, j->size); /* part of it may be there */
-        return err_set(err, why == ENOSPC || why == EDQUOT ? LEAT_EFULL : LEAT_EIO, "%s: %s",
-                       j->path, strerror(why));
+        return err_errno(err, why, "%s", j->path);
     }
     j->size += (off_t)j->pending.len;
     j->pending.len = 0;
@@ -222,9 +208,8 @@ bool journal_wants_rewrite(const struct journal *j)
  * cut before the bytes do. */
 static int put_in_place(int fd, const char *from, const char *to, const struct text *bytes)
 {
-    const int why = write_all(fd, bytes->data, bytes->len);
-    if (why != 0)
-        return why;
+    if (fd_write(fd, bytes->data, bytes->len) < 0)
+        return errno;
     return fdatasync(fd) == 0 && rename(from, to) == 0 ? 0 : errno;
 }
 
@@ -244,7 +229,7 @@ int journal_rewrite(struct journal *j, void (*put_all)(void *arg, struct journal
         close(fd);
         unlink(path);
         j->rewritten = j->size; /* not at every write again */
-        return err_set(err, why == ENOSPC ? LEAT_EFULL : LEAT_EIO, "%s: %s", path, strerror(why));
+        return err_errno(err, why, "%s", path);
     }
     close(j->fd);
     j->fd = fd;

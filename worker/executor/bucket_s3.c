@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/s3/s3.h"
@@ -148,20 +149,10 @@ struct saving {
 static bool save(void *arg, const void *data, size_t len)
 {
     struct saving *to = arg;
-    const char *p = data;
     to->size += (int64_t)len;
-    while (len > 0) {
-        const ssize_t n = write(to->fd, p, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            to->saved_errno = errno;
-            return false;
-        }
-        p += n;
-        len -= (size_t)n;
-    }
-    return true;
+    if (fd_write(to->fd, data, len) < 0)
+        to->saved_errno = errno;
+    return to->saved_errno == 0;
 }
 
 int bucket_s3_fetch(struct bucket_s3 *bucket, struct bucket_object *o, const char *path,

@@ -51,8 +51,7 @@ static int reach(struct table *t, size_t capacity, struct err *err)
 {
     const int rc = posix_fallocate(t->fd, 0, (off_t)file_bytes(capacity));
     if (rc != 0)
-        return err_set(err, rc == ENOSPC ? LEAT_EFULL : LEAT_EIO, "%s: %s", KEEPER_TABLE,
-                       strerror(rc));
+        return err_errno(err, rc, "%s", KEEPER_TABLE);
     void *map =
         t->head ? mremap(t->head, file_bytes(t->capacity), file_bytes(capacity), MREMAP_MAYMOVE)
                 : mmap(NULL, file_bytes(capacity), PROT_READ | PROT_WRITE, MAP_SHARED, t->fd, 0);

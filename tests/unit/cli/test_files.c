@@ -61,7 +61,7 @@ static void test_errors_name_the_file(void **state)
     assert_int_equal(err.code, LEAT_EINPUT);
     cleanup_free char *below = mem_printf("%s/none/x", folder);
     assert_int_equal(file_write(below, "x", 1, &err), LEAT_EIO);
-    assert_int_equal(file_write("/dev/full", "x", 1, &err), LEAT_EIO);
+    assert_int_equal(file_write("/dev/full", "x", 1, &err), LEAT_EFULL);
     assert_non_null(strstr(err.text, "/dev/full"));
 }
 

@@ -22,6 +22,16 @@ static void test_set_returns_the_code(void **state)
     assert_string_equal(err.text, "file a: No such file or directory");
 }
 
+static void test_no_space_is_full(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    assert_int_equal(err_errno(&err, ENOSPC, "file %s", "a"), LEAT_EFULL);
+    assert_string_equal(err.text, "file a: No space left on device");
+    assert_int_equal(err_errno(&err, EDQUOT, "file %s", "a"), LEAT_EFULL);
+    assert_true(err_is_full(ENOSPC) && err_is_full(EDQUOT) && !err_is_full(EFBIG));
+}
+
 static void test_text_may_be_its_own_argument(void **state)
 {
     (void)state;
@@ -76,6 +86,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_set_returns_the_code),
+        cmocka_unit_test(test_no_space_is_full),
         cmocka_unit_test(test_text_may_be_its_own_argument),
         cmocka_unit_test(test_wrap_keeps_the_code),
         cmocka_unit_test(test_long_texts_are_cut),

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/http/url.h"
@@ -106,18 +107,10 @@ static bool on_piece(void *arg, int status, const void *data, size_t len)
                 (long long)b->most);
         return false;
     }
-    for (const char *at = data; len > 0;) {
-        const ssize_t n = write(b->fd, at, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            err_set(&b->err, errno == ENOSPC ? LEAT_EFULL : LEAT_EIO, "%s", strerror(errno));
-            return false;
-        }
-        at += n;
-        len -= (size_t)n;
-    }
-    return true;
+    if (fd_write(b->fd, data, len) == 0)
+        return true;
+    err_set(&b->err, err_is_full(errno) ? LEAT_EFULL : LEAT_EIO, "%s", strerror(errno));
+    return false;
 }
 
 /* True = there is something to unpack. */

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "worker/executor/docker/frames.h"
 
@@ -24,22 +25,14 @@ struct follow {
     void *arg;
 };
 
-static bool write_all(struct follow *f, const char *data, size_t len)
+static bool keep(struct follow *f, const char *data, size_t len)
 {
-    while (len > 0) {
-        const ssize_t n = write(f->fd, data, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            err_set(&f->err, errno == ENOSPC ? LEAT_EFULL : LEAT_EIO, "%s: %s", f->path,
-                    strerror(errno));
-            return false;
-        }
-        data += n;
-        len -= (size_t)n;
-        f->left -= n;
+    if (fd_write(f->fd, data, len) == 0) {
+        f->left -= (int64_t)len;
+        return true;
     }
-    return true;
+    err_errno(&f->err, errno, "%s", f->path);
+    return false;
 }
 
 static bool take(struct follow *f)
@@ -51,7 +44,7 @@ static bool take(struct follow *f)
     data += over;
     len -= over;
     f->truncated = (int64_t)len > f->left;
-    if (len > 0 && !write_all(f, data, f->truncated ? (size_t)f->left : len))
+    if (len > 0 && !keep(f, data, f->truncated ? (size_t)f->left : len))
         return false;
     f->out.len = 0;
     return !f->truncated;

@@ -17,8 +17,7 @@
 
 static int failed(struct err *err, const char *path)
 {
-    return err_set(err, errno == ENOSPC || errno == EDQUOT ? LEAT_EFULL : LEAT_EIO, "%.200s: %s",
-                   path, strerror(errno));
+    return err_errno(err, errno, "%.200s", path);
 }
 
 /* ---- where ---------------------------------------------------------------------------------- */
@@ -94,8 +93,8 @@ static int put_file(struct archive *a, struct archive_entry *entry, int at, cons
     if (fd < 0)
         return failed(err, name);
     if (archive_read_data_into_fd(a, fd) < ARCHIVE_WARN)
-        return err_set(err, archive_errno(a) == ENOSPC ? LEAT_EFULL : LEAT_EIO, "%.200s: %s", name,
-                       archive_error_string(a));
+        return err_set(err, err_is_full(archive_errno(a)) ? LEAT_EFULL : LEAT_EIO, "%.200s: %s",
+                       name, archive_error_string(a));
     const mode_t runs = archive_entry_perm(entry) & 0100 ? 0755 : 0644;
     return fchmod(fd, runs) == 0 ? 0 : failed(err, name);
 }
