@@ -20,7 +20,14 @@ void api_refuse(struct http_request *req, int code, const char *fmt, ...)
     http_answer_err(req, &err);
 }
 
-static void answer_json(struct http_request *req, const char *json)
+void api_answer_json(struct http_request *req, json_t *body)
+{
+    char *text = json_write(body);
+    json_decref(body);
+    http_answer_take(req, 200, "application/json", text, strlen(text));
+}
+
+static void answer_text(struct http_request *req, const char *json)
 {
     http_answer(req, 200, (struct http_header[]){{"Content-Type", "application/json"}, {0}}, json,
                 strlen(json));
@@ -34,7 +41,7 @@ void api_answer_row(void *arg, const struct pg_answer *answer)
     else if (pg_row_count(answer->rows) == 0)
         api_refuse(req, LEAT_ENOTFOUND, "there is no such thing");
     else
-        answer_json(req, pg_text(answer->rows, 0, 0));
+        answer_text(req, pg_text(answer->rows, 0, 0));
 }
 
 void api_answer_list(void *arg, const struct pg_answer *answer)
@@ -46,7 +53,7 @@ void api_answer_list(void *arg, const struct pg_answer *answer)
     }
     cleanup_text struct text out = {0};
     text_printf(&out, "{\"items\":%s,\"next\":null}", pg_text(answer->rows, 0, 0));
-    answer_json(req, out.data);
+    answer_text(req, out.data);
 }
 
 static void ask(struct pg *pg, enum query_id query, struct pg_params *params, pg_done *done,
@@ -107,7 +114,7 @@ void api_health(struct http_request *req, void *arg)
 {
     const struct api *api = arg;
     if (pg_is_up(api->pg))
-        answer_json(req, "{\"status\":\"ok\"}");
+        answer_text(req, "{\"status\":\"ok\"}");
     else
         api_refuse(req, LEAT_EUNREACHABLE, "Postgres does not answer");
 }

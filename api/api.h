@@ -54,6 +54,8 @@ void api_refuse(struct http_request *req, int code, const char *fmt, ...)
 pg_done api_answer_row;
 /* The same for lists: {"items": ROW, "next": null}. */
 pg_done api_answer_list;
+/* 200 with that, which is taken. */
+void api_answer_json(struct http_request *req, json_t *body);
 /* The statement's answer through `done`; takes the parameters. */
 void api_ask(struct api *api, enum query_id query, struct pg_params *params, pg_done *done,
              struct http_request *req);

@@ -48,14 +48,10 @@ static json_t *result(const struct apply *a)
 static void applied(void *arg, const struct pg_answer *answer)
 {
     struct apply *a = arg;
-    if (answer->err) {
+    if (answer->err)
         http_answer_err(a->req, answer->err);
-    } else {
-        json_t *body = result(a);
-        char *text = json_write(body);
-        json_decref(body);
-        http_answer_take(a->req, 200, "application/json", text, strlen(text));
-    }
+    else
+        api_answer_json(a->req, result(a));
     apply_free(a);
 }
 

@@ -45,9 +45,7 @@ static void bucket_known(void *arg, const struct pg_answer *answer)
     json_object_set_new(body, "credentials", json_stringn(value, len));
     mem_wipe(value, len);
     free(value);
-    char *text = json_write(body);
-    json_decref(body);
-    http_answer_take(req, 200, "application/json", text, strlen(text));
+    api_answer_json(req, body);
 }
 
 void api_attempt_bucket(struct http_request *req, void *arg)

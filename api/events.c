@@ -30,9 +30,7 @@ static void answer_page(void *arg, const struct pg_answer *answer)
     if (api_limit(req, &limit) && n == (size_t)limit)
         next = json_sprintf("%s,%s", json_get_string(last, "received", ""),
                             json_get_string(last, "id", ""));
-    cleanup_json json_t *page = json_pack("{s:o, s:o}", "items", items, "next", next);
-    char *body = json_write(page);
-    http_answer_take(req, 200, "application/json", body, strlen(body));
+    api_answer_json(req, json_pack("{s:o, s:o}", "items", items, "next", next));
 }
 
 void api_events(struct http_request *req, void *arg)

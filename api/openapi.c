@@ -4,7 +4,6 @@
 #include "api/routes.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
-#include "common/text/json.h"
 
 static const struct {
     const char *method, *pattern, *summary;
@@ -66,7 +65,5 @@ json_t *openapi_document(void)
 void api_openapi(struct http_request *req, void *arg)
 {
     (void)arg;
-    cleanup_json json_t *all = openapi_document();
-    char *text = json_write(all);
-    http_answer_take(req, 200, "application/json", text, strlen(text));
+    api_answer_json(req, openapi_document());
 }

@@ -99,9 +99,7 @@ static void answer_triggers(void *arg, const struct pg_answer *answer)
     json_array_foreach (items, i, trigger)
         if (strcmp(json_get_string(trigger, "kind", ""), "cron") == 0)
             add_next_tick(trigger, now_us);
-    cleanup_json json_t *page = json_pack("{s:o, s:n}", "items", items, "next");
-    char *body = json_write(page);
-    http_answer_take(req, 200, "application/json", body, strlen(body));
+    api_answer_json(req, json_pack("{s:o, s:n}", "items", items, "next"));
 }
 
 void api_triggers(struct http_request *req, void *arg)

@@ -30,9 +30,7 @@ static void answer_page(void *arg, const struct pg_answer *answer)
     json_object_set_new(page, "next",
                         full ? json_incref(json_object_get(json_array_get(items, n - 1), "id"))
                              : json_null());
-    char *body = json_write(page);
-    json_decref(page);
-    http_answer_take(req, 200, "application/json", body, strlen(body));
+    api_answer_json(req, page);
 }
 
 void api_runs(struct http_request *req, void *arg)

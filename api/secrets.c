@@ -103,9 +103,7 @@ static void opened(void *arg, const struct pg_answer *answer)
     json_t *body = json_object();
     json_object_set_new(body, "secrets", values);
     json_object_set_new(body, "token", json_string(token));
-    char *text = json_write(body);
-    json_decref(body);
-    http_answer_take(req, 200, "application/json", text, strlen(text));
+    api_answer_json(req, body);
 }
 
 void api_attempt_secrets(struct http_request *req, void *arg)
