@@ -9,21 +9,12 @@
 #include "common/base/text.h"
 #include "common/ir/ir.h"
 #include "common/text/json.h"
-
-static json_t *compile(const char *yaml, struct text *all, struct err *err)
-{
-    struct yaml_docs docs = {0};
-    if (yaml_read("p.yaml", yaml, strlen(yaml), &docs, err) < 0)
-        return NULL;
-    json_t *out = ir_compile(&docs.items[0], "p.yaml", NULL, all, err);
-    yaml_docs_free(&docs);
-    return out;
-}
+#include "tests/support/parts.h"
 
 static json_t *compile_good(const char *yaml)
 {
     struct err err = {0};
-    json_t *out = compile(yaml, NULL, &err);
+    json_t *out = parts_compile(NULL, "p.yaml", yaml, NULL, &err);
     if (!out)
         fail_msg("%s\ngave %s", yaml, err.text);
     return out;

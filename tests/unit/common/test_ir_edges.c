@@ -11,6 +11,7 @@
 #include "common/base/text.h"
 #include "common/ir/ir.h"
 #include "common/text/json.h"
+#include "tests/support/ir_text.h"
 #include "tests/support/parts.h"
 
 static void check_with(struct parts *parts, const char *yaml, const char *error)
@@ -33,22 +34,7 @@ static void check(const char *yaml, const char *error)
     check_with(&none, yaml, error);
 }
 
-/* BEGIN, `count` times BEFORE with its number and AFTER, END. */
-static char *repeat(const char *begin, size_t count, const char *before, const char *after,
-                    const char *end)
-{
-    struct text t = {0};
-    text_puts(&t, begin);
-    for (size_t i = 0; i < count; i++)
-        text_printf(&t, "%s%zu%s", before, i, after);
-    text_puts(&t, end);
-    return text_take(&t);
-}
-
-static const struct {
-    size_t most;
-    const char *begin, *before, *after, *end, *error;
-} COUNTS[] = {
+static const struct ir_count COUNTS[] = {
     {IR_ITEMS_MAX, "name: p\nsteps:\n  a:\n    command: [x]\n    for_each:\n", "      - ", "\n", "",
      "must have at most 10000 entries"},
     {IR_BRANCHES_MAX, "name: p\nsteps:\n  a:\n    switch:\n", "      - {when: \"true\", steps: {b",
@@ -70,14 +56,7 @@ static const struct {
 static void counts_at_the_limit_are_taken_and_over_it_refused(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(COUNTS); i++) {
-        cleanup_free char *at = repeat(COUNTS[i].begin, COUNTS[i].most, COUNTS[i].before,
-                                       COUNTS[i].after, COUNTS[i].end);
-        cleanup_free char *over = repeat(COUNTS[i].begin, COUNTS[i].most + 1, COUNTS[i].before,
-                                         COUNTS[i].after, COUNTS[i].end);
-        check(at, NULL);
-        check(over, COUNTS[i].error);
-    }
+    check_counts(COUNTS, ARRAY_LEN(COUNTS), check);
 }
 
 /* One item and its two quotes and brackets: 256 KiB in all. */

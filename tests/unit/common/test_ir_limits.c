@@ -11,43 +11,20 @@
 #include "common/base/text.h"
 #include "common/ir/ir.h"
 #include "common/text/json.h"
-
-static json_t *compile(const char *yaml, struct err *err)
-{
-    struct yaml_docs docs = {0};
-    if (yaml_read("p.yaml", yaml, strlen(yaml), &docs, err) < 0)
-        return NULL;
-    json_t *out = ir_compile(&docs.items[0], "p.yaml", NULL, NULL, err);
-    yaml_docs_free(&docs);
-    return out;
-}
+#include "tests/support/ir_text.h"
+#include "tests/support/parts.h"
 
 static void check(const char *yaml, const char *error)
 {
     struct err err = {0};
-    cleanup_json json_t *out = compile(yaml, &err);
+    cleanup_json json_t *out = parts_compile(NULL, "p.yaml", yaml, NULL, &err);
     if (!error && !out)
         fail_msg("%s", err.text);
     if (error && (out || !strstr(err.text, error)))
         fail_msg("%s: %s", error, out ? "is taken" : err.text);
 }
 
-/* BEGIN, `count` times ENTRY with its number, END. */
-static char *repeat(const char *begin, size_t count, const char *before, const char *after,
-                    const char *end)
-{
-    struct text t = {0};
-    text_puts(&t, begin);
-    for (size_t i = 0; i < count; i++)
-        text_printf(&t, "%s%zu%s", before, i, after);
-    text_puts(&t, end);
-    return text_take(&t);
-}
-
-static const struct {
-    size_t most;
-    const char *begin, *before, *after, *end, *error;
-} COUNTS[] = {
+static const struct ir_count COUNTS[] = {
     {IR_PARAMS_MAX, "name: p\nsteps: {a: {executor: noop}}\nparams:\n", "  p", ": x\n", "",
      "257 parameters: at most 256"},
     {IR_TRIGGERS_MAX, "name: p\nsteps: {a: {executor: noop}}\non:\n  event:\n", "  - {type: t",
@@ -69,14 +46,7 @@ static const struct {
 static void counts_at_the_limit_are_taken_and_over_it_refused(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(COUNTS); i++) {
-        cleanup_free char *at = repeat(COUNTS[i].begin, COUNTS[i].most, COUNTS[i].before,
-                                       COUNTS[i].after, COUNTS[i].end);
-        cleanup_free char *over = repeat(COUNTS[i].begin, COUNTS[i].most + 1, COUNTS[i].before,
-                                         COUNTS[i].after, COUNTS[i].end);
-        check(at, NULL);
-        check(over, COUNTS[i].error);
-    }
+    check_counts(COUNTS, ARRAY_LEN(COUNTS), check);
 }
 
 static void names_at_the_limit_are_taken_and_over_it_refused(void **state)
@@ -100,9 +70,9 @@ static void steps_at_the_limit_are_taken_and_over_it_refused(void **state)
 {
     (void)state;
     const char *begin = "name: p\ndefaults: {executor: noop}\nsteps:\n";
-    cleanup_free char *at = repeat(begin, IR_STEPS_MAX, " s", ": {}\n", "");
-    cleanup_free char *over = repeat(begin, IR_STEPS_MAX - 1, " s", ": {}\n",
-                                     " p: {inputs: {i: {objects: {bucket: b}}}}\n");
+    cleanup_free char *at = repeated(begin, IR_STEPS_MAX, " s", ": {}\n", "");
+    cleanup_free char *over = repeated(begin, IR_STEPS_MAX - 1, " s", ": {}\n",
+                                       " p: {inputs: {i: {objects: {bucket: b}}}}\n");
     check(at, NULL);
     check(over, "100001 with those that pin objects: at most 100000");
 }
@@ -115,12 +85,12 @@ static void defaults_and_aliases_do_not_multiply_without_end(void **state)
     memset(value, 'x', 60000);
     cleanup_free char *begin =
         mem_printf("name: p\ndefaults: {executor: noop, image: %s}\nsteps:\n", value);
-    cleanup_free char *defaults = repeat(begin, 2000, " s", ": {}\n", "");
+    cleanup_free char *defaults = repeated(begin, 2000, " s", ": {}\n", "");
     check(defaults, "over 32 MiB");
     cleanup_free char *first = mem_printf("name: p\nsteps:\n a: {image: &a %s}\n", value);
-    cleanup_free char *aliases = repeat(first, 2000, " s", ": {image: *a}\n", "");
+    cleanup_free char *aliases = repeated(first, 2000, " s", ": {image: *a}\n", "");
     check(aliases, "aliases expand to more than"); /* the reader's own limit */
-    cleanup_free char *fine = repeat(begin, 200, " s", ": {}\n", "");
+    cleanup_free char *fine = repeated(begin, 200, " s", ": {}\n", "");
     check(fine, NULL);
 }
 

@@ -10,26 +10,15 @@
 #include "common/base/text.h"
 #include "common/ir/ir.h"
 #include "common/text/json.h"
-
-static json_t *read_json(const char *text)
-{
-    struct err err = {0};
-    json_t *json = json_read(text, strlen(text), NULL, &err);
-    if (!json)
-        fail_msg("%s: %s", text, err.text);
-    return json;
-}
+#include "tests/support/ir_text.h"
+#include "tests/support/parts.h"
 
 static struct ir *load_yaml(const char *yaml)
 {
-    struct yaml_docs docs = {0};
     struct err err = {0};
-    if (yaml_read("p.yaml", yaml, strlen(yaml), &docs, &err) < 0)
-        fail_msg("%s", err.text);
-    cleanup_json json_t *json = ir_compile(&docs.items[0], "p.yaml", NULL, NULL, &err);
+    cleanup_json json_t *json = parts_compile(NULL, "p.yaml", yaml, NULL, &err);
     if (!json)
         fail_msg("%s", err.text);
-    yaml_docs_free(&docs);
     struct ir *ir = ir_load(json, &err);
     if (!ir)
         fail_msg("%s", err.text);
@@ -161,7 +150,7 @@ static void the_hash_is_of_the_canonical_text(void **state)
     sha256_hex(text, strlen(text), hash);
     assert_string_equal(ir->hash, hash);
     /* and survives being written and read */
-    cleanup_json json_t *again = read_json(text);
+    cleanup_json json_t *again = json_of(text);
     ir_hash(again, hash);
     assert_string_equal(ir->hash, hash);
     ir_unref(ir);
@@ -175,7 +164,7 @@ static void what_is_absent_gets_its_default_and_what_is_unknown_is_kept(void **s
 {
     (void)state;
     struct err err = {0};
-    cleanup_json json_t *json = read_json(MINIMAL);
+    cleanup_json json_t *json = json_of(MINIMAL);
     struct ir *ir = ir_load(json, &err);
     if (!ir)
         fail_msg("%s", err.text);
@@ -189,9 +178,7 @@ static void what_is_absent_gets_its_default_and_what_is_unknown_is_kept(void **s
 }
 
 /* What is put at a place of MINIMAL ("-" takes it away), and what is said then. */
-static const struct {
-    const char *parent, *key, *json, *error;
-} BROKEN[] = {
+static const struct broken_ir BROKEN[] = {
     {"", "ir", "3", "format is 3"},
     {"", "ir", "-", "format is 0"},
     {"", "name", "\"No\"", "is not a name"},
@@ -238,21 +225,7 @@ static const struct {
 static void what_is_no_ir_of_this_build_is_refused(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(BROKEN); i++) {
-        struct err err = {0};
-        cleanup_json json_t *json = read_json(MINIMAL);
-        json_t *parent = json_pointer(json, BROKEN[i].parent);
-        if (strcmp(BROKEN[i].json, "-") == 0)
-            json_object_del(parent, BROKEN[i].key);
-        else
-            json_object_set_new(parent, BROKEN[i].key, read_json(BROKEN[i].json));
-        struct ir *ir = ir_load(json, &err);
-        if (ir)
-            fail_msg("%s/%s = %s is taken", BROKEN[i].parent, BROKEN[i].key, BROKEN[i].json);
-        if (!strstr(err.text, BROKEN[i].error))
-            fail_msg("%s/%s = %s: %s", BROKEN[i].parent, BROKEN[i].key, BROKEN[i].json, err.text);
-        assert_int_equal(err.code, LEAT_EINPUT);
-    }
+    check_broken_ir(MINIMAL, BROKEN, ARRAY_LEN(BROKEN));
     struct err err = {0};
     cleanup_json json_t *list = json_array();
     assert_null(ir_load(list, &err));

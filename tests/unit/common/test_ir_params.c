@@ -9,6 +9,7 @@
 #include "common/base/text.h"
 #include "common/ir/ir.h"
 #include "common/text/json.h"
+#include "tests/support/ir_text.h"
 
 static const char *const PIPELINE =
     "{\"ir\":1,\"name\":\"p\",\"steps\":[{\"name\":\"a\",\"kind\":\"run\"}],\"params\":["
@@ -19,18 +20,9 @@ static const char *const PIPELINE =
     "{\"name\":\"shape\",\"type\":\"json\",\"default\":null},"
     "{\"name\":\"bucket\",\"type\":\"string\"}]}";
 
-static json_t *read_json(const char *text)
-{
-    struct err err = {0};
-    json_t *json = json_read(text, strlen(text), NULL, &err);
-    if (!json)
-        fail_msg("%s: %s", text, err.text);
-    return json;
-}
-
 static int make_ir(void **state)
 {
-    cleanup_json json_t *json = read_json(PIPELINE);
+    cleanup_json json_t *json = json_of(PIPELINE);
     struct err err = {0};
     *state = ir_load(json, &err);
     return *state ? 0 : -1;
@@ -77,7 +69,7 @@ static void given_values_are_held_against_the_declarations(void **state)
 {
     for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
         struct err err = {0};
-        cleanup_json json_t *given = read_json(ROWS[i].given);
+        cleanup_json json_t *given = json_of(ROWS[i].given);
         cleanup_json json_t *out = ir_params(*state, given, ROWS[i].from_text, &err);
         cleanup_free char *text = out ? json_write(out) : NULL;
         if (ROWS[i].json) {

@@ -10,16 +10,7 @@
 #include "common/base/text.h"
 #include "common/ir/ir.h"
 #include "common/text/json.h"
-
-static json_t *compile(const char *yaml, struct text *all, struct err *err)
-{
-    struct yaml_docs docs = {0};
-    if (yaml_read("p.yaml", yaml, strlen(yaml), &docs, err) < 0)
-        return NULL;
-    json_t *out = ir_compile(&docs.items[0], "p.yaml", NULL, all, err);
-    yaml_docs_free(&docs);
-    return out;
-}
+#include "tests/support/parts.h"
 
 struct bad {
     const char *yaml, *place, *text;
@@ -30,7 +21,7 @@ static void check_bad(const struct bad *rows, size_t count)
     for (size_t i = 0; i < count; i++) {
         struct err err = {0};
         cleanup_text struct text all = {0};
-        cleanup_json json_t *out = compile(rows[i].yaml, &all, &err);
+        cleanup_json json_t *out = parts_compile(NULL, "p.yaml", rows[i].yaml, &all, &err);
         cleanup_free char *place = mem_printf("p.yaml:%s: ", rows[i].place);
         if (out)
             fail_msg("%s\nis taken", rows[i].yaml);
@@ -238,10 +229,11 @@ static void problems_are_told_together_in_order_of_the_file(void **state)
     (void)state;
     struct err err = {0};
     cleanup_text struct text all = {0};
-    cleanup_json json_t *out =
-        compile("name: p\non: {cron: {schedule: never}}\nsteps:\n  a: {command: [x], needs: b}\n"
-                "  c: {timeout: long, command: [\"${{ q }}\"]}\n",
-                &all, &err);
+    cleanup_json json_t *out = parts_compile(
+        NULL, "p.yaml",
+        "name: p\non: {cron: {schedule: never}}\nsteps:\n  a: {command: [x], needs: b}\n"
+        "  c: {timeout: long, command: [\"${{ q }}\"]}\n",
+        &all, &err);
     assert_null(out);
     assert_int_equal(count_lines(all.data), 4);
     const char *const places[] = {"p.yaml:2:23:", "p.yaml:4:28:", "p.yaml:5:16:", "p.yaml:5:32:"};
@@ -262,7 +254,7 @@ static void many_problems_are_counted(void **state)
     text_puts(&yaml, "name: p\nsteps:\n");
     for (int i = 0; i < 1000; i++)
         text_printf(&yaml, "  s%d: {command: [x], needs: no%d}\n", i, i);
-    cleanup_json json_t *out = compile(yaml.data, &all, &err);
+    cleanup_json json_t *out = parts_compile(NULL, "p.yaml", yaml.data, &all, &err);
     assert_null(out);
     assert_int_equal(count_lines(all.data), IR_PROBLEMS_MAX + 1);
     assert_non_null(strstr(all.data, "p.yaml: and 980 more\n"));

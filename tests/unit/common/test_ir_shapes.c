@@ -10,18 +10,7 @@
 #include "common/base/text.h"
 #include "common/ir/ir.h"
 #include "common/text/json.h"
-
-static json_t *read_json(const char *text)
-{
-    struct err err = {0};
-    cleanup_free char *json = mem_string(text);
-    for (char *c = json; *c; c++)
-        *c = *c == '\'' ? '"' : *c;
-    json_t *out = json_read(json, strlen(json), NULL, &err);
-    if (!out)
-        fail_msg("%s: %s", text, err.text);
-    return out;
-}
+#include "tests/support/ir_text.h"
 
 /* One of everything: 0 prepare, 1 all (for_each), 2 all/fetch, 3 all/fit, 4 all/clean (finally),
  * 5 choose (switch), 6 choose/small, 7 choose/big, 8 again (loop), 9 again/try, 10 hold, 11 ask,
@@ -77,7 +66,7 @@ static struct ir *load(const json_t *json)
 static void every_step_has_its_place(void **state)
 {
     (void)state;
-    cleanup_json json_t *json = read_json(EVERYTHING);
+    cleanup_json json_t *json = json_of(EVERYTHING);
     struct ir *ir = load(json);
     for (size_t i = 0; i < ir->step_count; i++) {
         const struct ir_dag *dag = ir_dag_of(ir, (int32_t)i);
@@ -99,7 +88,7 @@ static void every_step_has_its_place(void **state)
 static void a_for_each_is_loaded(void **state)
 {
     (void)state;
-    cleanup_json json_t *json = read_json(EVERYTHING);
+    cleanup_json json_t *json = json_of(EVERYTHING);
     struct ir *ir = load(json);
     const struct ir_step *all = &ir->steps[ir_step_index(ir, "all")];
     const struct ir_group *group = all->group;
@@ -128,7 +117,7 @@ static void a_for_each_is_loaded(void **state)
 static void the_other_groups_are_loaded(void **state)
 {
     (void)state;
-    cleanup_json json_t *json = read_json(EVERYTHING);
+    cleanup_json json_t *json = json_of(EVERYTHING);
     struct ir *ir = load(json);
     const struct ir_step *choose = &ir->steps[ir_step_index(ir, "choose")];
     assert_int_equal(choose->rule, IR_NONE_FAILED);
@@ -153,7 +142,7 @@ static void the_other_groups_are_loaded(void **state)
 static void what_is_no_group_is_loaded(void **state)
 {
     (void)state;
-    cleanup_json json_t *json = read_json(EVERYTHING);
+    cleanup_json json_t *json = json_of(EVERYTHING);
     struct ir *ir = load(json);
     const struct ir_step *try = &ir->steps[ir_step_index(ir, "again/try")];
     assert_int_equal(try->retry.exit_code_count, 2);
@@ -182,9 +171,7 @@ static void what_is_no_group_is_loaded(void **state)
 }
 
 /* What is put at a place of EVERYTHING ("-" takes it away), and what is said then. */
-static const struct {
-    const char *parent, *key, *json, *error;
-} BROKEN[] = {
+static const struct broken_ir BROKEN[] = {
     {"/steps/2", "in", "'none'", "there is no step none"},
     {"/steps/2", "in", "'prepare'", "does not begin with prepare/"},
     {"/steps/2", "in", "-", "does not say what it is in"},
@@ -233,20 +220,7 @@ static const struct {
 static void what_does_not_hold_together_is_refused(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(BROKEN); i++) {
-        struct err err = {0};
-        cleanup_json json_t *json = read_json(EVERYTHING);
-        json_t *parent = json_pointer(json, BROKEN[i].parent);
-        if (strcmp(BROKEN[i].json, "-") == 0)
-            json_object_del(parent, BROKEN[i].key);
-        else
-            json_object_set_new(parent, BROKEN[i].key, read_json(BROKEN[i].json));
-        struct ir *ir = ir_load(json, &err);
-        if (ir)
-            fail_msg("%s/%s = %s is taken", BROKEN[i].parent, BROKEN[i].key, BROKEN[i].json);
-        if (!strstr(err.text, BROKEN[i].error))
-            fail_msg("%s/%s = %s: %s", BROKEN[i].parent, BROKEN[i].key, BROKEN[i].json, err.text);
-    }
+    check_broken_ir(EVERYTHING, BROKEN, ARRAY_LEN(BROKEN));
 }
 
 /* g, g/g, g/g/g, …: `depth` groups around one step. */
