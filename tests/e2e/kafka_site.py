@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 
-from leat import ROOT, Leat, request, send, until
+from leat import ROOT, Leat, request, signal_all, until
 
 sys.path.insert(0, str(ROOT / "dev"))
 from parts import part  # noqa: E402
@@ -92,7 +92,7 @@ class Site:
             process.kill()
             process.wait()
         if self.leat:
-            send(signal.SIGKILL, self.keepers())
+            signal_all(signal.SIGKILL, self.keepers())
             self.leat.remove()
         self.broker.kill()
         self.broker.remove()

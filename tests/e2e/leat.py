@@ -41,7 +41,7 @@ def until(check, seconds=60, every=0.05, what=""):
         time.sleep(every)
 
 
-def send(signo, pids):
+def signal_all(signo, pids):
     """To each of them that is still there: whoever was looked up may have ended since."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
@@ -141,7 +141,7 @@ class Leat:
     def kill(self, name, signo=signal.SIGKILL):
         pids = self.pids(name)
         assert pids, f"no {name} runs"
-        send(signo, pids)
+        signal_all(signo, pids)
         return pids
 
     def arm(self, *specs):

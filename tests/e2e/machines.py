@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 
-from leat import BUILD, send, until
+from leat import BUILD, signal_all, until
 
 
 def ip(*words):
@@ -92,7 +92,7 @@ class Machine:
         return done.stdout
 
     def remove(self):
-        send(signal.SIGKILL, self.pids())
+        signal_all(signal.SIGKILL, self.pids())
         for process in self.processes.values():
             process.wait()
         until(lambda: not self.pids(), 10, what="an empty machine")

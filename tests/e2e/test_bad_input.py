@@ -5,7 +5,7 @@ import signal
 import time
 
 import pytest
-from leat import github_signature, request, send, until
+from leat import github_signature, request, signal_all, until
 
 GOOD = "name: fine\non: {event: {type: dev.example.fine}}\nsteps: {one: {command: ['true']}}\n"
 SOURCES = """
@@ -171,7 +171,7 @@ def test_postgres_away_is_503_then_all_goes_on(leat):
         answer = leat.hook("plain", body, {"Authorization": "Bearer s3cr3t", "X-Delivery-Id": "away-1"})
         assert answer.status == 503 and answer.headers["Retry-After"], (answer.status, time.monotonic() - began)
     finally:
-        send(signal.SIGCONT, [*children, postmaster])
+        signal_all(signal.SIGCONT, [*children, postmaster])
 
     def taken():
         got = leat.hook("plain", body, {"Authorization": "Bearer s3cr3t", "X-Delivery-Id": "away-1"})
@@ -190,6 +190,6 @@ def stop_children(parent):
             except OSError:
                 continue
             if int(fields[1]) == parent:
-                send(signal.SIGSTOP, [int(task)])
+                signal_all(signal.SIGSTOP, [int(task)])
                 found.append(int(task))
     return found

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from leat import Leat, request, send, until
+from leat import Leat, request, signal_all, until
 
 SOURCE = """
 kind: source
@@ -132,5 +132,5 @@ def test_a_worker_too_many_is_refused_and_says_what_to_do():
     finally:
         second.kill()
         second.wait()
-        send(signal.SIGKILL, leat.pids("leat-keeper", leat.work))
+        signal_all(signal.SIGKILL, leat.pids("leat-keeper", leat.work))
         leat.remove()

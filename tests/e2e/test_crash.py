@@ -8,7 +8,7 @@ import signal
 import time
 
 import pytest
-from leat import ROOT, Leat, send, until
+from leat import ROOT, Leat, signal_all, until
 
 PIPELINE = """
 name: chain
@@ -182,7 +182,7 @@ def test_postgres_killed(leat):
     event = deliver(leat, f"pg-{time.time_ns()}")
     postmaster = int((leat.data / "postgres" / "postmaster.pid").read_text().split()[0])
     children = pathlib.Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-    send(signal.SIGKILL, [postmaster, *map(int, children)])
+    signal_all(signal.SIGKILL, [postmaster, *map(int, children)])
     for each in [run, *leat.event_runs(event)]:
         check_run(leat, each, at_most=1)
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 from engine import engine, run, until  # noqa: F401
-from leat import Leat, send
+from leat import Leat, signal_all
 
 CANARY = "canary-7c1f-of-the-secret"
 
@@ -164,7 +164,7 @@ def test_killed_while_it_ends_them(leat, engine):
     pid, = leat.kill("leat-worker", signal.SIGQUIT)
     until(lambda: told() > before)
     time.sleep(0.5)  # of the 2 s that they are given
-    send(signal.SIGKILL, [pid])
+    signal_all(signal.SIGKILL, [pid])
     shown = leat.wait_run(run_id)
     assert shown["state"] == "succeeded", str(shown) + leat.logs_tail()
     assert all(s["attempt"] >= 2 for s in shown["steps"]), str(shown["steps"])

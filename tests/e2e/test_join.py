@@ -12,7 +12,7 @@ import tempfile
 import time
 
 import pytest
-from leat import ROOT, TERMINAL, Leat, send, until
+from leat import ROOT, TERMINAL, Leat, signal_all, until
 from machines import Network
 from s3client import S3
 
@@ -293,7 +293,7 @@ def test_kill_9_of_everything_on_the_machine(joined):
     only(joined, machine)
     run = joined.begin("kill-machine", 60)
     everywhere(joined)
-    send(signal.SIGKILL, machine.pids())
+    signal_all(signal.SIGKILL, machine.pids())
     machine.processes["worker"].wait()
     joined.leat.ok("worker", "drain", "m2")  # so that what comes next is elsewhere
     machine.start("worker", machine.folder / "leat-worker", "--config", machine.folder / "worker.conf")

@@ -13,7 +13,7 @@ import time
 
 import pytest
 from kafka_site import Load, Site
-from leat import ROOT, request, send, until
+from leat import ROOT, request, signal_all, until
 from test_crash import AT_BIRTH, AT_START, POINTS
 
 TAKEOVER_S = 5
@@ -196,7 +196,7 @@ def nothing_stays_struck(site):
     site.leat.arm()
     for pid in site.leat.pids_of("leat-scheduler"):
         if state(pid) in ("T", "t"):
-            send(signal.SIGCONT, [pid])
+            signal_all(signal.SIGCONT, [pid])
 
 
 def strike(site, name, act):

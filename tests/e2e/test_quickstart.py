@@ -12,7 +12,7 @@ import threading
 import time
 
 import pytest
-from leat import Leat, send, until
+from leat import Leat, signal_all, until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "dev"))
@@ -214,7 +214,7 @@ def test_only_the_containers_of_its_own_data_folder_are_removed(engine):
         leat.apply(f"name: bare\nsteps:\n  one: {{image: {engine.image!r}, command: [sleep, '600']}}\n")
         leat.ok("run", "bare")
         until(lambda: len(names()) == 2, 60, what="the step's container")
-        send(signal.SIGKILL, sum(map(leat.pids, ("leat", "leat-worker", "leat-keeper")), []))  # all looked up before one ends
+        signal_all(signal.SIGKILL, sum(map(leat.pids, ("leat", "leat-worker", "leat-keeper")), []))  # all looked up before one ends
         done = subprocess.run([ROOT / "dev/quickstart-executor", "remove", leat.data], capture_output=True, text=True,
                               env={**os.environ, "DOCKER_HOST": host}, timeout=60)
         assert (done.returncode, done.stdout) == (0, "removed 1 containers of steps\n"), done.stderr

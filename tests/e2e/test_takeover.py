@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from leat import BUILD, Leat, send, until
+from leat import BUILD, Leat, signal_all, until
 
 PIPELINE = """
 name: steady
@@ -65,14 +65,14 @@ def test_the_standby_takes_over_within_5_s(leat, fault):
         first = [pid for pid in leat.pids("leat-scheduler") if pid != second.pid and str(pid) in leading] or \
             [pid for pid in leat.pids("leat-scheduler") if pid != second.pid]
         run = start(leat)
-        send(fault, first)
+        signal_all(fault, first)
         began = time.monotonic()
         until(lambda: epoch(leat) > before, 10, what="a new epoch")
         took = time.monotonic() - began
         assert took < 5, f"takeover took {took:.1f} s"
         check(leat, run)
         if fault == signal.SIGSTOP:
-            send(signal.SIGCONT, first)
+            signal_all(signal.SIGCONT, first)
         check(leat, start(leat))
     finally:
         second.kill()
