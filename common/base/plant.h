@@ -106,7 +106,9 @@
     P(WORKERS_WITHOUT_BOUND, "workers-without-bound")                                              \
     P(WORKER_FORGOTTEN_EARLY, "worker-forgotten-early")                                            \
     P(OPEN_PIPELINE_FORGOTTEN, "open-pipeline-forgotten")                                          \
-    P(NUMBERS_BEGIN_ANEW, "numbers-begin-anew")
+    P(NUMBERS_BEGIN_ANEW, "numbers-begin-anew")                                                    \
+    P(EVENT_FORGOTTEN_AT_TAKEOVER, "event-forgotten-at-takeover")                                  \
+    P(AGAIN_WITHOUT_THE_EVENT, "again-without-the-event")
 
 enum plant {
 #define P(id, name) PLANT_##id,

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include "tests/sim/jobs.h"
+#include "tests/sim/plan/plan.h"
 
 #define LEAST_EVENTS 200 /* in half of the seeds */
 #define LEAST_PAIRS  100
@@ -67,6 +68,10 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
     printf("running again: %" PRId64 " results taken over, %" PRId64
            " of them inside groups, %" PRId64 " pins of reruns\n",
            c->adopted, c->adopted_inside, c->pinned);
+    printf("conditions: %" PRId64 " of a parameter held, %" PRId64 " did not, %" PRId64
+           " of an event held, %" PRId64 " did not\n",
+           c->conditions[PLAN_LOOKS_AT_SIZE][1], c->conditions[PLAN_LOOKS_AT_SIZE][0],
+           c->conditions[PLAN_LOOKS_AT_EVENT][1], c->conditions[PLAN_LOOKS_AT_EVENT][0]);
     printf("state-changing events a seed: median %" PRId64 "; %.1f s, %.0f seeds/s\n",
            median_of(changes, c->seeds), (double)took_us / 1e6,
            (double)c->seeds * 1e6 / (double)(took_us ? took_us : 1));

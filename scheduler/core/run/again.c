@@ -142,7 +142,7 @@ static struct run_plan plan_like(const struct asked *a, struct learned *of, stru
                              .trigger = of->trigger,
                              .params = of->params,
                              .vars = of->vars,
-                             .event = of->event,
+                             .event = plant_on(PLANT_AGAIN_WITHOUT_THE_EVENT) ? NULL : of->event,
                              .event_id = of->event_id,
                              .retry_of = of->id,
                              .adopts = of,

@@ -5,11 +5,13 @@
 
 /* Fields that hold the index of another step. A new one belongs here. */
 static const size_t STEP_INDEXES[] = {
-    offsetof(struct plan_step, parent),     offsetof(struct plan_step, when_step),
-    offsetof(struct plan_step, refers),     offsetof(struct plan_step, branch_step),
-    offsetof(struct plan_step, items_from), offsetof(struct plan_step, gives[0]),
-    offsetof(struct plan_step, gives[1]),   offsetof(struct plan_step, gives_folder),
-    offsetof(struct plan_step, takes),      offsetof(struct plan_step, sees),
+    offsetof(struct plan_step, parent),        offsetof(struct plan_step, when.step),
+    offsetof(struct plan_step, refers),        offsetof(struct plan_step, cases[0].step),
+    offsetof(struct plan_step, items_from),    offsetof(struct plan_step, gives[0]),
+    offsetof(struct plan_step, gives[1]),      offsetof(struct plan_step, gives_folder),
+    offsetof(struct plan_step, takes),         offsetof(struct plan_step, sees),
+    offsetof(struct plan_step, gives[2]),      offsetof(struct plan_step, cases[1].step),
+    offsetof(struct plan_step, cases[2].step),
 };
 
 static int *index_at(struct plan_step *s, size_t field)
@@ -39,13 +41,25 @@ static bool is_taken(const struct plan_version *v, int pin, uint32_t kept)
     return false;
 }
 
+/* A step that is there and has one. */
+static bool has_number(const struct plan_version *v, int step, uint32_t kept)
+{
+    return is_in(kept, step) && plan_is_number(v, step);
+}
+
+static bool can_choose(const struct plan_version *v, const struct plan_step *s, uint32_t kept)
+{
+    for (int b = 0; b < s->branches; b++)
+        if (s->cases[b].looks == PLAN_LOOKS_AT_STEP && !has_number(v, s->cases[b].step, kept))
+            return false;
+    return true;
+}
+
 /* Can this one stand without those that are gone? */
 static bool stands(const struct plan_version *v, int i, uint32_t kept)
 {
     const struct plan_step *s = &v->steps[i];
     if (s->parent >= 0 && !is_in(kept, s->parent))
-        return false;
-    if (s->kind == PLAN_SWITCH && !is_in(kept, s->branch_step))
         return false;
     if (s->pin && !is_taken(v, i, kept))
         return false;
@@ -78,11 +92,11 @@ static void forget(struct plan_version *v, struct plan_step *s, uint32_t kept)
     if (!s->needs)
         s->rule = PLAN_ALL_SUCCEEDED;
     for (int b = 0; b < PLAN_BRANCHES && !s->direct; b++)
-        if (s->gives[b] >= 0 && (!is_in(kept, s->gives[b]) || !plan_is_number(v, s->gives[b])))
+        if (!has_number(v, s->gives[b], kept))
             s->gives[b] = -1;
-    if (s->when_step >= 0 && (!is_in(kept, s->when_step) || !plan_is_number(v, s->when_step)))
-        s->when_step = -1;
-    if (s->refers >= 0 && (!is_in(kept, s->refers) || !plan_is_number(v, s->refers)))
+    if (s->when.looks == PLAN_LOOKS_AT_STEP && !has_number(v, s->when.step, kept))
+        s->when = (struct plan_condition){.step = -1};
+    if (!has_number(v, s->refers, kept))
         s->refers = -1;
     if (!is_in(kept, s->sees))
         s->sees = -1;
@@ -141,8 +155,7 @@ void plan_drop(struct plan_version *v, uint32_t kept)
             forget(v, &v->steps[i], kept);
         plan_layers_settle(v);
         for (int i = 0; i < v->step_count; i++) /* by what it goes must still be a number */
-            if (v->steps[i].kind == PLAN_SWITCH && is_in(kept, v->steps[i].branch_step) &&
-                !plan_is_number(v, v->steps[i].branch_step))
+            if (v->steps[i].kind == PLAN_SWITCH && !can_choose(v, &v->steps[i], kept))
                 kept &= ~(1u << i);
     } while (kept != before);
     close_up(v, kept);

@@ -42,11 +42,7 @@ static void step_new(struct rng *rng, struct plan_step *step, enum shape shape, 
     plan_step_clear(step, i);
     memcpy(step->name, step->label, sizeof step->label);
     step->needs = needs_of(rng, shape, i, n);
-    if (step->needs && rng_chance(rng, 0.25)) {
-        step->when_step = plan_pick(rng, step->needs);
-        step->when_over = (int)rng_in(rng, 0, 6);
-        step->when_default = rng_chance(rng, 0.3);
-    }
+    plan_when(rng, step, step->needs);
     if (step->needs && rng_chance(rng, 0.4))
         step->refers = plan_pick(rng, step->needs);
     step->refers_default = rng_chance(rng, 0.3);
@@ -56,7 +52,7 @@ static void step_new(struct rng *rng, struct plan_step *step, enum shape shape, 
 void plan_step_clear(struct plan_step *step, int i)
 {
     *step = (struct plan_step){.parent = -1,
-                               .when_step = -1,
+                               .when = {.step = -1},
                                .refers = -1,
                                .sees = -1,
                                .when_item = -1,
@@ -64,7 +60,8 @@ void plan_step_clear(struct plan_step *step, int i)
                                .again = PLAN_AGAIN_ALL,
                                .lost = 20,
                                .slots = 1,
-                               .gives = {-1, -1},
+                               .gives = {-1, -1, -1},
+                               .cases = {{.step = -1}, {.step = -1}, {.step = -1}},
                                .branches = 1,
                                .items_from = -1,
                                .gives_folder = -1,

@@ -10,7 +10,7 @@
 #define PLAN_ENOUGH    20 /* a nested one gets no more than it must */
 #define PLAN_FLAT      9
 #define PLAN_DEPTH     4
-#define PLAN_BRANCHES  2
+#define PLAN_BRANCHES  3
 #define PLAN_VERSIONS  3
 #define PLAN_CHANGES   16
 #define PLAN_LIMITS    2 /* with a name */
@@ -49,6 +49,15 @@ enum plan_rule {
 enum plan_taken { PLAN_TAKES_NOTHING, PLAN_TAKES_INTEGER, PLAN_TAKES_NUMBER, PLAN_TAKES_STRING };
 #define PLAN_DEFAULT 55 /* what default(…) says in place of a number */
 
+/* What a condition looks at, and when it holds: that is over `over`. */
+enum plan_looks { PLAN_ALWAYS, PLAN_LOOKS_AT_STEP, PLAN_LOOKS_AT_SIZE, PLAN_LOOKS_AT_EVENT };
+struct plan_condition {
+    enum plan_looks looks; /* at n of a step, params.size, event.data.n */
+    int step;              /* -1 = none */
+    int over;
+    bool or_default; /* PLAN_DEFAULT where there is none */
+};
+
 enum plan_policy { PLAN_QUEUE, PLAN_SKIP, PLAN_CANCEL_RUNNING, PLAN_LATEST_ONLY };
 
 struct plan_step {
@@ -61,20 +70,19 @@ struct plan_step {
     uint32_t needs; /* bit n: step n, beside it; implied ones included */
     enum plan_rule rule;
     bool allow_failure;
-    int when_step; /* -1 = always; else runs when that step's n is over when_over */
-    int when_over;
-    int sees;                          /* -1 = none; else how that step ended is an argument */
-    int refers;                        /* -1 = none; else that step's n is an argument */
-    bool when_default, refers_default; /* PLAN_DEFAULT where there is none */
-    int attempts;                      /* tries in all */
-    unsigned again;                    /* which ends are tried again: PLAN_AGAIN_… */
-    unsigned only_codes, never_codes;  /* exit codes, by plan/retry.c; none: any, and none */
-    int lost;                          /* how many attempts may be lost */
-    int64_t timeout_us;                /* 0 = none */
-    int64_t heartbeat_us;              /* 0 = none */
-    int64_t queue_us;                  /* how long it may wait to be placed; 0 = any time */
-    int64_t takes_us;                  /* a usual attempt */
-    int64_t grace_us, lost_after_us;   /* 0 = the cluster's */
+    struct plan_condition when;
+    int sees;                         /* -1 = none; else how that step ended is an argument */
+    int refers;                       /* -1 = none; else that step's n is an argument */
+    bool refers_default;              /* PLAN_DEFAULT where there is none */
+    int attempts;                     /* tries in all */
+    unsigned again;                   /* which ends are tried again: PLAN_AGAIN_… */
+    unsigned only_codes, never_codes; /* exit codes, by plan/retry.c; none: any, and none */
+    int lost;                         /* how many attempts may be lost */
+    int64_t timeout_us;               /* 0 = none */
+    int64_t heartbeat_us;             /* 0 = none */
+    int64_t queue_us;                 /* how long it may wait to be placed; 0 = any time */
+    int64_t takes_us;                 /* a usual attempt */
+    int64_t grace_us, lost_after_us;  /* 0 = the cluster's */
     bool at_most_once;
     bool cache;
     int64_t cache_us; /* 0 = of any age */
@@ -85,10 +93,9 @@ struct plan_step {
     double fails;          /* chance of an attempt */
     double hangs;          /* chance of running into the timeout, or falling silent */
     /* groups */
-    int gives[PLAN_BRANCHES]; /* whose n is the group's; -1 = none */
-    int branches;             /* 1 but of a switch */
-    bool has_else;            /* the last branch has no condition */
-    int branch_step, branch_over[PLAN_BRANCHES];
+    int gives[PLAN_BRANCHES];                   /* whose n is the group's; -1 = none */
+    int branches;                               /* 1 but of a switch */
+    struct plan_condition cases[PLAN_BRANCHES]; /* of a switch: the last may have none */
     int item_count; /* literal 0, 1, …; with items_from one more: its n, or all of its list */
     int items_from;
     int parallelism; /* 0 = any */
@@ -240,6 +247,13 @@ int plan_exit_code(struct rng *rng); /* of a program that fails; -1 = it never b
  * timed_out is lost. */
 bool plan_is_meant(const struct plan_step *step, int report_result_outcome, int exit_code);
 void plan_write_retry(struct text *out, const struct plan_step *step);
+
+/* plan/conditions.c: what `when` says, of a step and of a branch. `numbers`: steps that it may look
+ * at. */
+void plan_when(struct rng *rng, struct plan_step *step, uint32_t numbers);
+void plan_switch(struct rng *rng, struct plan_step *step, uint32_t numbers);
+void plan_write_condition(struct text *out, const struct plan_version *v,
+                          const struct plan_condition *c);
 
 /* plan/layers.c: several steps of one entry, all of its label; the outermost is its head. */
 int plan_inside(const struct plan_version *v, int direct); /* the one in it */

@@ -65,16 +65,6 @@ static int step_add(struct plan_version *v, int parent, int branch)
     return i;
 }
 
-static void make_switch(struct rng *rng, struct plan_step *s, uint32_t numbers)
-{
-    s->kind = PLAN_SWITCH;
-    s->branches = 2;
-    s->branch_step = plan_pick(rng, numbers);
-    s->has_else = rng_chance(rng, 0.6);
-    for (int b = 0; b < 2; b++)
-        s->branch_over[b] = (int)rng_in(rng, 2, 7);
-}
-
 static void make_each(struct rng *rng, const struct plan_version *v, struct plan_step *s)
 {
     const uint32_t numbers = numbers_of(v, s->needs);
@@ -123,8 +113,8 @@ static void make_group(struct rng *rng, struct plan_version *v, int i, int depth
     const uint32_t numbers = numbers_of(v, s->needs);
     s->kind = (enum plan_kind)rng_in(rng, PLAN_GROUP, PLAN_LOOP);
     make_tries(rng, s);
-    if (s->kind == PLAN_SWITCH && numbers)
-        make_switch(rng, s, numbers);
+    if (s->kind == PLAN_SWITCH && (numbers || rng_chance(rng, 0.25)))
+        plan_switch(rng, s, numbers);
     else if (s->kind == PLAN_SWITCH || s->kind == PLAN_EACH)
         make_each(rng, v, s);
     else if (s->kind == PLAN_LOOP)
@@ -201,8 +191,8 @@ static void make_body(struct rng *rng, struct plan_version *v, int i, const stru
     const int64_t dice = rng_in(rng, 0, 9);
     if (dice < 2) {
         make_wait(rng, v, i, head);
-    } else if (dice < 4 && numbers) {
-        make_switch(rng, s, numbers);
+    } else if (dice < 4 && (numbers || rng_chance(rng, 0.5))) {
+        plan_switch(rng, s, numbers);
         make_tries(rng, &v->steps[s->parent]); /* of all items together */
         s->times = v->steps[s->parent].times;
         for (int b = 0; b < s->branches; b++)
@@ -234,7 +224,7 @@ static void make_layers(struct rng *rng, struct plan_version *v, int i, int dept
         make_part(rng, &v->steps[at], steps && rng_chance(rng, 0.7));
     if (!steps)
         at = plan_layer_add(v, at);
-    if (each && (both || !part) && head->when_step < 0 && rng_chance(rng, 0.3))
+    if (each && (both || !part) && !head->when.looks && rng_chance(rng, 0.3))
         v->steps[plan_inside(v, i)].when_item = (int)rng_in(rng, 0, 1);
     if (steps)
         make_dag(rng, v, at, 0, depth + 1);
@@ -258,11 +248,7 @@ static void make_step(struct rng *rng, struct plan_version *v, int i, uint32_t e
     if (s->needs && rng_chance(rng, 0.3))
         s->rule = (enum plan_rule)rng_in(rng, PLAN_ALL_DONE, PLAN_NONE_FAILED);
     s->allow_failure = rng_chance(rng, 0.15);
-    if (numbers && rng_chance(rng, 0.25)) {
-        s->when_step = plan_pick(rng, numbers);
-        s->when_over = (int)rng_in(rng, 0, 5);
-        s->when_default = rng_chance(rng, 0.4);
-    }
+    plan_when(rng, s, numbers);
     const bool room = depth < PLAN_DEPTH && v->step_count < PLAN_ENOUGH - 4;
     if (room && rng_chance(rng, 0.15))
         make_layers(rng, v, i, depth);

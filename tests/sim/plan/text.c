@@ -134,9 +134,9 @@ static void write_group(struct text *out, const struct plan_version *v, int i)
         text_puts(out, "switch: [");
         for (int b = 0; b < s->branches; b++) {
             text_puts(out, b ? ", {" : "{");
-            if (b + 1 < s->branches || !s->has_else)
-                text_printf(out, "when: \"steps.%s.outputs.n > %d\", ",
-                            v->steps[s->branch_step].label, s->branch_over[b]);
+            plan_write_condition(out, v, &s->cases[b]);
+            if (s->cases[b].looks)
+                text_puts(out, ", ");
             write_dag(out, v, i, b);
             write_gives(out, v, s, b);
             text_puts(out, "}");
@@ -184,11 +184,9 @@ static void write_step(struct text *out, const struct plan_version *v, int i)
         text_printf(out, ", rule: %s", RULES[s->rule]);
     if (s->allow_failure)
         text_puts(out, ", allow_failure: true");
-    if (s->when_step >= 0) {
-        text_puts(out, ", when: \"");
-        plan_write_number(out, v, s->when_step, s->when_default);
-        text_printf(out, " > %d\"", s->when_over);
-    }
+    if (s->when.looks)
+        text_puts(out, ", ");
+    plan_write_condition(out, v, &s->when);
     text_puts(out, "}");
 }
 

@@ -73,8 +73,6 @@ static struct tally look_at_try(const struct scene *at, int step, const struct r
     return t;
 }
 
-#define CANNOT_SAY (-1)
-
 /* Does its condition hold after that round? */
 static int round_holds(const struct scene *at, int step, const struct row_group *start, int o)
 {

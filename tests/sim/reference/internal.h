@@ -3,8 +3,9 @@
 #pragma once
 #include "tests/sim/reference/reference.h"
 
-#define BEGINS    (-1)
-#define TOO_EARLY (-2)
+#define BEGINS     (-1)
+#define TOO_EARLY  (-2)
+#define CANNOT_SAY (-1) /* of what holds or not */
 
 /* One instance of a DAG. */
 struct scene {

@@ -141,17 +141,56 @@ static int by_needs(const struct scene *at, const struct plan_step *s)
     }
 }
 
+/* A run that nobody's event made has none, and not every event has an n. */
+static bool event_number(const struct scene *at, int *n)
+{
+    const struct row_run *run = database_run(at->sim->db, &at->run);
+    const struct row_event *event = NULL;
+    HASH_FIND(hh, at->sim->db->events, &run->event, sizeof run->event, event);
+    json_t *envelope = event ? json_loads(event->envelope, 0, NULL) : NULL;
+    const json_t *value = json_object_get(json_object_get(envelope, "data"), "n");
+    const bool there = json_is_integer(value);
+    *n = (int)json_integer_value(value);
+    json_decref(envelope);
+    return there;
+}
+
+static bool asked_for(const struct scene *at, const struct plan_condition *c, int *n)
+{
+    const struct row_key here = {at->run, 0, at->iteration};
+    switch (c->looks) {
+    case PLAN_LOOKS_AT_STEP:
+        return number_seen(at, c->step, n);
+    case PLAN_LOOKS_AT_EVENT:
+        return event_number(at, n);
+    default:
+        *n = (int)reference_size(at->sim, at->v, &here);
+        return true;
+    }
+}
+
+/* Is there nothing against it? CANNOT_SAY: what it looks at is not there. */
+static int condition_holds(const struct scene *at, const struct plan_condition *c)
+{
+    int n;
+    if (!c->looks)
+        return true;
+    if (!asked_for(at, c, &n)) {
+        if (!c->or_default)
+            return CANNOT_SAY;
+        n = PLAN_DEFAULT;
+    }
+    at->sim->counts.conditions[c->looks][n > c->over]++;
+    return n > c->over;
+}
+
 /* -1 = no branch; -2 = it cannot be said. */
 int scene_branch(const struct scene *at, const struct plan_step *s)
 {
-    int n;
     for (int b = 0; b < s->branches; b++) {
-        if (b + 1 == s->branches && s->has_else)
-            return b;
-        if (!number_seen(at, s->branch_step, &n))
-            return -2;
-        if (n > s->branch_over[b])
-            return b;
+        const int holds = condition_holds(at, &s->cases[b]);
+        if (holds != false)
+            return holds == CANNOT_SAY ? -2 : b;
     }
     return -1;
 }
@@ -187,13 +226,9 @@ int scene_verdict(const struct scene *at, int step)
     int n, state = by_needs(at, s);
     if (state != BEGINS)
         return state;
-    if (s->when_step >= 0 && !scene_number(at, s->when_step, &n)) {
-        if (!s->when_default)
-            return STEP_FAILED;
-        n = PLAN_DEFAULT;
-    }
-    if (s->when_step >= 0 && n <= s->when_over)
-        return STEP_SKIPPED;
+    const int holds = condition_holds(at, &s->when);
+    if (holds != true)
+        return holds == CANNOT_SAY ? STEP_FAILED : STEP_SKIPPED;
     if (s->when_item >= 0 && at->iteration - at->start->first <= s->when_item)
         return STEP_SKIPPED;
     if (s->refers >= 0 && !s->refers_default && !number_seen(at, s->refers, &n))
