@@ -4,7 +4,10 @@ import sys
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from engine import engine  # noqa: E402
 from leat import Leat  # noqa: E402
+
+__all__ = ["engine", "leat"]
 
 
 @pytest.fixture(scope="module")

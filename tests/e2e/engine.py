@@ -1,4 +1,4 @@
-"""A real Docker engine of its own for a test file, looked at by its HTTP interface; `import engine` gives the fixture."""
+"""A real Docker engine of its own for a test file, looked at by its HTTP interface; conftest.py gives the fixture to all."""
 import contextlib
 import http.client
 import json

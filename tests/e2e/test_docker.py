@@ -4,7 +4,7 @@ import signal
 import time
 
 import pytest
-from engine import engine, run, until  # noqa: F401
+from engine import run, until
 from leat import Leat, signal_all
 
 CANARY = "canary-7c1f-of-the-secret"

@@ -4,7 +4,7 @@ import pathlib
 import subprocess
 
 import pytest
-from engine import engine, run, until  # noqa: F401
+from engine import run, until
 from leat import BUILD, Leat
 
 ODD = ["plain", "a b", "'", '"', "`id`", "$(id)", "${HOME}", "\\n", "line\nend", "tab\there", "*", "~", "-rf", "--",

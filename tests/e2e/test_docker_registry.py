@@ -13,7 +13,7 @@ import time
 import urllib.parse
 
 import pytest
-from engine import engine, run, service, until  # noqa: F401
+from engine import run, service, until
 from leat import Leat, Stream, in_background
 
 USER, PASSWORD = "puller", "canary-55e2:of the registry's \"login\""

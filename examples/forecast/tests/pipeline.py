@@ -7,7 +7,6 @@ as paths, typed outputs, `when` of one comparison. Leat itself runs the same fil
 import hashlib
 import json
 import operator
-import os
 import re
 import shutil
 import subprocess

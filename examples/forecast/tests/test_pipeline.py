@@ -4,7 +4,6 @@ Every test has registered models of its own (model_prefix), so that they do not 
 """
 
 import json
-import signal
 import subprocess
 import sys
 import uuid
