@@ -155,7 +155,9 @@ json_t *front_pipeline(struct front *f, size_t step, enum ir_reference kind, con
     else
         good = front_spend(f, found.len);
     if (good && kind == IR_REFERENCE_PIPELINE) {
-        cleanup_free char *origin = mem_printf("%s@%s", loaded->name, loaded->hash);
+        char hash[SHA256_HEX];
+        ir_hash(ir, hash);
+        cleanup_free char *origin = mem_printf("%s@%s", loaded->name, hash);
         front_put(f, f->step[step].out, "origin", json_string(origin));
     }
     ir_unref(loaded);

@@ -337,7 +337,6 @@ struct ir {
     const char *name;
     const char *description;
     const char *experiment; /* NULL = the pipeline's name */
-    char hash[SHA256_HEX];
     enum ir_concurrency_policy concurrency;
     int32_t concurrency_limit;
     struct template *concurrency_key; /* NULL = one for the pipeline */

@@ -87,6 +87,5 @@ struct ir *ir_load(const json_t *ir_json, struct err *err)
         ir_unref(ir);
         return NULL;
     }
-    ir_hash(ir_json, ir->hash);
     return ir;
 }
