@@ -433,6 +433,17 @@ enum ir_verdict { IR_VERDICT_RUN, IR_VERDICT_SKIP, IR_VERDICT_UPSTREAM_FAILED };
  * and any_succeeded lets it run. docs/pipelines.md has the table. */
 enum ir_verdict ir_rule_judge(enum ir_rule rule, const struct ir_ends *ends);
 
+/* What a text of step `step` sees that need not be what it was, when its run is made again with the
+ * run's parameters `now` instead of `then`: bits, 0 = it comes to the same. `event`, `vars` and
+ * `run` count as the same. Parameters of a group with `scope` are what their own texts see. Pure;
+ * O(references), once more for each scope around. */
+enum {
+    IR_SEES_OTHER = 1, /* a parameter that is another, other steps, a round, an outcome */
+    IR_SEES_ITEM = 2,  /* an item of a for_each around, or its index */
+};
+unsigned ir_sees_again(const struct ir *ir, int32_t step, const struct template *text,
+                       const json_t *now, const json_t *then);
+
 /* Reads a typed output's text (one newline at the end trimmed) as its type. */
 json_t *ir_output_value(enum ir_type type, const char *text, size_t len, struct err *err);
 const char *ir_type_name(enum ir_type type);

@@ -1,37 +1,22 @@
 #include "scheduler/core/run/rerun.h"
 
-#include <string.h>
-
 #include "common/base/mem.h"
 #include "common/base/plant.h"
+#include "scheduler/core/run/learned.h"
 #include "scheduler/core/run/repeat.h"
 
-/* Does a text see something else than it did then? */
-struct look {
-    const struct run *run;
-    bool changed;
-};
+/* In place of an image: that of the item is looked for. */
+static const char OF_ITS_ITEM[] = "";
 
-static void note_reference(void *user, const struct cel_reference *ref)
+static unsigned sees(const struct run *run, size_t step, const struct template *const *texts,
+                     size_t count)
 {
-    struct look *look = user;
-    const json_t *now = look->run->params, *then = look->run->adopts->params;
-    const char *name = ref->count > 1 ? ref->names[1] : NULL;
-    if (strcmp(ref->names[0], "params") != 0)
-        look->changed |= strcmp(ref->names[0], "steps") == 0 || strcmp(ref->names[0], "loop") == 0;
-    else if (name)
-        look->changed |= !json_equal(json_object_get(now, name), json_object_get(then, name));
-    else
-        look->changed |= !json_equal(now, then);
-}
-
-static bool sees_the_same(const struct run *run, const struct template *const *texts, size_t count)
-{
-    struct look look = {.run = run};
+    unsigned seen = 0;
     for (size_t i = 0; i < count; i++)
         if (texts[i])
-            template_references(texts[i], note_reference, &look);
-    return !look.changed;
+            seen |= ir_sees_again(run->version->ir, (int32_t)step, texts[i], run->params,
+                                  run->adopts->params);
+    return seen;
 }
 
 void rerun_mark(struct run *run)
@@ -42,7 +27,7 @@ void rerun_mark(struct run *run)
         const struct ir_step *def = &ir->steps[i];
         const struct template *const pins[] = {def->bucket, def->prefix, def->suffix, def->key,
                                                def->object_version};
-        const bool same = sees_the_same(run, pins, ARRAY_LEN(pins));
+        const bool same = !(sees(run, i, pins, ARRAY_LEN(pins)) & IR_SEES_OTHER);
         if (def->kind != IR_STEP_OBJECTS || plant_on(PLANT_RERUN_PINS_ANEW) ||
             !(same || plant_on(PLANT_PINNED_THOUGH_CHANGED)))
             run->marks[i] = MARK_ANEW;
@@ -55,13 +40,20 @@ void rerun_mark(struct run *run)
         if (!r->image || r->step < 0 || r->step >= (int32_t)ir->step_count)
             continue;
         const struct template *const image = ir->steps[r->step].image;
-        if (sees_the_same(run, &image, 1))
-            run->images[r->step] = r->image;
+        const unsigned seen = sees(run, (size_t)r->step, &image, 1);
+        if (!(seen & IR_SEES_OTHER))
+            run->images[r->step] = seen ? OF_ITS_ITEM : r->image;
     }
 }
 
 const char *rerun_image(struct step_ref at)
 {
     const struct run *run = ref_run(at);
-    return run->images ? run->images[ref_index(at)] : NULL;
+    const char *image = run->images ? run->images[ref_index(at)] : NULL;
+    if (image != OF_ITS_ITEM)
+        return image;
+    /* A frame repeats one of then where its items are the same, else -1. */
+    const struct learned_result *then =
+        learned_result_of(run->adopts, ref_index(at), at.frame->old);
+    return then ? then->image : NULL;
 }

@@ -78,6 +78,86 @@ static void steps_that_are_none_have_no_image(void **state)
     image_is(h, "run", "digest");
 }
 
+static int step_named(const struct harness *h, const char *name)
+{
+    const json_t *steps = json_object_get(h->rows->versions[0].ir, "steps");
+    int step = 0;
+    while (strcmp(json_get_string(json_array_get(steps, (size_t)step), "name", ""), name) != 0)
+        step++;
+    return step;
+}
+
+/* ---- images of items and parts ------------------------------------------------------------- */
+
+static const char ITEMS[] =
+    "name: p\nparams: {where: rome}\nsteps:\n"
+    "  each:\n    for_each: \"${{ [params.where, 'oslo'] }}\"\n    parallelism: 1\n    steps:\n"
+    "      s: {image: \"r/${{ item }}\", command: [s]}\n"
+    "      n: {image: \"r/n-${{ index }}\", command: [n]}\n"
+    "      u: {image: r/u, command: [u]}\n";
+
+/* From that order on, one item after the other. */
+static void finish_all(struct harness *h, size_t from)
+{
+    for (size_t i = from; i < h->order_count; i++) {
+        if (h->orders[i].kind == ORDER_KIND_START)
+            harness_finished(h, 0, &h->orders[i], SUCCEEDED, NULL);
+        harness_settle(h);
+    }
+}
+
+static struct uuid run_of_items(struct harness *h)
+{
+    harness_apply(h, ITEMS);
+    struct uuid run = harness_run(h, "p", 1);
+    finish_all(h, 0);
+    assert_string_equal(run_is(h, run), "succeeded");
+    for (int item = 0; item < 2; item++) {
+        result_of_instance(h, run, step_named(h, "each/s"), item + 1)->image = item ? "s1" : "s0";
+        result_of_instance(h, run, step_named(h, "each/n"), item + 1)->image = item ? "n1" : "n0";
+        result_of_instance(h, run, step_named(h, "each/u"), item + 1)->image = "u";
+    }
+    return run;
+}
+
+/* Those of the orders for a step, in the order in which they were sent. */
+static void images_are(struct harness *h, const char *step, const char *first, const char *second)
+{
+    const char *found[2] = {NULL};
+    size_t count = 0;
+    for (size_t i = 0; i < h->order_count; i++)
+        if (h->orders[i].kind == ORDER_KIND_START && count < 2 &&
+            strcmp(h->orders[i].start->step, step) == 0)
+            found[count++] = h->orders[i].start->image;
+    assert_int_equal(count, 2);
+    assert_string_equal(found[0], first);
+    assert_string_equal(found[1], second);
+}
+
+static void each_item_has_its_own(void **state)
+{
+    struct harness *h = *state;
+    struct uuid old = run_of_items(h);
+    harness_forget_orders(h);
+    rerun(h, old, NULL, 2);
+    harness_restart(h, 0); /* and a leader that takes over knows of them */
+    finish_all(h, 0);
+    images_are(h, "each/s", "s0", "s1");
+    images_are(h, "each/n", "n0", "n1");
+    images_are(h, "each/u", "u", "u");
+}
+
+static void other_items_have_none_of_then(void **state)
+{
+    struct harness *h = *state;
+    struct uuid old = run_of_items(h);
+    harness_forget_orders(h);
+    rerun(h, old, "{\"where\":\"bonn\"}", 2);
+    finish_all(h, 0);
+    images_are(h, "each/s", "r/bonn", "r/oslo");
+    images_are(h, "each/u", "u", "u");
+}
+
 /* ---- objects ------------------------------------------------------------------------------- */
 
 static const char OBJECTS[] =
@@ -119,15 +199,6 @@ static void another_bucket_is_pinned_anew(void **state)
     assert_null(order_of(h, ORDER_KIND_START, ONE));
 }
 
-static int step_named(const struct harness *h, const char *name)
-{
-    const json_t *steps = json_object_get(h->rows->versions[0].ir, "steps");
-    int step = 0;
-    while (strcmp(json_get_string(json_array_get(steps, (size_t)step), "name", ""), name) != 0)
-        step++;
-    return step;
-}
-
 static void what_was_not_pinned_is_pinned(void **state)
 {
     struct harness *h = *state;
@@ -145,6 +216,8 @@ int main(void)
         T(texts_that_see_other_steps_are_evaluated_anew),
         T(texts_that_see_all_parameters_want_all_of_them),
         T(steps_that_are_none_have_no_image),
+        T(each_item_has_its_own),
+        T(other_items_have_none_of_then),
         T(objects_are_those_of_then),
         T(another_bucket_is_pinned_anew),
         T(what_was_not_pinned_is_pinned),
