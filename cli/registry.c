@@ -38,8 +38,6 @@ int registry_place(const char *image, struct registry_place *out, struct err *er
     struct container_image parts;
     if (container_image_read(image, &parts, err) < 0)
         return err->code;
-    if (parts.digest)
-        return err_set(err, LEAT_EINPUT, "%s has a digest", image);
     const char *slash = memchr(image, '/', parts.name);
     const size_t host = slash && is_host(image, (size_t)(slash - image)) ? slash - image : 0;
     const char *path = host ? slash + 1 : image;
@@ -51,8 +49,11 @@ int registry_place(const char *image, struct registry_place *out, struct err *er
     snprintf(out->key, sizeof out->key, "%s", hub ? "https://index.docker.io/v1/" : out->host);
     snprintf(out->path, sizeof out->path, "%s%.*s",
              hub && !memchr(path, '/', (size_t)path_len) ? "library/" : "", path_len, path);
-    snprintf(out->tag, sizeof out->tag, "%.*s", parts.tag ? (int)parts.tag : 6,
-             parts.tag ? image + parts.tag_at : "latest");
+    if (parts.digest)
+        snprintf(out->tag, sizeof out->tag, "%s", image + parts.digest_at);
+    else
+        snprintf(out->tag, sizeof out->tag, "%.*s", parts.tag ? (int)parts.tag : 6,
+                 parts.tag ? image + parts.tag_at : "latest");
     return 0;
 }
 
@@ -126,6 +127,7 @@ struct asking {
     char *login;         /* NULL = none */
     char *authorization; /* of the next call; NULL = none */
     char *ca_file;       /* NULL = the system's */
+    int64_t until_us;    /* monotonic; 0 = each call has its own time */
 };
 
 static void find_certificates(struct asking *a)
@@ -145,10 +147,13 @@ static int call(const struct asking *a, const char *method, const char *url,
         {"Accept", strcmp(method, "HEAD") == 0 ? MANIFESTS : "application/json"},
         {authorization ? "Authorization" : NULL, authorization},
         {0}};
+    const int64_t left_us = a->until_us ? a->until_us - clock_monotonic_us() : CALL_US;
+    if (left_us < US_PER_MS)
+        return err_set(err, LEAT_EUNREACHABLE, "it does not answer in time");
     const struct http_outgoing out = {.method = method,
                                       .url = url,
                                       .headers = headers,
-                                      .timeout_us = CALL_US,
+                                      .timeout_us = left_us < CALL_US ? left_us : CALL_US,
                                       .max_answer = ANSWER_MAX,
                                       .ca_file = a->ca_file};
     return http_call(&out, NULL, NULL, answer, err);
@@ -221,23 +226,29 @@ static int authorize(struct asking *a, const struct http_incoming *answer, struc
     return 0;
 }
 
-static int take_digest(const struct asking *a, const struct http_incoming *answer, char *digest,
-                       struct err *err)
+static int take_status(const struct asking *a, const struct http_incoming *answer, struct err *err)
 {
-    const char *header = http_incoming_header(answer, "Docker-Content-Digest");
+    const char *joint = strncmp(a->place.tag, "sha256:", 7) == 0 ? "@" : ":";
     if (answer->status == 404)
-        return err_set(err, LEAT_ENOTFOUND, "it has no %s:%s", a->place.path, a->place.tag);
+        return err_set(err, LEAT_ENOTFOUND, "it has no %s%s%s", a->place.path, joint, a->place.tag);
     if (answer->status == 401 || answer->status == 403)
         return err_set(err, LEAT_EAUTH, "it does not let %s be read%s", a->place.path,
                        a->login ? " with that login" : " without a login");
     if (answer->status != 200)
         return err_set(err, LEAT_EIO, "it answers %d", answer->status);
+    return 0;
+}
+
+static int take_digest(const struct http_incoming *answer, char *digest, struct err *err)
+{
+    const char *header = http_incoming_header(answer, "Docker-Content-Digest");
     if (!header || strncmp(header, "sha256:", 7) != 0 || strlen(header) != REGISTRY_DIGEST - 1)
         return err_set(err, LEAT_EIO, "it says no sha256 digest");
     memcpy(digest, header, REGISTRY_DIGEST);
     return 0;
 }
 
+/* `digest` NULL = it is not looked at. */
 static int ask(struct asking *a, char *digest, struct err *err)
 {
     struct http_incoming answer = {0};
@@ -254,29 +265,44 @@ static int ask(struct asking *a, char *digest, struct err *err)
             rc = head(a, &answer, err);
     }
     if (rc == 0)
-        rc = take_digest(a, &answer, digest, err);
+        rc = take_status(a, &answer, err);
+    if (rc == 0 && digest)
+        rc = take_digest(&answer, digest, err);
     http_incoming_free(&answer);
+    return rc;
+}
+
+static int ask_place(struct asking *a, char *digest, struct err *err)
+{
+    struct err own = {0};
+    a->scheme = "https";
+    a->login = login_of(a->place.key);
+    find_certificates(a);
+    int rc = ask(a, digest, &own);
+    if (rc < 0)
+        rc = err_set(err, rc, "registry %s: %.400s", a->place.host, own.text);
+    if (a->login)
+        mem_wipe(a->login, strlen(a->login));
+    if (a->authorization)
+        mem_wipe(a->authorization, strlen(a->authorization));
+    free(a->login);
+    free(a->authorization);
+    free(a->ca_file);
     return rc;
 }
 
 int registry_digest(const char *image, char digest[REGISTRY_DIGEST], struct err *err)
 {
-    struct asking a = {.scheme = "https"};
-    struct err own = {0};
+    struct asking a = {0};
+    if (strchr(image, '@'))
+        return err_set(err, LEAT_EINPUT, "%s has a digest", image);
     int rc = registry_place(image, &a.place, err);
-    if (rc < 0)
-        return rc;
-    a.login = login_of(a.place.key);
-    find_certificates(&a);
-    rc = ask(&a, digest, &own);
-    if (rc < 0)
-        rc = err_set(err, rc, "registry %s: %.400s", a.place.host, own.text);
-    if (a.login)
-        mem_wipe(a.login, strlen(a.login));
-    if (a.authorization)
-        mem_wipe(a.authorization, strlen(a.authorization));
-    free(a.login);
-    free(a.authorization);
-    free(a.ca_file);
-    return rc;
+    return rc < 0 ? rc : ask_place(&a, digest, err);
+}
+
+int registry_has(const char *image, int64_t most_us, struct err *err)
+{
+    struct asking a = {.until_us = clock_monotonic_us() + most_us};
+    int rc = registry_place(image, &a.place, err);
+    return rc < 0 ? rc : ask_place(&a, NULL, err);
 }

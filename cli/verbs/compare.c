@@ -1,11 +1,10 @@
-/* rerun and compare: from what the API tells of a run. */
+/* compare: from what the API tells of runs. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/client.h"
 #include "cli/output.h"
-#include "cli/params.h"
 #include "common/base/mem.h"
 #include "common/text/json.h"
 
@@ -16,55 +15,6 @@ static int get_run(const char *run, json_t **out, struct err *err)
     cleanup_free char *path = client_path("/api/v1/runs/%s", run);
     return client_call("GET", path, NULL, out, err);
 }
-
-/* ---- rerun --------------------------------------------------------------------------------- */
-
-static const struct option rerun_options[] = {
-    {"param", 'p', "NAME=VALUE", true, "a parameter that is to be another"},
-    {"name", 0, "NAME", false, "the run's name; default PIPELINE-N"},
-    {"anyway", 0, NULL, false, "also when the event or what was pinned is gone"},
-    OPTION_NO_CACHE,
-    OPTION_OUTPUT,
-    OPTION_END,
-};
-static const struct column brief_columns[] = {
-    {"id", "/id", false}, {"name", "/name", false}, {"state", "/state", false}, COLUMN_END};
-
-static int run_rerun(const struct given *given, struct err *err)
-{
-    cleanup_json json_t *answer = NULL, *body = json_object();
-    json_t *params = json_object();
-    cleanup_free char *path = client_path("/api/v1/runs/%s/rerun", given_argument(given, 0));
-    json_object_set_new(body, "params", params);
-    json_object_set_new(body, "anyway", json_boolean(given_flag(given, "anyway")));
-    json_object_set_new(body, "no_cache", json_boolean(given_flag(given, "no-cache")));
-    if (given_value(given, "name", NULL))
-        json_object_set_new(body, "name", json_string(given_value(given, "name", "")));
-    int rc = output_check(given, err);
-    if (rc == 0)
-        rc = params_given(given, params, err);
-    if (rc == 0)
-        rc = client_call("POST", path, body, &answer, err);
-    if (rc < 0)
-        return rc;
-    output_object(given, answer, brief_columns);
-    return 0;
-}
-const struct verb VERB_RERUN = {
-    .name = "rerun",
-    .arguments = "RUN",
-    .summary = "Starts a run of the same version with the same parameters and event, but for -p",
-    .details =
-        "Every step runs anew (leat retry adopts what succeeded), with the objects that were\n"
-        "pinned then and the images by the digests that ran, where neither depends on a\n"
-        "parameter that is another now. What can no longer be had is said: a pipeline, an\n"
-        "event or a pinned object that is gone here, an image by the step that wants it.",
-    .least = 1,
-    .most = 1,
-    .options = rerun_options,
-    .run = run_rerun};
-
-/* ---- compare ------------------------------------------------------------------------------- */
 
 static const struct option compare_options[] = {OPTION_OUTPUT, OPTION_END};
 

@@ -54,6 +54,20 @@ class Registry:
         assert answer.status == 200
         return answer.headers["Docker-Content-Digest"]
 
+    def remove(self, name, digest):
+        """Its manifest and its configuration: an engine may have kept the one of an earlier pull, and pull by it."""
+        place = f"/v2/{name}/manifests/{digest.rpartition('@')[2]}"
+        config = json.loads(self.ask("GET", place, 200))["config"]["digest"]
+        self.ask("DELETE", place, 202)
+        self.ask("DELETE", f"/v2/{name}/blobs/{config}", 202)
+
+    def ask(self, method, path, status):
+        connection = http.client.HTTPConnection(self.host, timeout=10)
+        connection.request(method, path, headers={"Accept": MANIFEST, **(header(self.login) if self.login else {})})
+        answer = connection.getresponse()
+        assert answer.status == status, (path, answer.status)
+        return answer.read()
+
 
 @pytest.fixture(scope="module")
 def registries(engine):
@@ -327,6 +341,110 @@ def test_pinned_with_the_login_of_docker(leat, engine, registries):
     right = docker_config(leat.work / "right", registry.host, f"{USER}:{PASSWORD}")
     said, has = pinned(leat, "locked", image, "--pin-images", config=right)
     assert said.returncode == 0 and has == digest and "canary" not in said.stdout + said.stderr
+
+
+# ---- rerun ----------------------------------------------------------------------------------------
+
+def rerun(leat, run_id, *options, config=None):
+    """`leat rerun`: what it warned of, and its run, over."""
+    leat.env["DOCKER_CONFIG"] = str(config or leat.work)
+    try:
+        said = leat.leat("rerun", run_id, "-o", "json", *options)
+    finally:
+        leat.env.pop("DOCKER_CONFIG")
+    assert said.returncode == 0, said
+    return said.stderr.splitlines(), leat.wait_run(json.loads(said.stdout)["id"])
+
+
+def test_a_rerun_says_that_an_image_is_gone(leat, engine, registries):
+    registry = registries["open"]
+    image, digest = registry.push(engine, "a/goes", "ENV WHICH=goes PATH=/bin")
+    text = (f"name: goes\nparams: {{tag: '1'}}\nsteps:\n  s: {{image: '{registry.host}/a/goes:${{{{ params.tag }}}}', "
+            "command: [/bin/sh, -c, 'echo of $WHICH']}\n  t: {needs: s, image: '" + image + "', command: [/bin/sh, -c, ':']}\n"
+            "  own: {image: '" + image + "', container: {pull: never}, needs: s, command: [/bin/sh, -c, ':']}\n")
+    _, shown, _ = run(leat, text, "goes")
+    assert shown["state"] == "succeeded" and {s["image"] for s in shown["steps"]} == {digest}, shown
+    said, again = rerun(leat, shown["id"])
+    assert said == [] and again["state"] == "succeeded" and {s["image"] for s in again["steps"]} == {digest}
+    registry.remove("a/goes", digest)
+    gone = [f"warning: step s and 1 more: image {digest} is no longer in its registry: it fails on a worker that has it not"]
+    said, again = rerun(leat, shown["id"])
+    assert said == gone and again["state"] == "succeeded", "the worker has it still"
+    assert rerun(leat, shown["id"], "--anyway")[0] == []
+    # With another tag the digest of then is not what its step runs; t keeps its own.
+    said, again = rerun(leat, shown["id"], "-p", "tag=2")
+    assert said == [gone[0].replace("step s and 1 more", "step t")] and again["state"] == "failed", (said, again)
+    until(lambda: not engine.containers())
+    engine.ask("DELETE", f"/images/{image}?force=1")
+    assert not registry.has(engine, digest)
+    said, again = rerun(leat, shown["id"])
+    reason = next(s["reason"] for s in again["steps"] if s["name"] == "s")
+    assert said == gone and again["state"] == "failed" and digest in reason, again
+
+
+def test_a_rerun_of_what_only_a_worker_has(leat, engine):
+    image = engine.image_with("built.here/own", "ENV PATH=/bin")
+    state, step, _ = once(leat, "own", image)
+    assert state == "succeeded" and step["image"].startswith("sha256:"), step
+    said, again = rerun(leat, "latest:own")
+    assert said == [] and again["state"] == "succeeded"
+
+
+def test_a_rerun_while_a_registry_is_away(leat, engine):
+    registry = Registry(engine.folder / "r4")
+    try:
+        image, digest = registry.push(engine, "a/away", "ENV WHICH=away PATH=/bin")
+        assert once(leat, "away", image)[0] == "succeeded"
+        service("down", "registry", registry.folder)
+        said, again = rerun(leat, "latest:away")
+        assert len(said) == 1 and f"is not known: registry {registry.host}: " in said[0], said
+        assert again["state"] == "succeeded" and again["steps"][0]["image"] == digest
+        assert rerun(leat, "latest:away", "--anyway")[0] == []
+    finally:
+        service("remove", "registry", registry.folder)
+
+
+def test_a_rerun_asks_with_the_login_of_docker(leat, engine, registries):
+    registry = registries["locked"]
+    image, digest = registry.push(engine, "private/kept", "ENV WHICH=private PATH=/bin")
+    assert leat.leat("secret", "set", "right", stdin=f"{USER}:{PASSWORD}").returncode == 0
+    assert once(leat, "kept", image, "registry_secret: right")[0] == "succeeded"
+    run_id = leat.json("runs", "--pipeline", "kept")[0]["id"]
+    said, _ = rerun(leat, run_id)
+    assert len(said) == 1 and f"docker login {registry.host}" in said[0], said
+    right = docker_config(leat.work / "right", registry.host, f"{USER}:{PASSWORD}")
+    assert rerun(leat, run_id, config=right)[0] == []
+    registry.remove("private/kept", digest)
+    said, _ = rerun(leat, run_id, config=right)
+    assert len(said) == 1 and f"step s: image {digest} is no longer in its registry" in said[0], said
+
+
+def test_a_rerun_waits_for_no_registry_for_long(leat, engine, registries):
+    """Registries that take a connection and say nothing: each is waited for once, all of them 10 s at most."""
+    ways = [SlowWay(registries["open"].host) for _ in range(4)]
+    hosts = [way.host for way in ways]
+    try:
+        steps = []
+        for n, host in enumerate(hosts + hosts[:1]):
+            image = engine.image_with(f"{host}/slow/{n}", f"ENV N={n} PATH=/bin")
+            said = engine.ask("POST", f"/images/{host}/slow/{n}/push?tag=1", headers={"X-Registry-Auth": "e30="})
+            assert b'"error"' not in said, said
+            steps.append(f"  s{n}: {{image: '{image}', command: [/bin/sh, -c, ':']}}\n")
+        _, shown, by_name = run(leat, "name: silent\nsteps:\n" + "".join(steps), "silent")
+        assert shown["state"] == "succeeded", shown
+        assert [by_name[f"s{n}"]["image"].split("/")[0] for n in range(5)] == hosts + hosts[:1]
+        for way in ways:
+            way.rate = 1
+        begun = time.monotonic()
+        said, again = rerun(leat, shown["id"])
+        assert time.monotonic() - begun < 60 and again["state"] == "succeeded"
+    finally:
+        for way in ways:
+            way.server.close()
+    asked = [host for host in hosts if any(f"is not known: registry {host}: " in line for line in said)]
+    assert asked == hosts[:len(asked)] and 1 <= len(asked) < 4, said
+    assert len(said) == len(asked) + 1, said
+    assert said[-1] == f"warning: {4 - len(asked)} of its images were not asked for within 10 s", said
 
 
 class Tokens(http.server.BaseHTTPRequestHandler):
