@@ -33,13 +33,34 @@ static void answer_text(struct http_request *req, const char *json)
                 strlen(json));
 }
 
+/* By the names in the path, the innermost of them. */
+static void refuse_missing(struct http_request *req)
+{
+    static const char *const things[] = {"event", "limit", "pool", "pipeline"};
+    const char *pipeline = http_param(req, "pipeline"), *trigger = http_param(req, "trigger");
+    const char *version = http_query(req, "version"), *name = NULL;
+    size_t i = 0;
+    while (i < ARRAY_LEN(things) && !(name = http_param(req, things[i])))
+        i++;
+    if (pipeline && trigger)
+        api_refuse(req, LEAT_ENOTFOUND, "there is no trigger %s of a pipeline %s", trigger,
+                   pipeline);
+    else if (pipeline && version && *version)
+        api_refuse(req, LEAT_ENOTFOUND, "there is no version %s of a pipeline %s", version,
+                   pipeline);
+    else if (name)
+        api_refuse(req, LEAT_ENOTFOUND, "there is no %s %s", things[i], name);
+    else
+        api_refuse(req, LEAT_ENOTFOUND, "there is no such thing");
+}
+
 void api_answer_row(void *arg, const struct pg_answer *answer)
 {
     struct http_request *req = arg;
     if (answer->err)
         http_answer_err(req, answer->err);
     else if (pg_row_count(answer->rows) == 0)
-        api_refuse(req, LEAT_ENOTFOUND, "there is no such thing");
+        refuse_missing(req);
     else
         answer_text(req, pg_text(answer->rows, 0, 0));
 }

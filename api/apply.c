@@ -209,10 +209,13 @@ static void write_all(struct apply *a)
 
 static void refuse(struct apply *a)
 {
+    struct text *problems = &a->all.problems;
+    if (problems->len > 0 && problems->data[problems->len - 1] == '\n')
+        problems->data[--problems->len] = '\0';
     cleanup_json json_t *body =
         json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank", "title", "bad_input",
                   "status", 400, "code", "bad_input", "detail",
-                  a->all.problems.len ? a->all.problems.data : "there is no document to apply");
+                  problems->len ? problems->data : "there is no document to apply");
     char *text = json_write(body);
     http_answer_take(a->req, 400, "application/problem+json", text, strlen(text));
     apply_free(a);

@@ -58,6 +58,7 @@ def test_a_bad_file_is_refused_with_its_place(leat, name, text, words, place):
     for verb in ("validate", "apply"):
         done = leat.leat(verb, file)
         assert done.returncode == 1, (verb, done.stdout, done.stderr)
+        assert not done.stderr.endswith("\n\n"), done.stderr
         said = done.stdout + done.stderr
         assert f"bad.yaml:{place}" in said if place != ":" else "bad.yaml:" in said, said
         for word in words:
@@ -150,6 +151,16 @@ def test_exit_statuses(leat, words, status):
     done = leat.leat(*words)
     assert done.returncode == status, (words, done.returncode, done.stderr)
     assert done.stderr.strip() and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words,said", [
+    ("pipeline nobody", "no pipeline nobody"), ("graph nobody", "no pipeline nobody"), ("pause nobody", "no pipeline nobody"),
+    ("pipeline fine@77", "no version 77 of a pipeline fine"), ("graph fine@77", "no version 77 of a pipeline fine"),
+    ("pause fine/daily", "no trigger daily of a pipeline fine"), ("limit show nobody", "no limit nobody"),
+    ("pool show nobody", "no pool nobody"), ("event 00000000-0000-5000-8000-000000000000", "no event 00000000-")])
+def test_what_is_not_there_is_named(leat, words, said):
+    done = leat.leat(*words.split())
+    assert done.returncode == 3 and f"there is {said}" in done.stderr, done.stderr
 
 
 def test_nobody_answers_is_exit_5(leat):
