@@ -133,11 +133,23 @@ const char *output_colour(const char *word)
     return NULL;
 }
 
-static size_t choose(const struct given *given, const struct column *all, const struct column **out)
+static bool has_one(const json_t *items, const struct column *column)
+{
+    const json_t *item;
+    size_t i;
+    json_array_foreach (items, i, item)
+        if (!json_is_null(json_pointer((json_t *)item, column->pointer)))
+            return true;
+    return false;
+}
+
+static size_t choose(const struct given *given, const json_t *items, const struct column *all,
+                     const struct column **out)
 {
     size_t n = 0;
     for (; all->title && n < COLUMNS_MAX; all++)
-        if (!all->wide || output_is(given, "wide"))
+        if (all->shown == ALWAYS || (all->shown == WIDE && output_is(given, "wide")) ||
+            (all->shown == RARE && has_one(items, all)))
             out[n++] = all;
     return n;
 }
@@ -181,7 +193,7 @@ void output_list(const struct given *given, const json_t *items, const struct co
     if (show_whole(given, items))
         return;
     if (!output_is(given, "name")) {
-        show_table(items, chosen, choose(given, columns, chosen));
+        show_table(items, chosen, choose(given, items, columns, chosen));
         return;
     }
     json_array_foreach (items, i, item) {
@@ -200,7 +212,7 @@ void output_object(const struct given *given, const json_t *object, const struct
             puts(text);
             return;
         }
-        if (!*text || (c->wide && !output_is(given, "wide")))
+        if (!*text || (c->shown == WIDE && !output_is(given, "wide")))
             continue;
         printf("%-12s ", c->title);
         print_cell(text, 0, true);

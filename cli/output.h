@@ -6,7 +6,11 @@
 struct column {
     const char *title;
     const char *pointer; /* JSON Pointer in the item */
-    bool wide;           /* only with -o wide */
+    enum {
+        ALWAYS,
+        WIDE, /* with -o wide */
+        RARE  /* where a row has one */
+    } shown;
 };
 #define COLUMN_END                                                                                 \
     {                                                                                              \

@@ -148,12 +148,12 @@ static const struct option options[] = {
         OPTION_OUTPUT,
     OPTION_END,
 };
-static const struct column columns[] = {{"LEVEL", "/level", false},
-                                        {"WHAT", "/what", false},
-                                        {"WHY", "/why", false},
-                                        {"WHAT TO DO", "/todo", false},
+static const struct column columns[] = {{"LEVEL", "/level", ALWAYS},
+                                        {"WHAT", "/what", ALWAYS},
+                                        {"WHY", "/why", ALWAYS},
+                                        {"WHAT TO DO", "/todo", ALWAYS},
                                         COLUMN_END};
-static const struct column names[] = {{"WHAT", "/what", false}, COLUMN_END};
+static const struct column names[] = {{"WHAT", "/what", ALWAYS}, COLUMN_END};
 
 static json_t *examine(const struct doctor *d, int *wrong)
 {

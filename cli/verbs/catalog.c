@@ -8,14 +8,14 @@
 #include "common/text/json.h"
 
 static const struct option options[] = {OPTION_OUTPUT, OPTION_END};
-static const struct column columns[] = {{"name", "/name", false},
-                                        {"paused", "/paused", false},
-                                        {"deleted", "/deleted", false},
+static const struct column columns[] = {{"name", "/name", ALWAYS},
+                                        {"paused", "/paused", ALWAYS},
+                                        {"deleted", "/deleted", ALWAYS},
                                         COLUMN_END};
 
-static const struct column trigger_columns[] = {{"pipeline", "/pipeline", false},
-                                                {"name", "/name", false},
-                                                {"paused", "/paused", false},
+static const struct column trigger_columns[] = {{"pipeline", "/pipeline", ALWAYS},
+                                                {"name", "/name", ALWAYS},
+                                                {"paused", "/paused", ALWAYS},
                                                 COLUMN_END};
 
 static int change(const struct given *given, const char *method, const char *path,

@@ -77,7 +77,7 @@ static void show(const struct given *given, const struct comparison *c, json_t *
     static const char *const pointers[COMPARE_MAX] = {
         "/values/0", "/values/1", "/values/2", "/values/3", "/values/4",  "/values/5",
         "/values/6", "/values/7", "/values/8", "/values/9", "/values/10", "/values/11"};
-    struct column columns[COMPARE_MAX + 3] = {{"NAME", "/name", false}, {"KIND", "/kind", false}};
+    struct column columns[COMPARE_MAX + 3] = {{"NAME", "/name", ALWAYS}, {"KIND", "/kind", ALWAYS}};
     for (size_t i = 0; i < c->count; i++)
         columns[i + 2] = (struct column){json_get_string(runs[i], "name", "?"), pointers[i], false};
     output_list(given, c->rows, columns);

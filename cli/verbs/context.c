@@ -148,10 +148,10 @@ const struct verb VERB_CONTEXT_REMOVE = {.name = "context remove",
                                          .run = run_remove};
 
 static const struct option list_options[] = {OPTION_OUTPUT, OPTION_END};
-static const struct column columns[] = {{"NAME", "/name", false},
-                                        {"CURRENT", "/current", false},
-                                        {"URL", "/url", false},
-                                        {"TOKEN", "/token", false},
+static const struct column columns[] = {{"NAME", "/name", ALWAYS},
+                                        {"CURRENT", "/current", ALWAYS},
+                                        {"URL", "/url", ALWAYS},
+                                        {"TOKEN", "/token", ALWAYS},
                                         COLUMN_END};
 
 /* That there is a token is shown, never the token. */

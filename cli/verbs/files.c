@@ -63,8 +63,8 @@ static const struct option apply_options[] = {
     OPTION_OUTPUT,
     OPTION_END};
 static const struct column apply_columns[] = {
-    {"NAME", "/name", false},     {"KIND", "/kind", false},      {"ACTION", "/action", false},
-    {"NUMBER", "/number", false}, {"VERSION", "/version", true}, COLUMN_END};
+    {"NAME", "/name", ALWAYS},     {"KIND", "/kind", ALWAYS},     {"ACTION", "/action", ALWAYS},
+    {"NUMBER", "/number", ALWAYS}, {"VERSION", "/version", WIDE}, COLUMN_END};
 
 static void tell_warnings(const json_t *warnings)
 {

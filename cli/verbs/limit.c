@@ -6,27 +6,27 @@
 #include "common/base/mem.h"
 #include "common/text/json.h"
 
-static const struct column limit_columns[] = {{"name", "/name", false},
-                                              {"limit", "/limit", false},
-                                              {"used", "/used", false},
-                                              {"waiting", "/waiting", false},
-                                              {"description", "/description", false},
-                                              {"updated", "/updated", false},
+static const struct column limit_columns[] = {{"name", "/name", ALWAYS},
+                                              {"limit", "/limit", ALWAYS},
+                                              {"used", "/used", ALWAYS},
+                                              {"waiting", "/waiting", ALWAYS},
+                                              {"description", "/description", ALWAYS},
+                                              {"updated", "/updated", ALWAYS},
                                               COLUMN_END};
 static const struct column pool_columns[] = {
-    {"name", "/name", false},       {"slots", "/slots", false},
-    {"used", "/used", false},       {"workers", "/workers", false},
-    {"active", "/active", false},   {"capacity", "/capacity", false},
-    {"path", "/path", false},       {"description", "/description", false},
-    {"updated", "/updated", false}, COLUMN_END};
-static const struct column holder_columns[] = {{"RUN", "/run", false},
-                                               {"NAME", "/name", false},
-                                               {"STEP", "/step", false},
-                                               {"USES", "/n", false},
-                                               {"STATE", "/state", false},
-                                               {"SINCE", "/since", false},
-                                               {"ITERATION", "/iteration", true},
-                                               {"WORKER", "/worker", true},
+    {"name", "/name", ALWAYS},       {"slots", "/slots", ALWAYS},
+    {"used", "/used", ALWAYS},       {"workers", "/workers", ALWAYS},
+    {"active", "/active", ALWAYS},   {"capacity", "/capacity", ALWAYS},
+    {"path", "/path", ALWAYS},       {"description", "/description", ALWAYS},
+    {"updated", "/updated", ALWAYS}, COLUMN_END};
+static const struct column holder_columns[] = {{"RUN", "/run", ALWAYS},
+                                               {"NAME", "/name", ALWAYS},
+                                               {"STEP", "/step", ALWAYS},
+                                               {"USES", "/n", ALWAYS},
+                                               {"STATE", "/state", ALWAYS},
+                                               {"SINCE", "/since", ALWAYS},
+                                               {"ITERATION", "/iteration", WIDE},
+                                               {"WORKER", "/worker", WIDE},
                                                COLUMN_END};
 static const struct option options[] = {OPTION_OUTPUT, OPTION_END};
 

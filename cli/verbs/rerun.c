@@ -18,7 +18,7 @@ static const struct option rerun_options[] = {
     OPTION_END,
 };
 static const struct column brief_columns[] = {
-    {"id", "/id", false}, {"name", "/name", false}, {"state", "/state", false}, COLUMN_END};
+    {"id", "/id", ALWAYS}, {"name", "/name", ALWAYS}, {"state", "/state", ALWAYS}, COLUMN_END};
 
 static json_t *body_of(const struct given *given, json_t *params)
 {

@@ -13,7 +13,7 @@
 #include "common/text/yaml.h"
 
 static const struct column brief_columns[] = {
-    {"id", "/id", false}, {"name", "/name", false}, {"state", "/state", false}, COLUMN_END};
+    {"id", "/id", ALWAYS}, {"name", "/name", ALWAYS}, {"state", "/state", ALWAYS}, COLUMN_END};
 
 static const struct option run_options[] = {
     {"param", 'p', "NAME=VALUE", true, "a parameter"},

@@ -19,17 +19,17 @@ static const struct option create_options[] = {
     OPTION_END,
 };
 static const struct option plain_options[] = {OPTION_OUTPUT, OPTION_END};
-static const struct column made_columns[] = {{"id", "/id", false},
-                                             {"kind", "/kind", false},
-                                             {"name", "/name", false},
-                                             {"pool", "/pool", true},
-                                             {"expires", "/expires", false},
-                                             {"token", "/token", false},
+static const struct column made_columns[] = {{"id", "/id", ALWAYS},
+                                             {"kind", "/kind", ALWAYS},
+                                             {"name", "/name", ALWAYS},
+                                             {"pool", "/pool", WIDE},
+                                             {"expires", "/expires", ALWAYS},
+                                             {"token", "/token", ALWAYS},
                                              COLUMN_END};
 static const struct column list_columns[] = {
-    {"ID", "/id", false},          {"KIND", "/kind", false},       {"NAME", "/name", false},
-    {"STATE", "/state", false},    {"WORKER", "/worker", false},   {"POOL", "/pool", true},
-    {"CREATED", "/created", true}, {"EXPIRES", "/expires", false}, COLUMN_END};
+    {"ID", "/id", ALWAYS},         {"KIND", "/kind", ALWAYS},       {"NAME", "/name", ALWAYS},
+    {"STATE", "/state", ALWAYS},   {"WORKER", "/worker", ALWAYS},   {"POOL", "/pool", WIDE},
+    {"CREATED", "/created", WIDE}, {"EXPIRES", "/expires", ALWAYS}, COLUMN_END};
 
 static int run_create(const struct given *given, struct err *err)
 {

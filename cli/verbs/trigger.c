@@ -24,14 +24,14 @@ static const struct option options[] = {
     OPTION_OUTPUT,
     OPTION_END,
 };
-static const struct column columns[] = {{"TRIGGER", "/trigger", false},
-                                        {"PIPELINE", "/pipeline", false},
-                                        {"VERDICT", "/verdict", false},
-                                        {"RUN NAME", "/run_name", false},
-                                        {"PARAMS", "/params", false},
-                                        {"REASON", "/reason", false},
-                                        {"EXPERIMENT", "/experiment", true},
-                                        {"VARS", "/vars", true},
+static const struct column columns[] = {{"TRIGGER", "/trigger", ALWAYS},
+                                        {"PIPELINE", "/pipeline", ALWAYS},
+                                        {"VERDICT", "/verdict", ALWAYS},
+                                        {"RUN NAME", "/run_name", ALWAYS},
+                                        {"PARAMS", "/params", ALWAYS},
+                                        {"REASON", "/reason", ALWAYS},
+                                        {"EXPERIMENT", "/experiment", WIDE},
+                                        {"VARS", "/vars", WIDE},
                                         COLUMN_END};
 
 struct test {

@@ -20,7 +20,7 @@
 
 static const struct option plain_options[] = {OPTION_OUTPUT, OPTION_END};
 static const struct column brief_columns[] = {
-    {"id", "/id", false}, {"state", "/state", false}, {"used", "/used", false}, COLUMN_END};
+    {"id", "/id", ALWAYS}, {"state", "/state", ALWAYS}, {"used", "/used", ALWAYS}, COLUMN_END};
 
 static int say(const struct given *given, const char *method, const char *format, struct err *err)
 {

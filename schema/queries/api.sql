@@ -248,7 +248,7 @@ SELECT id FROM run WHERE $1::text = '' OR pipeline = $1::text ORDER BY id DESC L
 
 -- All of a run, whatever its size: every table is read once and joined by hash (pg_options.whole_reads).
 -- name: api_run
-WITH r AS (SELECT * FROM run WHERE id = $1::uuid),
+WITH RECURSIVE r AS (SELECT * FROM run WHERE id = $1::uuid),
 steps AS (
     SELECT step, (ord - 1)::int AS n, step->>'name' AS name
     FROM r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version
@@ -261,12 +261,16 @@ instances AS (                              -- of a step inside a group only tho
         SELECT step, iteration FROM results UNION SELECT step, iteration FROM live
     ) x ON x.step = e.n WHERE e.step ? 'in'),
 groups AS (
-    SELECT g.first, g.count, coalesce(g.items, e.step->'for_each'->'items') AS items
+    SELECT g.first, g.count, g.iteration AS around, e.step ? 'loop' AS rounds, coalesce(g.items, e.step->'for_each'->'items') AS items
     FROM r JOIN group_start g ON g.run = r.id JOIN steps e ON e.n = g.step),
 frames AS (                                 -- their items; those of loops and plain groups have none
-    SELECT g.first + (i.ord - 1) AS iteration, i.ord - 1 AS ordinal, i.item
+    SELECT g.first + (i.ord - 1) AS iteration, g.around, i.ord - 1 AS ordinal, i.item, format('%s: %s', i.ord - 1, left(i.item #>> '{}', 40)) AS label
     FROM groups g CROSS JOIN LATERAL jsonb_array_elements(g.items) WITH ORDINALITY AS i (item, ord)
-    UNION ALL SELECT g.first + k, k, NULL FROM groups g CROSS JOIN LATERAL generate_series(0, g.count - 1) AS k WHERE g.items IS NULL),
+    UNION ALL SELECT g.first + k, g.around, k, NULL, CASE WHEN g.rounds THEN format('round %s', k) END
+    FROM groups g CROSS JOIN LATERAL generate_series(0, g.count - 1) AS k WHERE g.items IS NULL),
+within AS (                                 -- of which item or round, from outside inwards
+    SELECT iteration, label AS place FROM frames WHERE around = 0
+    UNION ALL SELECT f.iteration, nullif(concat_ws(' / ', w.place, f.label), '') FROM within w JOIN frames f ON f.around = w.iteration),
 queued AS (                                 -- why it waits, by what goes on in its concurrency group now
     SELECT format('waits for its concurrency group: %s of %s runs go on, %s came before it', count(*) FILTER (WHERE o.state IN ('running', 'cancelling')),
         coalesce(max(v.ir->'concurrency'->>'limit'), '1'), count(*) FILTER (WHERE o.state = 'queued' AND (o.created, o.id) < (m.created, m.id))) AS reason
@@ -291,7 +295,7 @@ SELECT (to_jsonb(r) || coalesce((SELECT jsonb_build_object('reason', q.reason) F
     WHERE t.child = r.id), 'steps', (
     SELECT coalesce(jsonb_agg(jsonb_build_object(
         'name', e.name || CASE WHEN e.iteration > 0 THEN '[' || e.iteration || ']' ELSE '' END, 'step', e.name, 'index', e.n, 'kind', e.step->>'kind', 'iteration', e.iteration, 'ordinal', f.ordinal,
-        'item', f.item,
+        'item', f.item, 'within', w.place,
         'state', coalesce(s.state, l.state, CASE WHEN r.state = 'running' AND u.n IS NULL THEN 'ready' ELSE 'pending' END),
         'reason', coalesce(s.reason, CASE WHEN l.state = 'waiting' AND l.limits IS NOT NULL THEN coalesce(leat_limit_wait(l.limits), y.why,
                 'waits for a worker, or for older steps that want the same limit')
@@ -307,7 +311,8 @@ SELECT (to_jsonb(r) || coalesce((SELECT jsonb_build_object('reason', q.reason) F
     LEFT JOIN results s ON s.step = e.n AND s.iteration = e.iteration
     LEFT JOIN tries t ON t.step = e.n AND t.iteration = e.iteration
     LEFT JOIN places y ON y.pool = coalesce(e.step->>'pool', 'default') AND y.n = (e.step->'resources'->>'slots')::int
-    LEFT JOIN frames f ON f.iteration = e.iteration)))::text
+    LEFT JOIN frames f ON f.iteration = e.iteration
+    LEFT JOIN within w ON w.iteration = e.iteration)))::text
 FROM r;
 
 -- The names of a run's steps, by index.

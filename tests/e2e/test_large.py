@@ -41,3 +41,4 @@ steps:
     leaves = [s for s in run["steps"] if s["step"].startswith("outer/inner/") or s["step"] == "outer/inner/inner"]
     assert len(leaves) == 3000 and {s["item"] for s in leaves} == {"a", "b", "c"}
     assert sorted(s["item"] for s in run["steps"] if s["step"] == "outer/first") == list(range(1000))
+    assert {s["within"] for s in leaves} == {f"{n}: {n} / {k}: {c}" for n in range(1000) for k, c in enumerate("abc")}

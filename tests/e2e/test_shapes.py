@@ -38,6 +38,35 @@ def test_the_examples_run(leat):
     assert ended == {name: "succeeded" for name in names}
 
 
+def test_show_says_which_item_and_round_a_step_is_of(leat):
+    leat.apply("""
+name: places
+steps:
+  each:
+    for_each: [{city: oslo}, "%s"]
+    steps:
+      again:
+        loop: {until: outputs.n > 0, max: 3}
+        steps:
+          pick:
+            switch: [{steps: {t: {command: [sh, -c, 'echo $1 > "$0"', "${{ outputs.n.path }}", "${{ loop.index }}"], outputs: {n: {type: integer}}}}, outputs: {n: t.n}}]
+        outputs: {n: pick.n}
+""" % ("long" * 20))
+    started = run(leat, "places")
+    shown = leat.wait_run(started)
+    assert shown["state"] == "succeeded", shown["reason"]
+    first, second = '0: {"city": "oslo"}', "1: " + "long" * 10
+    places = sorted(step["within"] for step in shown["steps"] if step["step"] == "each/again/pick/t")
+    assert places == [f"{item} / round {n}" for item in (first, second) for n in (0, 1)]
+    assert [step["within"] for step in shown["steps"] if step["step"] == "each"] == [None]
+    table = leat.ok("show", started)
+    assert "WITHIN" in table and f"{first} / round 1" in table
+    leat.apply("name: plain\nsteps: {one: {executor: noop}}\n")
+    plain = run(leat, "plain")
+    leat.wait_run(plain)
+    assert "WITHIN" not in leat.ok("show", plain)
+
+
 def test_items_and_rounds_outlive_the_leader(leat):
     leat.apply(LOOP)
     started = run(leat, "rounds")
@@ -51,5 +80,6 @@ def test_items_and_rounds_outlive_the_leader(leat):
     assert by_name["each"]["outputs"] == {"n": [0, 1, 2, 3, 4, 5]} and by_name["tune"]["outputs"] == {"n": 3}
     items = [step for step in shown["steps"] if step["step"] == "each/work"]
     assert [(step["item"], step["state"]) for step in items] == [(n, "succeeded") for n in range(6)]
+    assert [step["within"] for step in items] == [f"{n}: {n}" for n in range(6)]
     assert "succeeded [0,1,2,3,4,5] 3" in leat.ok("logs", started, "tell")
     assert leat.ok("logs", started, items[4]["name"]).strip() == "item 4"
