@@ -112,14 +112,21 @@ static void wrong(struct sim *sim, const struct plan_step *s, const struct row_k
              what);
 }
 
-/* When the batch that is being written is in. */
-static int state_of(const struct sim *sim, const struct row_run *run)
+/* What the batch that is being written makes of it; NULL = nothing. */
+static const struct batch_run_move *move_of(const struct sim *sim, const struct row_run *run)
 {
     const struct batch *b = sim->db->writing;
     for (size_t i = 0; b && i < b->run_moves_count; i++)
         if (uuid_compare(&b->run_moves[i].id, &run->id) == 0)
-            return b->run_moves[i].state;
-    return run->state;
+            return &b->run_moves[i];
+    return NULL;
+}
+
+/* When the batch is in. */
+static int state_of(const struct sim *sim, const struct row_run *run)
+{
+    const struct batch_run_move *move = move_of(sim, run);
+    return move ? move->state : run->state;
 }
 
 /* The n that a run as a whole gives: a new reference, or NULL. */
@@ -210,7 +217,9 @@ static bool could_not(struct sim *sim, const struct plan_step *s, const struct r
 static bool is_ended(struct sim *sim, const struct row_run *child)
 {
     const int state = state_of(sim, child);
-    return state == RUN_CANCELLED || (state == RUN_FAILED && check_timed_out(child->reason));
+    const struct batch_run_move *move = move_of(sim, child);
+    const char *reason = move ? move->reason : child->reason;
+    return state == RUN_CANCELLED || (state == RUN_FAILED && check_timed_out(reason));
 }
 
 static void check_failed(struct sim *sim, const struct plan_step *s, const struct row_key *key,
