@@ -108,7 +108,8 @@
     P(OPEN_PIPELINE_FORGOTTEN, "open-pipeline-forgotten")                                          \
     P(NUMBERS_BEGIN_ANEW, "numbers-begin-anew")                                                    \
     P(EVENT_FORGOTTEN_AT_TAKEOVER, "event-forgotten-at-takeover")                                  \
-    P(AGAIN_WITHOUT_THE_EVENT, "again-without-the-event")
+    P(AGAIN_WITHOUT_THE_EVENT, "again-without-the-event")                                          \
+    P(PINNED_OF_A_ROUND, "pinned-of-a-round")
 
 enum plant {
 #define P(id, name) PLANT_##id,

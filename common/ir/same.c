@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "common/ir/ir.h"
 
 struct look {
@@ -67,7 +68,8 @@ static void note(void *user, const struct cel_reference *ref)
     }
     for (size_t i = 0; i < ARRAY_LEN(ROOTS); i++)
         if (strcmp(ref->names[0], ROOTS[i].name) == 0) {
-            look->sees |= ROOTS[i].sees;
+            const bool round = strcmp(ROOTS[i].name, "loop") == 0;
+            look->sees |= round && plant_on(PLANT_PINNED_OF_A_ROUND) ? 0 : ROOTS[i].sees;
             return;
         }
     look->sees |= IR_SEES_ITEM;

@@ -137,7 +137,7 @@ struct sim_counts {
     int64_t defaults;                /* arguments that are one */
     int64_t unsure;                  /* and steps that failed since they may have run */
     int64_t adopted, adopted_inside; /* results that retries took over; in groups */
-    int64_t pinned;                  /* pins that reruns took over */
+    int64_t pinned, pinned_inside;   /* pins that reruns took over; of items and parts */
     int64_t cached;                  /* steps that took an earlier result */
     int64_t busy;                    /* commands refused: too many runs */
     int64_t held;                    /* events that waited until there were fewer */

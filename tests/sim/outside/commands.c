@@ -65,6 +65,33 @@ static struct row_run *run_to_repeat(struct sim *sim)
     return run;
 }
 
+/* How much there is in it for a rerun: what is pinned in items, rather of a list that may be
+ * another then. */
+static int pins_in(const struct plan_version *v)
+{
+    int most = 0;
+    for (int i = 0; i < v->step_count; i++) {
+        const struct plan_step *s = &v->steps[i];
+        const bool inside = s->pin && s->parent >= 0 && !s->pins_round;
+        const int worth = !inside ? 0 : v->steps[s->parent].items_from < 0 ? 1 : 2;
+        most = worth > most ? worth : most;
+    }
+    return most;
+}
+
+static const struct row_run *run_to_rerun(struct sim *sim)
+{
+    const struct row_run *best = NULL;
+    for (int tries = 0, most = -1; tries < 6; tries++) {
+        const struct row_run *run = some_run(sim, true);
+        const int worth = pins_in(check_version_of(sim, &run->id));
+        if (worth > most)
+            best = run;
+        most = worth > most ? worth : most;
+    }
+    return best;
+}
+
 /* One or two steps of the run's own DAG; now and then one that stands in a group, which is refused.
  */
 static void some_steps(struct sim *sim, const struct row_run *run, char steps[64])
@@ -106,8 +133,10 @@ static void repeat(struct sim *sim, struct sending *s, struct command *command)
     command->kind = COMMAND_KIND_RERUN;
     if (rng_chance(&sim->rng, 0.3))
         s->size = (int)rng_in(&sim->rng, 1, 9);
-    if (rng_chance(&sim->rng, 0.3))
+    if (rng_chance(&sim->rng, 0.5)) {
+        s->of = run_to_rerun(sim)->id;
         return;
+    }
     command->kind = COMMAND_KIND_ONLY;
     some_steps(sim, done, s->steps);
     snprintf(s->pipeline, sizeof s->pipeline, "%s", done->pipeline);

@@ -102,7 +102,7 @@ void plan_write_folders(struct text *out, const struct plan_version *v, const st
     const bool given = s->parent >= 0 && v->steps[s->parent].part && v->steps[s->parent].direct;
     plan_write_outputs(out, s);
     if (s->takes >= 0 && v->steps[s->takes].pin)
-        plan_write_pinned(out, s);
+        plan_write_pinned(out, v, (int)(s - v->steps));
     else if (s->takes >= 0 && given) /* a component of a program: its user says what it is */
         text_puts(out, ", inputs: {l: {}}");
     else if (s->takes >= 0)

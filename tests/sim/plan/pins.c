@@ -1,52 +1,92 @@
-/* Pinned objects: programs that take what a bucket holds, and the built-in steps of the run that
- * pin it for them. */
+/* Pinned objects: programs that take what a bucket holds, and the built-in steps that pin it for
+ * them, in the run or in each item or round that their texts look at. */
 #include <string.h>
 #include "common/base/text.h"
 #include "schema/gen/messages.h"
 #include "tests/sim/plan/plan.h"
 
-#define PIN_NAME_MAX 30 /* of the step that is pinned for; the pin is called after it */
+#define PIN_NAME_MAX 47
 
-static bool in_a_part(const struct plan_version *v, int i)
+/* The step that it is, or stands in, in the outermost DAG that sees the same: of the run, or of the
+ * file that it is written in. */
+static int outermost(const struct plan_version *v, int i)
 {
-    for (; i >= 0; i = v->steps[i].parent)
-        if (v->steps[i].part)
-            return true;
-    return false;
-}
-
-/* The step of the run's own DAG that it is, or stands in. */
-static int top_of(const struct plan_version *v, int i)
-{
-    while (v->steps[i].parent >= 0)
+    while (v->steps[i].parent >= 0 && !v->steps[v->steps[i].parent].part)
         i = v->steps[i].parent;
     return i;
 }
 
-static void pin_name(char out[48], const char *step)
+/* The step that it is, or stands in, inside the innermost of the groups that its set is of. */
+static int user_of(const struct plan_version *v, int i, bool item, bool round)
 {
-    size_t len = strlen("objects:");
-    memcpy(out, "objects:", len);
-    for (const char *c = step; *c; c++)
-        out[len++] = *c == '/' ? '.' : *c;
-    memcpy(out + len, ".l", 3);
+    if (!item && !round)
+        return outermost(v, i);
+    for (;; i = v->steps[i].parent) {
+        const enum plan_kind kind = v->steps[v->steps[i].parent].kind;
+        if ((item && kind == PLAN_EACH) || (round && kind == PLAN_LOOP))
+            return i;
+    }
 }
 
-/* As the front makes it: the texts see nothing but the run, so it stands in the run's own DAG. */
+/* Of the step, from the DAG in which the pin stands. False: there is no room for it. */
+static bool pin_name(const struct plan_version *v, int step, int group, char out[48])
+{
+    static const char PREFIX[] = "objects:";
+    const char *path = group < 0 ? "" : v->steps[group].name;
+    const char *rest = v->steps[step].name + (group < 0 ? 0 : strlen(path) + 1);
+    size_t len = strlen(path);
+    if (len + 1 + strlen(PREFIX) + strlen(rest) + strlen(".l") > PIN_NAME_MAX)
+        return false;
+    memcpy(out, path, len);
+    if (group >= 0)
+        out[len++] = '/';
+    memcpy(out + len, PREFIX, strlen(PREFIX));
+    len += strlen(PREFIX);
+    for (const char *c = rest; *c; c++)
+        out[len++] = *c == '/' ? '.' : *c;
+    memcpy(out + len, ".l", sizeof ".l");
+    return true;
+}
+
 static void pin_for(struct rng *rng, struct plan_version *v, int step)
 {
-    const int i = v->step_count++;
-    struct plan_step *s = &v->steps[step], *pin = &v->steps[i];
+    const bool item = plan_nearest(v, step, PLAN_EACH) >= 0 && rng_chance(rng, 0.6);
+    const bool round = plan_nearest(v, step, PLAN_LOOP) >= 0 && rng_chance(rng, 0.6);
+    struct plan_step *by = &v->steps[user_of(v, step, item, round)];
+    const int i = v->step_count;
+    struct plan_step *pin = &v->steps[i];
     plan_step_clear(pin, i);
-    pin_name(pin->name, s->name);
+    if (!pin_name(v, step, by->parent, pin->name))
+        return;
+    v->step_count++;
+    pin->parent = by->parent;
+    pin->branch = by->branch;
+    pin->finally = by->finally;
+    pin->times = by->parent < 0 ? 1 : v->steps[by->parent].times;
     pin->pin = true;
-    pin->pool = s->pool;
+    pin->pins_item = item;
+    pin->pins_round = round;
+    pin->pool = v->steps[step].pool;
     pin->attempts = 3;
     pin->lost = 5;
     pin->takes_us = rng_in(rng, 10 * MS, 2 * SEC);
     pin->fails = 0.2;
-    s->takes = i;
-    v->steps[top_of(v, step)].needs |= 1u << i;
+    v->steps[step].takes = i;
+    by->needs |= 1u << i;
+}
+
+/* Of a component of a program its user says what its inputs are. */
+static bool is_given(const struct plan_version *v, const struct plan_step *s)
+{
+    return s->parent >= 0 && v->steps[s->parent].part && v->steps[s->parent].direct;
+}
+
+/* Rather where another try, or another run, may go over another list. */
+static double chance(const struct plan_version *v, int i)
+{
+    const int each = plan_nearest(v, i, PLAN_EACH);
+    const bool computed = each >= 0 && v->steps[each].items_from >= 0;
+    return computed ? 0.6 : v->steps[i].parent >= 0 ? 0.2 : 0.12;
 }
 
 void plan_pins(struct rng *rng, struct plan_version *v)
@@ -54,21 +94,22 @@ void plan_pins(struct rng *rng, struct plan_version *v)
     const int count = v->step_count;
     for (int i = 0; i < count && v->step_count < PLAN_STEPS; i++) {
         const struct plan_step *s = &v->steps[i];
-        if (s->kind == PLAN_RUN && s->takes < 0 && !in_a_part(v, i) &&
-            !v->steps[top_of(v, i)].finally && strlen(s->name) <= PIN_NAME_MAX &&
-            rng_chance(rng, 0.12))
+        if (s->kind == PLAN_RUN && s->takes < 0 && !is_given(v, s) && rng_chance(rng, chance(v, i)))
             pin_for(rng, v, i);
     }
 }
 
 /* The set is one of its own for each step, and another for each size. */
-void plan_write_pinned(struct text *out, const struct plan_step *s)
+void plan_write_pinned(struct text *out, const struct plan_version *v, int step)
 {
-    text_printf(out, ", inputs: {l: {objects: {bucket: store, prefix: \"%s/${{ params.size }}\"}}}",
+    const struct plan_step *s = &v->steps[step], *pin = &v->steps[s->takes];
+    text_printf(out, ", inputs: {l: {objects: {bucket: store, prefix: \"%s/${{ params.size }}|",
                 s->label);
+    plan_write_place(out, v, step, pin->pins_item, pin->pins_round);
+    text_puts(out, "\"}}}");
 }
 
-const char *plan_pinned_size(const struct plan_version *v, int pin, const struct order_start *start)
+const char *plan_pinned_set(const struct plan_version *v, int pin, const struct order_start *start)
 {
     for (int i = 0; i < v->step_count; i++) {
         const size_t len = strlen(v->steps[i].label);

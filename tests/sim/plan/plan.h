@@ -117,6 +117,7 @@ struct plan_step {
     int gives_folder;  /* a for_each: whose d it collects; -1 = none */
     int takes;         /* a program: whose d is its input, one or a list of them; -1 = none */
     bool pin;          /* built in: pins the objects that one program takes (plan/pins.c) */
+    bool pins_item, pins_round; /* its set is another for each: it stands in that item or round */
     /* outputs: whether they may be left out, the chance that they are, or are of no such type */
     bool n_optional, d_optional;
     double n_left, d_left, n_wrong;
@@ -219,12 +220,11 @@ void plan_take_list(struct rng *rng, const struct plan_version *v, const struct 
 void plan_write_folders(struct text *out, const struct plan_version *v, const struct plan_step *s);
 
 /* plan/pins.c: some programs take pinned objects, and the steps that pin them. What an order of one
- * says of the run's size; NULL = it asks for something else. */
+ * says of its set: SIZE|PLACE; NULL = it asks for something else. */
 struct order_start;
 void plan_pins(struct rng *rng, struct plan_version *v);
-void plan_write_pinned(struct text *out, const struct plan_step *s);
-const char *plan_pinned_size(const struct plan_version *v, int pin,
-                             const struct order_start *start);
+void plan_write_pinned(struct text *out, const struct plan_version *v, int step);
+const char *plan_pinned_set(const struct plan_version *v, int pin, const struct order_start *start);
 
 /* plan/outputs.c: what it writes and may leave out; what of it a step that starts a run takes. */
 void plan_outputs(struct rng *rng, struct plan_step *step);
@@ -275,6 +275,11 @@ void plan_start_looks(struct rng *rng, const struct plan_version *v, const struc
 void plan_asks(struct rng *rng, const struct plan_version *v, const struct plan_step *head,
                struct plan_step *step);
 void plan_write_wait(struct text *out, const struct plan_version *v, const struct plan_step *step);
+/* The group of that kind that is nearest around it, in its own file; -1 = none. */
+int plan_nearest(const struct plan_version *v, int step, enum plan_kind kind);
+/* Its place in the items and rounds around it, as expressions. */
+void plan_write_place(struct text *out, const struct plan_version *v, int step, bool item,
+                      bool round);
 /* What it is given of its place, with `between` between the three of them. */
 void plan_write_arguments(struct text *out, const struct plan_version *v, int step,
                           const char *between);

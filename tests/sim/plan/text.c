@@ -8,8 +8,7 @@ static void write_dag(struct text *out, const struct plan_version *v, int parent
 static const char *const RULES[] = {"all_succeeded", "all_done", "any_failed", "any_succeeded",
                                     "none_failed"};
 
-/* The group of that kind that is nearest around it, in its own file; -1 = none. */
-static int nearest(const struct plan_version *v, int i, enum plan_kind kind)
+int plan_nearest(const struct plan_version *v, int i, enum plan_kind kind)
 {
     for (i = v->steps[i].parent; i >= 0 && !v->steps[i].part; i = v->steps[i].parent)
         if (v->steps[i].kind == kind)
@@ -29,6 +28,17 @@ static void write_limits(struct text *out, const struct plan_step *s)
         text_puts(out, "}");
 }
 
+void plan_write_place(struct text *out, const struct plan_version *v, int i, bool item, bool round)
+{
+    const int each = item ? plan_nearest(v, i, PLAN_EACH) : -1;
+    if (each >= 0 && v->steps[each].items_folder)
+        text_printf(out, "${{ i%s }}", v->steps[each].label);
+    else if (each >= 0)
+        text_puts(out, "${{ index }}");
+    if (round && plan_nearest(v, i, PLAN_LOOP) >= 0)
+        text_puts(out, "/${{ loop.index }}^${{ default(loop.previous.n, 77) }}");
+}
+
 void plan_write_arguments(struct text *out, const struct plan_version *v, int i,
                           const char *between)
 {
@@ -40,13 +50,7 @@ void plan_write_arguments(struct text *out, const struct plan_version *v, int i,
         text_puts(out, " }}");
     }
     text_puts(out, between);
-    const int each = nearest(v, i, PLAN_EACH);
-    if (each >= 0 && v->steps[each].items_folder)
-        text_printf(out, "${{ i%s }}", v->steps[each].label);
-    else if (each >= 0)
-        text_puts(out, "${{ index }}");
-    if (nearest(v, i, PLAN_LOOP) >= 0)
-        text_puts(out, "/${{ loop.index }}^${{ default(loop.previous.n, 77) }}");
+    plan_write_place(out, v, i, true, true);
     if (s->sees >= 0)
         text_printf(out, "@${{ steps.%s.state }}", v->steps[s->sees].label);
 }
@@ -196,7 +200,7 @@ static void write_part(struct text *out, const struct plan_version *v, int paren
     bool any = false;
     for (int i = 0; i < v->step_count; i++) {
         const struct plan_step *s = &v->steps[i];
-        if (s->parent != parent || s->branch != branch || s->finally != finally)
+        if (s->parent != parent || s->branch != branch || s->finally != finally || s->pin)
             continue;
         text_puts(out, any ? ", " : finally ? ", finally: {" : "steps: {");
         write_step(out, v, i);

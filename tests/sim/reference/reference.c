@@ -323,11 +323,11 @@ void reference_arguments(struct sim *sim, const struct plan_version *v, const st
     /* A part sees nothing of what is around it. */
     for (struct scene here = at; here.start && !v->steps[here.parent].part; here = around(&here)) {
         const int ordinal = here.iteration - here.start->first;
-        if (v->steps[here.parent].kind == PLAN_EACH && item < 0) {
+        if (v->steps[here.parent].kind == PLAN_EACH && item < 0 && (!s->pin || s->pins_item)) {
             item = ordinal;
             named = v->steps[here.parent].items_folder;
         }
-        if (v->steps[here.parent].kind == PLAN_LOOP && round < 0) {
+        if (v->steps[here.parent].kind == PLAN_LOOP && round < 0 && (!s->pin || s->pins_round)) {
             round = ordinal;
             before = round_before(&here, ordinal);
         }

@@ -119,15 +119,26 @@ static bool has_rows(const struct repeat *r, int parent, int branch, int32_t old
     return false;
 }
 
+/* The last try of the old run, if it was of the same items or branch. */
+static const struct row_group *same_try(const struct repeat *r, const struct pair *at, int step,
+                                        const struct row_group *now)
+{
+    const struct row_key key = {r->old->id, r->v->index_of[step], at->old};
+    const struct row_result *end = at->old < 0 ? NULL : database_result(r->sim->db, &key);
+    const struct row_group *was = end ? database_group(r->sim->db, &key, end->attempt) : NULL;
+    return was && was->count == now->count && was->branch == now->branch &&
+                   same_text(was->items, now->items)
+               ? was
+               : NULL;
+}
+
 /* The try of the old run that this first try repeats; NULL = none. */
 static const struct row_group *old_try(const struct repeat *r, const struct pair *at, int step,
                                        const struct row_group *now)
 {
     const struct row_result *end = result_in(r, r->old, step, at->old);
-    const struct row_key key = {r->old->id, r->v->index_of[step], at->old};
-    const struct row_group *was = end ? database_group(r->sim->db, &key, end->attempt) : NULL;
-    if (!was || was->count != now->count || was->branch != now->branch ||
-        !same_text(was->items, now->items))
+    const struct row_group *was = same_try(r, at, step, now);
+    if (!was)
         return NULL;
     int whole = 0;
     while (whole < was->count && is_whole(r, step, was->branch, was->first + whole))
@@ -248,36 +259,70 @@ static void check_only(struct sim *sim, const struct plan_version *v, const stru
     }
 }
 
-/* Of a rerun pins alone are taken over, and those always, where they pin the same. */
-static void check_pinned(struct sim *sim, const struct plan_version *v,
-                         const struct row_result *row, const struct row_run *old)
+/* Its text looks at a round, or at a parameter that is made of one. */
+static bool sees_a_round(const struct plan_version *v, const struct plan_step *pin)
 {
-    const struct plan_step *s = &v->steps[v->step_at[row->key.step]];
-    const struct row_key then = {old->id, row->key.step, row->key.iteration};
-    const struct row_result *was = database_result(sim->db, &then);
-    const bool taken = text_starts_with(row->reason, "adopted from ");
-    const bool may = s->pin && was && was->state == STEP_SUCCEEDED &&
-                     reference_size(sim, v, &then) == reference_size(sim, v, &row->key);
-    if (taken && !may)
-        sim_fail(sim, 3, "the rerun %s takes over what %s has of %s", SHORT(row->key.run),
-                 SHORT(old->id), s->name);
-    if (may && !taken && row->state != STEP_CANCELLED)
-        sim_fail(sim, 3, "the rerun %s does not see what %s had pinned as %s", SHORT(row->key.run),
-                 SHORT(old->id), s->name);
-    if (taken && !same_text(was->outputs, row->outputs))
-        sim_fail(sim, 3, "the rerun %s sees other objects as %s", SHORT(row->key.run), s->name);
-    sim->counts.pinned += taken;
+    if (pin->pins_round)
+        return true;
+    for (int g = pin->parent; g >= 0; g = v->steps[g].parent) {
+        if (v->steps[g].part && v->steps[g].unasked)
+            return false;
+        if (v->steps[g].part && v->steps[g].kind == PLAN_LOOP)
+            return true;
+    }
+    return false;
 }
 
-static void check_rerun(struct sim *sim, const struct plan_version *v, const struct row_run *run,
-                        const struct row_run *old)
+/* Of a rerun pins alone are taken over, and those always, where they pin the same. */
+static void check_pinned(const struct repeat *r, const struct pair *at, int step)
 {
-    for (const struct row_result *row = sim->db->results; row; row = row->hh.next)
-        if (uuid_compare(&row->key.run, &run->id) == 0)
-            check_pinned(sim, v, row, old);
+    const struct plan_step *s = &r->v->steps[step];
+    const struct row_key now = {r->now->id, r->v->index_of[step], at->now};
+    const struct row_key then = {r->old->id, r->v->index_of[step], at->old};
+    const struct row_result *is = database_result(r->sim->db, &now);
+    const struct row_result *was = at->old < 0 ? NULL : database_result(r->sim->db, &then);
+    const bool taken = text_starts_with(is->reason, "adopted from ");
+    const bool may = s->pin && was && was->state == STEP_SUCCEEDED && !sees_a_round(r->v, s) &&
+                     reference_size(r->sim, r->v, &then) == reference_size(r->sim, r->v, &now);
+    if (taken && !may)
+        wrong(r, at, step, "a rerun pins it anew");
+    if (may && !taken && is->state != STEP_CANCELLED)
+        wrong(r, at, step, "a rerun sees what was pinned");
+    if (taken && !same_text(was->outputs, is->outputs))
+        wrong(r, at, step, "it is not what was pinned");
+    r->sim->counts.pinned += taken;
+    r->sim->counts.pinned_inside += taken && at->parent >= 0;
+}
+
+/* An instance of a DAG of the rerun; items and rounds of a first try see what those in the same
+ * place had pinned, where they are of the same list. */
+static void check_rerun_dag(const struct repeat *r, const struct pair *at)
+{
+    for (int i = 0; i < r->v->step_count; i++) {
+        const struct row_result *is = stands_in(r, at, i) ? result_in(r, r->now, i, at->now) : NULL;
+        if (!is)
+            continue;
+        check_pinned(r, at, i);
+        for (int attempt = 1; plan_is_group(&r->v->steps[i]) && attempt <= is->attempt; attempt++) {
+            const struct row_key key = {r->now->id, r->v->index_of[i], at->now};
+            const struct row_group *now = database_group(r->sim->db, &key, attempt);
+            const struct row_group *was = now && attempt == 1 ? same_try(r, at, i, now) : NULL;
+            for (int o = 0; now && o < now->count; o++) {
+                const struct pair in = {i, now->branch, now->first + o, was ? was->first + o : -1};
+                check_rerun_dag(r, &in);
+            }
+        }
+    }
+}
+
+static void check_rerun(const struct repeat *r)
+{
+    const struct row_run *run = r->now, *old = r->old;
+    const struct pair root = {-1, 0, 0, 0};
+    check_rerun_dag(r, &root);
     if (uuid_compare(&run->event, &old->event) != 0 || !same_text(run->vars, old->vars) ||
         !same_text(run->version, old->version))
-        sim_fail(sim, 3, "the rerun %s is not as %s was", SHORT(run->id), SHORT(old->id));
+        sim_fail(r->sim, 3, "the rerun %s is not as %s was", SHORT(run->id), SHORT(old->id));
 }
 
 /* A step that stands in a group, or that the version does not have, cannot be named. */
@@ -314,17 +359,17 @@ void reference_repeats(struct sim *sim, const struct plan_version *v, const stru
     const struct row_run *old = database_run(sim->db, &run->retry_of);
     if (!old || !old->done)
         sim_fail(sim, 3, "run %s repeats one that is not over", SHORT(run->id));
+    const struct repeat r = {
+        sim, v, old, run,
+        run->retry_from && *run->retry_from ? plan_step_find(v, run->retry_from) : -1};
     if (strcmp(run->again, "rerun") == 0) {
-        check_rerun(sim, v, run, old);
+        check_rerun(&r);
         return;
     }
     if (strcmp(run->again, "only") == 0) {
         check_only(sim, v, run, old);
         return;
     }
-    const struct repeat r = {
-        sim, v, old, run,
-        run->retry_from && *run->retry_from ? plan_step_find(v, run->retry_from) : -1};
     const struct pair root = {-1, 0, 0, 0};
     compare_dag(&r, &root);
 }

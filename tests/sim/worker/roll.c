@@ -39,12 +39,13 @@ static void roll_pin(struct local *a, const struct plan_version *v, int step,
                      const struct order_start *start)
 {
     struct sim *sim = a->worker->sim;
-    const char *size = plan_pinned_size(v, step, start);
-    if (!size || start->executor != ORDER_START_EXECUTOR_OBJECTS || start->argv_count ||
+    const char *set = plan_pinned_set(v, step, start), *place = set ? strchr(set, '|') : NULL;
+    if (!place || start->executor != ORDER_START_EXECUTOR_OBJECTS || start->argv_count ||
         start->inputs_count || start->listed_count || start->outputs_count != 1 ||
         strcmp(start->outputs[0].name, "manifest") != 0 || start->outputs[0].optional)
         sim_fail(sim, 3, "an order of %s asks for something else", v->steps[step].name);
-    snprintf(a->size, sizeof a->size, "%s", size);
+    snprintf(a->size, sizeof a->size, "%.*s", (int)(place - set), set);
+    snprintf(a->where, sizeof a->where, "%s", place + 1);
 }
 
 void worker_roll(struct local *a, const struct order *order, const struct row_key *key)

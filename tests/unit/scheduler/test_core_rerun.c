@@ -209,6 +209,46 @@ static void what_was_not_pinned_is_pinned(void **state)
     assert_null(order_of(h, ORDER_KIND_START, ONE));
 }
 
+/* ---- in items ------------------------------------------------------------------------------ */
+
+static const char OF_ITEMS[] =
+    "name: p\nsteps:\n"
+    "  a: {command: [a], outputs: {n: {type: integer}}}\n"
+    "  e: {for_each: \"${{ [1, steps.a.outputs.n] }}\", steps: {\n"
+    "      in: {command: [i], inputs: {raw: {objects: {bucket: b, prefix: \"${{ item }}\"}}}}}}\n";
+#define OF_ITEM "e/objects:in.raw"
+
+static struct uuid run_that_pins_items(struct harness *h)
+{
+    harness_apply(h, OF_ITEMS);
+    struct uuid run = harness_run(h, "p", 1);
+    finish(h, 0, "a", SUCCEEDED, "{\"n\":2}");
+    for (size_t i = 0; i < 2; i++)
+        finish_nth(h, OF_ITEM, i, SUCCEEDED, MANIFEST);
+    for (size_t i = 0; i < 2; i++)
+        finish_nth(h, "e/in", i, SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, run), "succeeded");
+    return run;
+}
+
+static void items_of_the_same_list_see_what_was_pinned(void **state)
+{
+    struct harness *h = *state;
+    rerun(h, run_that_pins_items(h), NULL, 2);
+    finish(h, 0, "a", SUCCEEDED, "{\"n\":2}");
+    assert_int_equal(starts_of(h, OF_ITEM), 0);
+    assert_int_equal(starts_of(h, "e/in"), 2);
+}
+
+static void items_of_another_list_pin_anew(void **state)
+{
+    struct harness *h = *state;
+    rerun(h, run_that_pins_items(h), NULL, 2);
+    finish(h, 0, "a", SUCCEEDED, "{\"n\":3}");
+    assert_int_equal(starts_of(h, OF_ITEM), 2);
+    assert_int_equal(starts_of(h, "e/in"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +261,8 @@ int main(void)
         T(objects_are_those_of_then),
         T(another_bucket_is_pinned_anew),
         T(what_was_not_pinned_is_pinned),
+        T(items_of_the_same_list_see_what_was_pinned),
+        T(items_of_another_list_pin_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
