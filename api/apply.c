@@ -64,14 +64,20 @@ static const char *keep_action(const char *action)
     return "updated";
 }
 
+/* The answers of a put and of a comparison read the same; without a row there is nothing yet. */
+static void take_action(struct document *d, const struct pg_answer *answer)
+{
+    const bool there = pg_row_count(answer->rows) > 0;
+    d->action = there ? keep_action(pg_text(answer->rows, 0, 0)) : "created";
+    d->number = d->kind == DOCUMENT_PIPELINE ? pg_int(answer->rows, 0, 1) : 0;
+}
+
 static void put_done(void *arg, const struct pg_answer *answer)
 {
     struct apply *a = arg;
     struct document *d = &a->all.items[a->next++];
-    if (answer->err)
-        return; /* the last call of the group answers for all */
-    d->action = keep_action(pg_text(answer->rows, 0, 0));
-    d->number = d->kind == DOCUMENT_PIPELINE ? pg_int(answer->rows, 0, 1) : 0;
+    if (!answer->err) /* the last call of the group answers for all */
+        take_action(d, answer);
 }
 
 /* What a source, a limit and a pool are, after their name. */
@@ -121,15 +127,8 @@ static void compared(void *arg, const struct pg_answer *answer)
 {
     struct apply *a = arg;
     struct document *d = &a->all.items[a->next++];
-    if (!answer->err) {
-        const struct pg_rows *rows = answer->rows;
-        const bool pipeline = d->kind == DOCUMENT_PIPELINE;
-        const bool there = pg_row_count(rows) > 0 && !pg_is_null(rows, 0, 0);
-        const bool same =
-            there && (pipeline ? strcmp(pg_text(rows, 0, 0), d->hash) == 0 : pg_bool(rows, 0, 0));
-        d->action = !there ? "created" : same ? "unchanged" : "updated";
-        d->number = pipeline ? pg_int(rows, 0, 1) : 0;
-    }
+    if (!answer->err)
+        take_action(d, answer);
     if (a->next == a->all.count)
         applied(a, answer);
 }

@@ -44,8 +44,7 @@ const struct query QUERIES[] = {
     "    INSERT INTO pipeline (name, version, gen) SELECT $1::text, $2::text, gen FROM catalog\n"
     "    ON CONFLICT (name) DO UPDATE SET version = excluded.version, deleted = false, gen = excluded.gen\n"
     "    WHERE pipeline.version <> excluded.version OR pipeline.deleted)\n"
-    "SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN leat_room('pipelines', (SELECT count(*) FROM pipeline WHERE NOT deleted))\n"
-    "    WHEN (SELECT deleted FROM old) AND leat_room('pipelines', (SELECT count(*) FROM pipeline WHERE NOT deleted)) IS NULL THEN NULL\n"
+    "SELECT CASE WHEN NOT EXISTS (SELECT FROM old WHERE NOT deleted) THEN leat_room('pipelines', (SELECT count(*) FROM pipeline WHERE NOT deleted))\n"
     "    WHEN (SELECT version FROM old) = $2::text THEN 'unchanged'\n"
     "    WHEN v.created < now() THEN 'reverted' ELSE 'updated' END, v.number\n"
     "FROM pipeline_version v WHERE v.pipeline = $1::text AND v.hash = $2::text",
@@ -76,7 +75,7 @@ const struct query QUERIES[] = {
     "    THEN 'unchanged' ELSE 'updated' END",
     3},
     {"api_limit_compare",
-    "SELECT n = $2::bigint AND description IS NOT DISTINCT FROM $3::text FROM named_limit WHERE name = $1::text",
+    "SELECT CASE WHEN n = $2::bigint AND description IS NOT DISTINCT FROM $3::text THEN 'unchanged' ELSE 'updated' END FROM named_limit WHERE name = $1::text",
     3},
     {"api_limit_names",
     "SELECT name FROM named_limit",
@@ -124,7 +123,8 @@ const struct query QUERIES[] = {
     "    THEN 'unchanged' ELSE 'updated' END",
     4},
     {"api_pool_compare",
-    "SELECT slots IS NOT DISTINCT FROM $2::bigint AND path IS NOT DISTINCT FROM $3::text AND description IS NOT DISTINCT FROM $4::text\n"
+    "SELECT CASE WHEN slots IS NOT DISTINCT FROM $2::bigint AND path IS NOT DISTINCT FROM $3::text AND description IS NOT DISTINCT FROM $4::text\n"
+    "    THEN 'unchanged' ELSE 'updated' END\n"
     "FROM pool WHERE name = $1::text;\n"
     "\n"
     "-- Of these, those that nobody has heard of.",
@@ -157,11 +157,16 @@ const struct query QUERIES[] = {
     "    ORDER BY v.pipeline LIMIT 1),\n"
     "raised AS (UPDATE catalog SET gen = gen + 1 WHERE EXISTS (SELECT FROM k) AND NOT EXISTS (SELECT FROM named)),\n"
     "gone AS (DELETE FROM pool p USING k WHERE p.name = k.name AND NOT EXISTS (SELECT FROM named))\n"
-    "SELECT NOT EXISTS (SELECT FROM named), coalesce((SELECT pipeline FROM named), '') FROM k",
+    "SELECT NOT EXISTS (SELECT FROM named), coalesce((SELECT pipeline FROM named), '') FROM k;\n"
+    "\n"
+    "-- What api_version_put and api_pipeline_put would say.",
     1},
     {"api_pipeline_compare",
-    "SELECT (SELECT version FROM pipeline WHERE name = $1::text AND NOT deleted),\n"
-    "       (SELECT number FROM pipeline_version WHERE pipeline = $1::text AND hash = $2::text);\n"
+    "WITH old AS (SELECT version FROM pipeline WHERE name = $1::text AND NOT deleted),\n"
+    "versions AS (SELECT hash, number FROM pipeline_version WHERE pipeline = $1::text),\n"
+    "same AS (SELECT number FROM versions WHERE hash = $2::text)\n"
+    "SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN 'created' WHEN (SELECT version FROM old) = $2::text THEN 'unchanged'\n"
+    "    WHEN EXISTS (SELECT FROM same) THEN 'reverted' ELSE 'updated' END, coalesce((SELECT number FROM same), 1 + (SELECT count(*) FROM versions));\n"
     "\n"
     "-- $1 kinds, $2 names of all that an apply would put. Is refused as the apply would be where there is no room for what is new of it.",
     2},
@@ -178,7 +183,7 @@ const struct query QUERIES[] = {
     "FROM counted c WHERE c.fresh > 0 ORDER BY c.kind",
     2},
     {"api_source_compare",
-    "SELECT provider = $2::text AND secret IS NOT DISTINCT FROM $3::text AND config = $4::jsonb\n"
+    "SELECT CASE WHEN provider = $2::text AND secret IS NOT DISTINCT FROM $3::text AND config = $4::jsonb THEN 'unchanged' ELSE 'updated' END\n"
     "FROM source WHERE name = $1::text",
     4},
     {"api_pipelines",

@@ -42,8 +42,7 @@ WITH old AS (SELECT version, deleted FROM pipeline WHERE name = $1::text), put A
     INSERT INTO pipeline (name, version, gen) SELECT $1::text, $2::text, gen FROM catalog
     ON CONFLICT (name) DO UPDATE SET version = excluded.version, deleted = false, gen = excluded.gen
     WHERE pipeline.version <> excluded.version OR pipeline.deleted)
-SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN leat_room('pipelines', (SELECT count(*) FROM pipeline WHERE NOT deleted))
-    WHEN (SELECT deleted FROM old) AND leat_room('pipelines', (SELECT count(*) FROM pipeline WHERE NOT deleted)) IS NULL THEN NULL
+SELECT CASE WHEN NOT EXISTS (SELECT FROM old WHERE NOT deleted) THEN leat_room('pipelines', (SELECT count(*) FROM pipeline WHERE NOT deleted))
     WHEN (SELECT version FROM old) = $2::text THEN 'unchanged'
     WHEN v.created < now() THEN 'reverted' ELSE 'updated' END, v.number
 FROM pipeline_version v WHERE v.pipeline = $1::text AND v.hash = $2::text;
@@ -73,7 +72,7 @@ SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN leat_room('limits', (SELECT c
     THEN 'unchanged' ELSE 'updated' END;
 
 -- name: api_limit_compare
-SELECT n = $2::bigint AND description IS NOT DISTINCT FROM $3::text FROM named_limit WHERE name = $1::text;
+SELECT CASE WHEN n = $2::bigint AND description IS NOT DISTINCT FROM $3::text THEN 'unchanged' ELSE 'updated' END FROM named_limit WHERE name = $1::text;
 
 -- name: api_limit_names
 SELECT name FROM named_limit;
@@ -119,7 +118,8 @@ SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN leat_room('pools', (SELECT co
     THEN 'unchanged' ELSE 'updated' END;
 
 -- name: api_pool_compare
-SELECT slots IS NOT DISTINCT FROM $2::bigint AND path IS NOT DISTINCT FROM $3::text AND description IS NOT DISTINCT FROM $4::text
+SELECT CASE WHEN slots IS NOT DISTINCT FROM $2::bigint AND path IS NOT DISTINCT FROM $3::text AND description IS NOT DISTINCT FROM $4::text
+    THEN 'unchanged' ELSE 'updated' END
 FROM pool WHERE name = $1::text;
 
 -- Of these, those that nobody has heard of.
@@ -151,9 +151,13 @@ raised AS (UPDATE catalog SET gen = gen + 1 WHERE EXISTS (SELECT FROM k) AND NOT
 gone AS (DELETE FROM pool p USING k WHERE p.name = k.name AND NOT EXISTS (SELECT FROM named))
 SELECT NOT EXISTS (SELECT FROM named), coalesce((SELECT pipeline FROM named), '') FROM k;
 
+-- What api_version_put and api_pipeline_put would say.
 -- name: api_pipeline_compare
-SELECT (SELECT version FROM pipeline WHERE name = $1::text AND NOT deleted),
-       (SELECT number FROM pipeline_version WHERE pipeline = $1::text AND hash = $2::text);
+WITH old AS (SELECT version FROM pipeline WHERE name = $1::text AND NOT deleted),
+versions AS (SELECT hash, number FROM pipeline_version WHERE pipeline = $1::text),
+same AS (SELECT number FROM versions WHERE hash = $2::text)
+SELECT CASE WHEN NOT EXISTS (SELECT FROM old) THEN 'created' WHEN (SELECT version FROM old) = $2::text THEN 'unchanged'
+    WHEN EXISTS (SELECT FROM same) THEN 'reverted' ELSE 'updated' END, coalesce((SELECT number FROM same), 1 + (SELECT count(*) FROM versions));
 
 -- $1 kinds, $2 names of all that an apply would put. Is refused as the apply would be where there is no room for what is new of it.
 -- name: api_apply_room
@@ -169,7 +173,7 @@ SELECT leat_room(c.kind || 's', least(c.present + c.fresh - 1, greatest(c.presen
 FROM counted c WHERE c.fresh > 0 ORDER BY c.kind;
 
 -- name: api_source_compare
-SELECT provider = $2::text AND secret IS NOT DISTINCT FROM $3::text AND config = $4::jsonb
+SELECT CASE WHEN provider = $2::text AND secret IS NOT DISTINCT FROM $3::text AND config = $4::jsonb THEN 'unchanged' ELSE 'updated' END
 FROM source WHERE name = $1::text;
 
 -- name: api_pipelines

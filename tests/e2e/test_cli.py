@@ -384,6 +384,33 @@ def test_pause_resume_delete(leat, poked):
     assert verdicts(leat, poke(leat, 5, 13)) == ["run"]
 
 
+def test_a_dry_run_says_what_the_apply_does(leat):
+    """Action and number, for what is new, the same, newer, older, deleted and back."""
+    text = "name: back\nsteps: {{s: {{command: [echo, '{}']}}}}\n"
+    seen = []
+    def apply(word):
+        file = leat.file("back.yaml", text.format(word))
+        dry, done = leat.json("apply", "--dry-run", file), leat.json("apply", file)
+        assert dry == done, (word, dry, done)
+        seen.append((done[0]["action"], done[0]["number"]))
+    for word in ("a", "a", "b", "a", "b"):
+        apply(word)
+    for word in ("b", "a", "c"):
+        leat.ok("delete", "back")
+        apply(word)
+    assert seen == [("created", 1), ("unchanged", 1), ("updated", 2), ("reverted", 1), ("reverted", 2),
+                    ("created", 2), ("created", 1), ("created", 3)]
+    for kind, more in (("limit", "limit: "), ("pool", "slots: "), ("source", "provider: directory\nbucket: back-")):
+        seen.clear()
+        text = f"kind: {kind}\nname: back-{kind}\n{more}{{}}\n"
+        for word in ("1", "1", "2", "1"):
+            file = leat.file("back.yaml", text.format(word))
+            dry, done = leat.json("apply", "--dry-run", file), leat.json("apply", file)
+            assert dry == done, (kind, word, dry, done)
+            seen.append(done[0]["action"])
+        assert seen == ["created", "unchanged", "updated", "updated"], (kind, seen)
+
+
 def test_events_by_pages(leat, poked):
     for number in range(20, 27):
         poke(leat, 0, number)
