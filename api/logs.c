@@ -16,10 +16,10 @@ struct log_read {
     struct uuid run, from; /* asked for; below which the log lies: an earlier one, where the result
                               was adopted */
     int64_t offset;        /* bytes of the whole log still to be passed over */
-    int64_t attempt, chunks;
-    char *id;          /* of the attempt; NULL: it has not begun, or never will */
-    char *step;        /* its name, without the iteration that was asked for */
-    char *cached_from; /* run of whose result the step's is, without a log; NULL = its own */
+    int64_t attempt, chunks; /* attempt: 0 = the newest was asked for */
+    char *id;                /* of the attempt; NULL: it has not begun, or never will */
+    char *step;              /* its name, without the iteration that was asked for */
+    char *cached_from;       /* run of whose result the step's is, without a log; NULL = its own */
     bool over;
     int64_t next; /* chunk */
     struct text out;
@@ -101,19 +101,47 @@ static void begin(struct log_read *l, const struct pg_rows *rows)
     read_chunk(l);
 }
 
+/* There is no such attempt: those that there are. */
+static void attempts_known(void *arg, const struct pg_answer *answer)
+{
+    struct http_request *req = arg;
+    struct log_read *l = http_context(req);
+    const struct pg_rows *rows = answer->rows;
+    const long long asked = l->attempt;
+    const char *step = http_param(req, "step");
+    const bool there = !answer->err && pg_row_count(rows) > 0;
+    const int64_t count = there ? pg_int(rows, 0, 0) : 0, first = there ? pg_int(rows, 0, 1) : 0;
+    if (answer->err)
+        http_answer_err(req, answer->err);
+    else if (!there)
+        api_refuse(req, LEAT_ENOTFOUND, "the run has no step '%.80s'", step);
+    else if (count == 0)
+        api_refuse(req, LEAT_ENOTFOUND, "step %.80s has no attempt %lld: none has begun", step,
+                   asked);
+    else if (count == 1)
+        api_refuse(req, LEAT_ENOTFOUND, "step %.80s has no attempt %lld: it has %lld", step, asked,
+                   (long long)first);
+    else
+        api_refuse(req, LEAT_ENOTFOUND, "step %.80s has no attempt %lld: it has %lld to %lld", step,
+                   asked, (long long)first, (long long)pg_int(rows, 0, 2));
+    free_read(l);
+}
+
 static void log_known(void *arg, const struct pg_answer *answer)
 {
     struct http_request *req = arg;
     struct log_read *l = http_context(req);
     if (!answer->err && pg_row_count(answer->rows) > 0) {
         begin(l, answer->rows);
-        return;
-    }
-    if (answer->err)
+    } else if (answer->err) {
         http_answer_err(req, answer->err);
-    else
-        api_refuse(req, LEAT_ENOTFOUND, "the run has no step '%.80s'", http_param(req, "step"));
-    free_read(l);
+        free_read(l);
+    } else {
+        struct pg_params params = {0};
+        pg_add_uuid(&params, &l->run);
+        pg_add_text(&params, http_param(req, "step"));
+        api_ask(l->api, QUERY_API_ATTEMPTS_OF, &params, attempts_known, req);
+    }
 }
 
 static void find_log(struct api *api, struct http_request *req, const struct uuid *run)
@@ -127,7 +155,8 @@ static void find_log(struct api *api, struct http_request *req, const struct uui
         return;
     }
     struct log_read *l = mem_alloc(sizeof *l);
-    *l = (struct log_read){.api = api, .request = req, .run = *run, .offset = offset};
+    *l = (struct log_read){
+        .api = api, .request = req, .run = *run, .offset = offset, .attempt = attempt};
     http_set_context(req, l);
     pg_add_uuid(&params, run);
     pg_add_text(&params, http_param(req, "step"));

@@ -89,21 +89,30 @@ static void say_cached(const json_t *step)
                 json_get_string(step, "name", ""), from, from);
 }
 
+/* With an attempt and without a step: of those steps that have it. */
 static int print_logs(const json_t *run, const char *only, const char *attempt, bool named,
                       struct err *err)
 {
     const char *id = json_get_string(run, "id", "");
     const json_t *step;
-    size_t i;
+    size_t i, told = 0;
     int rc = 0;
     json_array_foreach (json_get_array(run, "steps"), i, step) {
         const char *name = json_get_string(step, "name", "");
         if (rc < 0 || !is_wanted(step, only))
             continue;
-        rc = print_log(id, name, attempt, named, err);
+        struct err own = {0};
+        rc = print_log(id, name, attempt, named, &own);
+        told += rc == 0;
+        if (rc == LEAT_ENOTFOUND && attempt && !only)
+            rc = 0;
+        else if (rc < 0)
+            *err = own;
         say_cached(step);
     }
-    return rc;
+    return rc == 0 && attempt && told == 0
+               ? err_set(err, LEAT_ENOTFOUND, "no step of the run has an attempt %s", attempt)
+               : rc;
 }
 
 /* ---- what comes ----------------------------------------------------------------------------- */
@@ -221,6 +230,17 @@ static int follow_stream(const char *run, struct follow *f, struct err *err)
 
 /* ---- both ----------------------------------------------------------------------------------- */
 
+/* Of a step that is over no attempt comes any more. */
+static bool none_comes(const json_t *run, const char *only)
+{
+    const json_t *step;
+    size_t i;
+    json_array_foreach (json_get_array(run, "steps"), i, step)
+        if (only && is_wanted(step, only))
+            return is_over(step);
+    return false;
+}
+
 static size_t count_logs(const json_t *run, const char *only)
 {
     const json_t *step;
@@ -262,8 +282,9 @@ int follow_logs(const char *run, const char *step, const char *attempt, bool fol
         return no_such_step(shown, step, err);
     if (attempt && !text_to_int(attempt, 1, INT32_MAX, &f.attempt))
         return err_set(err, LEAT_EUSAGE, "--attempt: a number from 1 on");
-    return follow ? follow_stream(json_get_string(shown, "id", run), &f, err)
-                  : print_logs(shown, step, attempt, f.named, err);
+    if (follow && !(attempt && none_comes(shown, step)))
+        return follow_stream(json_get_string(shown, "id", run), &f, err);
+    return print_logs(shown, step, attempt, f.named, err);
 }
 
 static bool never_enough(void *arg, const char *event, const json_t *data)

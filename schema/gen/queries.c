@@ -386,8 +386,21 @@ const struct query QUERIES[] = {
     "    ORDER BY m.iteration DESC, m.attempt DESC, m.over DESC LIMIT 1)\n"
     "SELECT f.attempt, f.attempt_id::text, f.over, coalesce((f.log->>'chunks')::bigint, -1), f.name, coalesce(h.run, $1::uuid), f.cached_from::text\n"
     "FROM found f LEFT JOIN LATERAL (\n"
-    "    SELECT a.run FROM leat_adopted_from($1::uuid) AS a WHERE f.worker IS NULL AND a.attempt_id = f.attempt_id LIMIT 1) AS h ON true",
+    "    SELECT a.run FROM leat_adopted_from($1::uuid) AS a WHERE f.worker IS NULL AND a.attempt_id = f.attempt_id LIMIT 1) AS h ON true;\n"
+    "\n"
+    "-- $2 as above: how many attempts it has, the first and the last; 0 = none has begun. No row: no such step.",
     3},
+    {"api_attempts_of",
+    "SELECT count(DISTINCT m.attempt), coalesce(min(m.attempt), 0), coalesce(max(m.attempt), 0)\n"
+    "FROM run r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version\n"
+    "CROSS JOIN LATERAL jsonb_array_elements(v.ir->'steps') WITH ORDINALITY AS e (step, ord)\n"
+    "LEFT JOIN LATERAL (\n"
+    "    SELECT iteration, attempt FROM step_result WHERE run = r.id AND step_result.step = ord - 1\n"
+    "    UNION ALL SELECT iteration, attempt FROM attempt_done WHERE run = r.id AND attempt_done.step = ord - 1\n"
+    "    UNION ALL SELECT iteration, attempt FROM step_live WHERE run = r.id AND step_live.step = ord - 1) AS m ON m.attempt > 0\n"
+    "WHERE r.id = $1::uuid AND $2::text IN (e.step->>'name', (e.step->>'name') || '[' || m.iteration || ']')\n"
+    "GROUP BY e.ord",
+    2},
     {"api_artifacts",
     "SELECT coalesce(jsonb_agg(jsonb_build_object('step', v.ir->'steps'->s.step->>'name', 'output', o.key, 'sha256', o.value->>'artifact',\n"
     "    'size', o.value->'size', 'folder', coalesce(o.value->'folder', 'false')) ORDER BY s.step, o.key), '[]')::text\n"

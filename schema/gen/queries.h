@@ -39,6 +39,7 @@ enum query_id {
     QUERY_API_LIVE, /* api.sql */
     QUERY_API_RUN_BRIEF, /* api.sql */
     QUERY_API_LOG_OF, /* api.sql */
+    QUERY_API_ATTEMPTS_OF, /* api.sql */
     QUERY_API_ARTIFACTS, /* api.sql */
     QUERY_API_ARTIFACT, /* api.sql */
     QUERY_API_PINS, /* api.sql */

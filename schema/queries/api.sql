@@ -369,6 +369,18 @@ SELECT f.attempt, f.attempt_id::text, f.over, coalesce((f.log->>'chunks')::bigin
 FROM found f LEFT JOIN LATERAL (
     SELECT a.run FROM leat_adopted_from($1::uuid) AS a WHERE f.worker IS NULL AND a.attempt_id = f.attempt_id LIMIT 1) AS h ON true;
 
+-- $2 as above: how many attempts it has, the first and the last; 0 = none has begun. No row: no such step.
+-- name: api_attempts_of
+SELECT count(DISTINCT m.attempt), coalesce(min(m.attempt), 0), coalesce(max(m.attempt), 0)
+FROM run r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version
+CROSS JOIN LATERAL jsonb_array_elements(v.ir->'steps') WITH ORDINALITY AS e (step, ord)
+LEFT JOIN LATERAL (
+    SELECT iteration, attempt FROM step_result WHERE run = r.id AND step_result.step = ord - 1
+    UNION ALL SELECT iteration, attempt FROM attempt_done WHERE run = r.id AND attempt_done.step = ord - 1
+    UNION ALL SELECT iteration, attempt FROM step_live WHERE run = r.id AND step_live.step = ord - 1) AS m ON m.attempt > 0
+WHERE r.id = $1::uuid AND $2::text IN (e.step->>'name', (e.step->>'name') || '[' || m.iteration || ']')
+GROUP BY e.ord;
+
 -- name: api_artifacts
 SELECT coalesce(jsonb_agg(jsonb_build_object('step', v.ir->'steps'->s.step->>'name', 'output', o.key, 'sha256', o.value->>'artifact',
     'size', o.value->'size', 'folder', coalesce(o.value->'folder', 'false')) ORDER BY s.step, o.key), '[]')::text

@@ -249,6 +249,40 @@ def test_the_log_of_a_result_that_was_adopted_is_that_of_the_run_that_ran_it(lea
     assert own.body == b"last ran\n" and "Leat-Log-From" not in own.headers
 
 
+TRIED = """
+name: tried
+steps:
+  steady: {command: [echo, steady]}
+  shaky: {command: [sh, -c, 'echo try $LEAT_ATTEMPT; test $LEAT_ATTEMPT = 3'], retry: {attempts: 3, backoff: {first: 100ms}}}
+  ask: {needs: shaky, approval: {}}
+  later: {needs: ask, command: [echo, later]}
+"""
+
+
+def test_an_attempt_that_is_not_there_is_told_with_those_that_are(leat):
+    leat.apply(TRIED)
+    run = leat.json("run", "tried")["id"]
+    until(lambda: states(leat.json("show", run))["ask"] == "waiting", what="the approval")
+    assert leat.ok("logs", run, "shaky", "--attempt", "2") == "try 2\n"
+    for step, attempt, why in (("shaky", 4, "step shaky has no attempt 4: it has 1 to 3"), ("steady", 2, "step steady has no attempt 2: it has 1"),
+                               ("later", 1, "step later has no attempt 1: none has begun")):
+        said = leat.leat("logs", run, step, "--attempt", str(attempt))
+        assert said.returncode == 3 and said.stdout == "" and why in said.stderr, said
+        told = request("GET", f"{leat.api}/api/v1/runs/{run}/logs/{step}?attempt={attempt}")
+        assert told.status == 404 and told.json()["detail"] == why
+    said = leat.leat("logs", run, "shaky", "--attempt", "4", "-f")  # it is over: no such attempt comes
+    assert said.returncode == 3 and "it has 1 to 3" in said.stderr, said
+    assert leat.ok("logs", run, "shaky", "--attempt", "3", "-f") == "try 3\n"
+    # Of all steps: those that have it.
+    assert leat.ok("logs", run, "--attempt", "2") == "[shaky] try 2\n"
+    said = leat.leat("logs", run, "--attempt", "4")
+    assert said.returncode == 3 and "no step of the run has an attempt 4" in said.stderr, said
+    said = leat.leat("logs", run, "nothing", "--attempt", "1")
+    assert said.returncode == 3 and "has no step 'nothing'" in said.stderr
+    assert request("GET", f"{leat.api}/api/v1/runs/{run}/logs/nothing?attempt=1").json()["detail"] == "the run has no step 'nothing'"
+    leat.ok("cancel", run)
+
+
 # ---- rerun ---------------------------------------------------------------------------------------
 
 EVENTFUL = """
