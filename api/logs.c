@@ -21,6 +21,8 @@ struct log_read {
     char *step;              /* its name, without the iteration that was asked for */
     char *cached_from;       /* run of whose result the step's is, without a log; NULL = its own */
     bool over;
+    bool gone;    /* the store has not what the result counts: no longer, or not under any run that
+                     is known */
     int64_t next; /* chunk */
     struct text out;
 };
@@ -39,7 +41,7 @@ static void answer_log(struct log_read *l)
     char number[24], from[UUID_TEXT];
     const bool room = (long)l->out.len < ANSWER_MAX;
     const bool complete = l->over && (l->chunks < 0 || l->next > l->chunks) && room;
-    struct http_header headers[6] = {{"Content-Type", "text/plain; charset=utf-8"},
+    struct http_header headers[7] = {{"Content-Type", "text/plain; charset=utf-8"},
                                      {"Leat-Log-Complete", complete ? "true" : "false"},
                                      {"Leat-Log-Attempt", number}};
     snprintf(number, sizeof number, "%lld", (long long)l->attempt);
@@ -50,6 +52,8 @@ static void answer_log(struct log_read *l)
     }
     if (l->cached_from)
         headers[n++] = (struct http_header){"Leat-Log-Cached-From", l->cached_from};
+    if (l->gone)
+        headers[n++] = (struct http_header){"Leat-Log-Gone", "true"};
     http_answer(l->request, 200, headers, l->out.data, l->out.len);
     free_read(l);
 }
@@ -66,6 +70,7 @@ static void chunk_read(void *arg, const struct store_object *object, const struc
         return;
     }
     if (err) {
+        l->gone = l->over && l->next <= l->chunks;
         answer_log(l);
         return;
     }

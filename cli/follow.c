@@ -43,7 +43,8 @@ static void print_piece(const char *name, bool *in_line, const char *data, size_
 
 /* ---- what is there -------------------------------------------------------------------------- */
 
-static int print_log(const char *run, const char *step, const char *attempt, bool named,
+/* *gone: the store has no more of it, though there was more. */
+static int print_log(const char *run, const char *step, const char *attempt, bool named, bool *gone,
                      struct err *err)
 {
     bool in_line = false, complete = false;
@@ -60,6 +61,7 @@ static int print_log(const char *run, const char *step, const char *attempt, boo
         if (rc < 0)
             return rc;
         const char *whole = http_incoming_header(&in, "Leat-Log-Complete");
+        *gone = http_incoming_header(&in, "Leat-Log-Gone") != NULL;
         print_piece(named ? step : NULL, &in_line, in.body, in.len);
         got = in.len;
         offset += (int64_t)got;
@@ -89,6 +91,17 @@ static void say_cached(const json_t *step)
                 json_get_string(step, "name", ""), from, from);
 }
 
+static void say_gone(const json_t *step)
+{
+    const char *name = json_get_string(step, "name", "");
+    const char *reason = json_get_string(step, "reason", "");
+    if (text_starts_with(reason, "adopted from "))
+        fprintf(stderr, "%s: %s, and its log is no longer kept\n", name, reason);
+    else
+        fprintf(stderr, "leat: the log of %s is incomplete: the store does not give all of it\n",
+                name);
+}
+
 /* With an attempt and without a step: of those steps that have it. */
 static int print_logs(const json_t *run, const char *only, const char *attempt, bool named,
                       struct err *err)
@@ -102,12 +115,15 @@ static int print_logs(const json_t *run, const char *only, const char *attempt, 
         if (rc < 0 || !is_wanted(step, only))
             continue;
         struct err own = {0};
-        rc = print_log(id, name, attempt, named, &own);
+        bool gone = false;
+        rc = print_log(id, name, attempt, named, &gone, &own);
         told += rc == 0;
         if (rc == LEAT_ENOTFOUND && attempt && !only)
             rc = 0;
         else if (rc < 0)
             *err = own;
+        if (rc == 0 && gone)
+            say_gone(step);
         say_cached(step);
     }
     return rc == 0 && attempt && told == 0
@@ -131,6 +147,7 @@ struct follow {
     const char *step;  /* ends with it; NULL = with the run */
     long long attempt; /* only this one; 0 = all */
     bool named;
+    json_t *gone; /* names of steps whose log the store does not give: true */
 };
 
 static struct printed *printed_of(struct follow *f, const json_t *data)
@@ -182,8 +199,7 @@ static void print_log_event(struct follow *f, const json_t *data)
     print_piece(f->named ? name : NULL, &p->in_line, bytes, len);
     fflush(stdout);
     if (json_get_bool(data, "truncated", false))
-        fprintf(stderr, "leat: the log of %s is incomplete: the store does not give all of it\n",
-                name);
+        json_object_set_new(f->gone, name, json_true());
 }
 
 static bool is_over(const json_t *step)
@@ -203,16 +219,20 @@ static bool on_event(void *arg, const char *event, const json_t *data)
     return !is_over(data) && !(f->attempt && json_get_int(data, "attempt", 0) > f->attempt);
 }
 
-/* Which they are is known when they are over. */
-static int say_all_cached(const char *run, const char *only, struct err *err)
+/* Which were cached or adopted is known when they are over. */
+static int say_all(const char *run, const struct follow *f, struct err *err)
 {
     cleanup_json json_t *shown = NULL;
     const json_t *step;
     size_t i;
     const int rc = get_run(run, &shown, err);
-    json_array_foreach (json_get_array(shown, "steps"), i, step)
-        if (is_wanted(step, only))
-            say_cached(step);
+    json_array_foreach (json_get_array(shown, "steps"), i, step) {
+        if (!is_wanted(step, f->step))
+            continue;
+        if (json_object_get(f->gone, json_get_string(step, "name", "")))
+            say_gone(step);
+        say_cached(step);
+    }
     return rc < 0 ? rc : 0;
 }
 
@@ -220,12 +240,14 @@ static int follow_stream(const char *run, struct follow *f, struct err *err)
 {
     cleanup_free char *query = f->step ? client_path("?step=%s", f->step) : mem_string("");
     struct printed *p, *next;
+    cleanup_json json_t *gone = json_object();
+    f->gone = gone;
     int rc = stream_run(run, query, on_event, f, err);
     HASH_ITER (hh, f->all, p, next) {
         HASH_DEL(f->all, p);
         free(p);
     }
-    return rc < 0 ? rc : say_all_cached(run, f->step, err);
+    return rc < 0 ? rc : say_all(run, f, err);
 }
 
 /* ---- both ----------------------------------------------------------------------------------- */

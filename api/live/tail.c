@@ -114,12 +114,14 @@ static void no_more(struct begun *b)
     next_attempt(b, b->attempt + 1);
 }
 
-/* No such chunk: the log of an attempt that is over ends here. */
+/* No such chunk: the log of an attempt that is over ends here, whether or not it had more. */
 static void take_failure(struct tail *t, const struct err *err)
 {
     struct begun *b = begun_of(t);
     const struct known_attempt *known = cell_try(t->cell, b->attempt);
     if (err->code == LEAT_ENOTFOUND) {
+        if (known && known->over && b->chunk <= known->last)
+            tell_log(t->reader, t->cell, b, "", 0, true, true);
         if (known && known->over)
             no_more(b);
     } else if (++t->failures < LIVE_TRIES) {

@@ -158,8 +158,9 @@ const struct verb VERB_LOGS = {
     .arguments = "RUN [STEP]",
     .summary = "Prints what steps wrote",
     .details =
-        "Of a result that was adopted, what was written in the run that ran it. For one that\n"
-        "came from the cache standard error names the run that has the log.",
+        "Of a result that was adopted, what was written in the run that ran it; where that is no\n"
+        "longer kept, standard error says so. For one that came from the cache it names the run\n"
+        "that has the log. --attempt without STEP: of the steps that have it.",
     .least = 1,
     .most = 2,
     .options = log_options,

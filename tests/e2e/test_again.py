@@ -249,6 +249,34 @@ def test_the_log_of_a_result_that_was_adopted_is_that_of_the_run_that_ran_it(lea
     assert own.body == b"last ran\n" and "Leat-Log-From" not in own.headers
 
 
+def test_a_log_whose_run_is_no_longer_kept_is_said(leat):
+    leat.apply("name: kept\nsteps:\n  first: {command: [echo, first ran]}\n  mute: {command: ['true']}\n"
+               "  last: {needs: [first, mute], command: [sh, -c, 'echo last ran; false']}\n")
+    run = leat.json("run", "kept")["id"]
+    leat.wait_run(run)
+    again = leat.json("retry", run)["id"]
+    leat.wait_run(again)
+    third = leat.json("retry", again)["id"]
+    leat.wait_run(third)
+    for options in ([], ["-f"]):
+        said = leat.leat("logs", third, *options)
+        assert lines_of(said.stdout) == ["[first] first ran", "[last] last ran"] and said.stderr == "", said
+    for table, key in (("step_result", "run"), ("attempt_done", "run"), ("run_done", "id")):
+        leat.sql(f"DELETE FROM {table} WHERE {key} = '{run}'")
+    for later, by in ((again, run), (third, again)):
+        gone = f"first: adopted from {by}, and its log is no longer kept\n"
+        for options in ([], ["-f"]):
+            said = leat.leat("logs", later, "first", *options)
+            assert (said.returncode, said.stdout, said.stderr) == (0, "", gone)
+            said = leat.leat("logs", later, "mute", *options)  # it never wrote anything
+            assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
+            said = leat.leat("logs", later, *options)
+            assert (said.returncode, said.stdout, said.stderr) == (0, "[last] last ran\n", gone), said
+        told = request("GET", f"{leat.api}/api/v1/runs/{later}/logs/first")
+        assert told.status == 200 and told.body == b"" and told.headers["Leat-Log-Gone"] == "true"
+        assert told.headers["Leat-Log-Complete"] == "false" and "Leat-Log-From" not in told.headers
+
+
 TRIED = """
 name: tried
 steps:
