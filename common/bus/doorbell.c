@@ -23,7 +23,8 @@
 
 /* A folder's time has the coarse clock's grain: a listing that is not older than this may miss a
  * socket made in the same grain. */
-#define GRAIN_US (20 * US_PER_MS)
+#define GRAIN_US   (20 * US_PER_MS)
+#define BINDING_US (2 * US_PER_S) /* a file that is older and answers nobody is a dead reader's */
 
 struct doorbells {
     int folder; /* O_PATH: names are reached through it, so that the folder's path may be long */
@@ -121,6 +122,14 @@ static void refresh(struct doorbells *d)
     list_folder(d);
 }
 
+/* bind() makes the file a moment before the socket can be reached. */
+static bool is_left_over(const struct doorbells *d, const char *name)
+{
+    struct stat st;
+    return fstatat(d->folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           clock_wall_us() - st.st_mtim.tv_sec * US_PER_S > BINDING_US;
+}
+
 void doorbells_ring(struct doorbells *d, const char *topic, char what)
 {
     char tag[TAG_MAX];
@@ -133,10 +142,11 @@ void doorbells_ring(struct doorbells *d, const char *topic, char what)
             continue;
         struct sockaddr_un to;
         address_of(d, name, &to);
-        if (sendto(d->sender, &what, 1, 0, (struct sockaddr *)&to, sizeof to) == 0 ||
-            errno != ECONNREFUSED)
-            continue; /* a full queue has been rung already */
-        unlinkat(d->folder, name, 0);
+        if (sendto(d->sender, &what, 1, 0, (struct sockaddr *)&to, sizeof to) == 1)
+            continue;
+        if (errno == ECONNREFUSED && is_left_over(d, name))
+            unlinkat(d->folder, name, 0);
+        /* else its queue is full: it has been rung already */
     }
 }
 

@@ -1,6 +1,8 @@
 """A second scheduler stands by and takes over within 5 s; a leader that was stopped and comes back changes nothing."""
+import contextlib
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import time
@@ -78,3 +80,30 @@ def test_the_standby_takes_over_within_5_s(leat, fault):
         second.kill()
         second.wait()
     check(leat, start(leat))
+
+
+def bells(leat):
+    """The doorbells that somebody listens at, by the names of their files."""
+    inodes = set()
+    for name in ("leat-scheduler", "leat-worker", "leat-api"):
+        for pid in leat.pids(name):
+            for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    inodes.add(os.readlink(fd).removeprefix("socket:[").rstrip("]"))
+    rows = [line.split() for line in pathlib.Path("/proc/net/unix").read_text().splitlines()]
+    return {row[7].rpartition("/")[2] for row in rows if len(row) == 8 and row[6] in inodes and "," in row[7]}
+
+
+def test_readers_are_rung_for_after_many_deaths(leat):
+    """Each leaves its doorbells behind. Who takes them away takes no living reader's: that one would see what comes at
+    its next look, a second later, for as long as it lives."""
+    for _ in range(3):
+        before = epoch(leat)
+        leat.kill("leat-scheduler")
+        until(lambda: epoch(leat) > before, what="the next leader, which listens beside what the dead one left")
+        check(leat, start(leat))
+        time.sleep(2.1)  # what a dead one has left may be taken away by then
+    check(leat, start(leat))
+    heard = bells(leat)
+    assert {name.partition(",")[0] for name in heard} >= {"leat.commands", "leat.events", "leat.reports", "leat.changes", "leat.orders.local"}
+    assert heard <= {file.name for file in (leat.data / "run" / "doorbells").iterdir()}

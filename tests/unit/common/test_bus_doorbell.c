@@ -3,9 +3,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -45,6 +48,18 @@ static size_t files(const struct fixture *f, bool remove)
     }
     closedir(dir);
     return n;
+}
+
+/* As if all of them had been made an hour ago. */
+static void make_old(const struct fixture *f)
+{
+    const struct timespec then[2] = {{.tv_sec = time(NULL) - 3600}, {.tv_sec = time(NULL) - 3600}};
+    DIR *dir = opendir(f->folder);
+    const struct dirent *entry;
+    while ((entry = readdir(dir)))
+        if (entry->d_name[0] != '.')
+            assert_int_equal(utimensat(dirfd(dir), entry->d_name, then, AT_SYMLINK_NOFOLLOW), 0);
+    closedir(dir);
 }
 
 static int tear_down(void **state)
@@ -121,8 +136,38 @@ static void dead_reader_is_cleared_away(void **state)
     struct fixture *f = *state;
     close(listen_at(f, "t")); /* as a crash would */
     assert_int_equal(files(f, false), 1);
+    make_old(f);
     doorbells_ring(f->bells, "t", DOORBELL_RECORDS);
     assert_int_equal(files(f, false), 0);
+}
+
+/* Whatever the order of the folder is: what a dead one answers is not taken for a live one's. */
+static void live_readers_among_dead_ones_go_on_hearing(void **state)
+{
+    struct fixture *f = *state;
+    int live[8];
+    for (size_t i = 0; i < ARRAY_LEN(live); i++) {
+        close(listen_at(f, "t"));
+        live[i] = listen_at(f, "t");
+    }
+    make_old(f);
+    for (int ring = 0; ring < 3; ring++) {
+        doorbells_ring(f->bells, "t", DOORBELL_RECORDS);
+        for (size_t i = 0; i < ARRAY_LEN(live); i++)
+            assert_int_equal(doorbells_take(live[i]), DOORBELL_HAS_RECORDS);
+    }
+    assert_int_equal(files(f, false), ARRAY_LEN(live));
+    for (size_t i = 0; i < ARRAY_LEN(live); i++)
+        doorbells_hang_up(live[i]);
+}
+
+/* Its file is there a moment before it hears. */
+static void reader_that_is_about_to_listen_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    close(listen_at(f, "t"));
+    doorbells_ring(f->bells, "t", DOORBELL_RECORDS);
+    assert_int_equal(files(f, false), 1);
 }
 
 static void full_queue_is_no_fault(void **state)
@@ -148,9 +193,14 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(every_reader_of_the_topic_hears), TEST(reader_that_comes_at_once_is_heard),
-        TEST(long_and_odd_topics_have_a_bell), TEST(dead_reader_is_cleared_away),
-        TEST(full_queue_is_no_fault),          TEST(folder_that_cannot_be_is_an_error),
+        TEST(every_reader_of_the_topic_hears),
+        TEST(reader_that_comes_at_once_is_heard),
+        TEST(long_and_odd_topics_have_a_bell),
+        TEST(dead_reader_is_cleared_away),
+        TEST(live_readers_among_dead_ones_go_on_hearing),
+        TEST(reader_that_is_about_to_listen_is_left_alone),
+        TEST(full_queue_is_no_fault),
+        TEST(folder_that_cannot_be_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
