@@ -284,7 +284,10 @@ queued AS (                                 -- why it waits, by what goes on in 
 unmet AS (
     SELECT DISTINCT e.n FROM steps e CROSS JOIN LATERAL jsonb_array_elements_text(e.step->'needs') AS need
     JOIN steps o ON o.name = need LEFT JOIN results x ON x.step = o.n AND x.iteration = 0 AND x.state = 'succeeded'
-    WHERE x.run IS NULL),
+    WHERE x.run IS NULL
+    UNION SELECT e.n FROM steps e WHERE e.step ? 'finally' AND NOT e.step ? 'in' AND EXISTS (
+        SELECT 1 FROM steps o LEFT JOIN results x ON x.step = o.n AND x.iteration = 0
+        WHERE x.run IS NULL AND NOT o.step ? 'in' AND NOT o.step ? 'finally')),
 places AS MATERIALIZED (                    -- why a step that is ready waits, by what it wants of which pool
     SELECT d.pool, d.n, leat_pool_wait(d.pool, d.n) AS why
     FROM (SELECT DISTINCT coalesce(e.step->>'pool', 'default') AS pool, (e.step->'resources'->>'slots')::int AS n

@@ -83,6 +83,8 @@ def test_cancel_and_timeout_end_a_wait(leat):
     assert shown["state"] == "failed" and "no event of type dev.never came that fits" in shown["reason"]
     run = start(leat, "long")
     until_step(leat, run, "hold", "waiting")
+    tell_step = steps(leat, run)["tell"]
+    assert (tell_step["state"], tell_step["reason"]) == ("pending", ""), "it is for the end, and waits for no capacity"
     leat.ok("cancel", run)
     shown = leat.wait_run(run)
     assert shown["state"] == "cancelled" and {s["name"]: s["state"] for s in shown["steps"]} == {"hold": "cancelled", "tell": "succeeded"}
