@@ -136,7 +136,8 @@ const struct verb VERB_RUN = {
     .arguments = "PIPELINE[@VERSION]",
     .summary = "Starts a run",
     .details = "With --only the parameters and the event are those of RUN, but for what -p\n"
-               "says; steps that are neither named nor needed are skipped.",
+               "says; steps that are neither named nor needed are skipped. A step in a group is\n"
+               "named by its path, train/fit: it runs in each item, and of train nothing else.",
     .least = 1,
     .most = 1,
     .options = run_options,

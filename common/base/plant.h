@@ -32,6 +32,9 @@
     P(TRIED_AGAIN_AFTER_LEAVE, "tried-again-after-leave")                                          \
     P(ADOPTED_THOUGH_CHANGED, "adopted-though-changed")                                            \
     P(ITEMS_AGAIN_AFTER_TAKEOVER, "items-again-after-takeover")                                    \
+    P(LEFT_OUT_INSIDE_RUNS, "left-out-inside-runs")                                                \
+    P(PART_OF_THE_FIRST_ITEM, "part-of-the-first-item")                                            \
+    P(PART_FORGOTTEN_AT_TAKEOVER, "part-forgotten-at-takeover")                                    \
     P(RERUN_PINS_ANEW, "rerun-pins-anew")                                                          \
     P(PINNED_THOUGH_CHANGED, "pinned-though-changed")                                              \
     P(FINALLY_NOT_ON_CANCEL, "finally-not-on-cancel")                                              \

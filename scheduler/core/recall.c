@@ -166,7 +166,13 @@ static void try_recall(struct recall *r, struct group *g, const struct snapshot_
     g->branch = (size_t)row->branch < def->branch_count ? row->branch : 0;
     g->items = json_incref(row->items ? row->items : def->items);
     g->begun_before = mem_array((size_t)g->count + 1, 1);
-    repeat_group(g);
+    struct err err = {0};
+    if (repeat_group(g, &err) < 0 && from->state != STEP_CANCELLING) {
+        g->fatal = true;
+        g->stop = STOP_FAILED;
+        g->reason = mem_string(err.text);
+        return;
+    }
     if (from->state != STEP_CANCELLING) {
         if (!plant_on(PLANT_GROUP_FOR_EVER_AFTER_TAKEOVER))
             group_arm_timeout(r->core, g, now->wall_us - from->started_us, now);

@@ -927,7 +927,7 @@ const struct query QUERIES[] = {
     "WHERE (v.pipeline, v.hash) IN (SELECT p.name, p.version FROM pipeline p WHERE NOT p.deleted\n"
     "                               UNION SELECT r.pipeline, r.version FROM run_live r\n"
     "                               UNION SELECT r.pipeline, r.version FROM run_done r WHERE r.id = ANY (ARRAY(\n"
-    "                                   SELECT l.retry_of FROM run_live l WHERE l.again = 'only' AND l.state = 'pending')));\n"
+    "                                   SELECT l.retry_of FROM run_live l WHERE l.again = 'only')));\n"
     "\n"
     "-- At a takeover ($1 < 0) of deleted ones only those of live runs and the newest.",
     0},

@@ -218,7 +218,7 @@ FROM pipeline_version v
 WHERE (v.pipeline, v.hash) IN (SELECT p.name, p.version FROM pipeline p WHERE NOT p.deleted
                                UNION SELECT r.pipeline, r.version FROM run_live r
                                UNION SELECT r.pipeline, r.version FROM run_done r WHERE r.id = ANY (ARRAY(
-                                   SELECT l.retry_of FROM run_live l WHERE l.again = 'only' AND l.state = 'pending')));
+                                   SELECT l.retry_of FROM run_live l WHERE l.again = 'only')));
 
 -- At a takeover ($1 < 0) of deleted ones only those of live runs and the newest.
 -- name: load_pipelines

@@ -6,6 +6,7 @@
 #include "scheduler/core/dag/groups.h"
 #include "scheduler/core/dag/listing.h"
 #include "scheduler/core/place/order.h"
+#include "scheduler/core/run/only.h"
 #include "scheduler/core/dag/view.h"
 
 json_t *collect_dag(const struct frame *f)
@@ -77,9 +78,14 @@ json_t *collect_all(const struct group *g)
 {
     if (g->def->group->mode != IR_GROUP_FOR_EACH)
         return json_incref(group_gave(g, (int32_t)g->out_count - 1));
+    const struct run *run = ref_run(g->at);
     json_t *all = json_object();
-    for (size_t i = 0; i < g->def->output_count; i++)
-        json_object_set_new(all, g->def->outputs[i].name, list_of(g, g->def->outputs[i].name));
+    for (size_t i = 0; i < g->def->output_count; i++) {
+        const char *name = g->def->outputs[i].name;
+        if (run->again != AGAIN_ONLY ||
+            only_missing(run->version->ir, run->marks, ref_index(g->at), name) < 0)
+            json_object_set_new(all, name, list_of(g, name));
+    }
     return all;
 }
 

@@ -14,6 +14,7 @@
 #include "scheduler/core/dag/collect.h"
 #include "scheduler/core/dag/frames.h"
 #include "scheduler/core/dag/items.h"
+#include "scheduler/core/run/only.h"
 #include "scheduler/core/run/repeat.h"
 #include "scheduler/core/run/runs.h"
 #include "scheduler/core/dag/steps.h"
@@ -119,6 +120,16 @@ static void end(struct core *core, struct group *g, int state, json_t *outputs, 
     step_end(core, at, &end, now, out);
 }
 
+static void succeed(struct core *core, struct group *g, const struct core_now *now,
+                    struct batch *out)
+{
+    json_t *outputs cleanup_json = collect_all(g);
+    cleanup_free char *part =
+        only_is_part(g->at) ? mem_printf(ONLY_PART_REASON "%.600s", ref_run(g->at)->retry_from)
+                            : NULL;
+    end(core, g, STEP_SUCCEEDED, outputs, part, now, out);
+}
+
 /* Until the next try, or -1. */
 static int64_t wait_for_retry(struct core *core, const struct group *g)
 {
@@ -203,8 +214,7 @@ static void over(struct core *core, struct group *g, const struct core_now *now,
     const bool failed = g->fatal || g->failed;
     const bool whole = !group_waits(g) && (g->ended || g->done >= g->count);
     if (!failed && !g->cancelled && whole) {
-        json_t *outputs cleanup_json = collect_all(g);
-        end(core, g, STEP_SUCCEEDED, outputs, NULL, now, out);
+        succeed(core, g, now, out);
         return;
     }
     /* A finally step that was being stopped for nothing that its rows say was so by its deadline,
@@ -270,6 +280,8 @@ struct frame *group_frame_new(struct core *core, struct group *g, int32_t ordina
     f->group = g;
     f->ordinal = ordinal;
     f->old = ordinal < g->old_count ? g->old + ordinal : -1;
+    if (plant_on(PLANT_PART_OF_THE_FIRST_ITEM) && only_is_part(g->at))
+        f->old = g->old;
     if (f->old >= 0)
         repeat_flag_groups(f);
     f->run->frames++;
@@ -420,6 +432,12 @@ static void write_start(const struct group *g, struct batch *out)
     };
 }
 
+/* Of a switch a part runs, in a branch that is not the one to take. */
+static bool passes_by(const struct group *g)
+{
+    return only_is_part(g->at) && !only_runs_in(ref_run(g->at), dag_of(g, 0));
+}
+
 static void begin_try(struct core *core, struct group *g, const struct core_now *now,
                       struct batch *out)
 {
@@ -431,18 +449,21 @@ static void begin_try(struct core *core, struct group *g, const struct core_now 
         end(core, g, STEP_SKIPPED, NULL, "the condition of every branch is false", now, out);
         return;
     }
+    if (rc == 0 && passes_by(g)) {
+        end(core, g, STEP_SKIPPED, NULL, ONLY_PASSED_REASON, now, out);
+        return;
+    }
     s->attempt++;
     if (rc == 0 && g->count > INT32_MAX - run->next_frame)
         err_set(&err, LEAT_ELIMIT, "the run has begun too many iterations");
-    if (rc < 0 || err.code) {
+    if (rc < 0 || err.code || repeat_group(g, &err) < 0) {
         end(core, g, STEP_FAILED, NULL, err.text, now, out);
         return;
     }
     g->started_us = g->since_us = now->wall_us;
     g->due_us = g->def->timeout_us;
     if (g->count == 0) {
-        json_t *outputs cleanup_json = collect_all(g);
-        end(core, g, STEP_SUCCEEDED, outputs, NULL, now, out);
+        succeed(core, g, now, out);
         return;
     }
     g->first = run->next_frame;
@@ -450,7 +471,6 @@ static void begin_try(struct core *core, struct group *g, const struct core_now 
     if (s->state == STEP_WAITING)
         core->waiting--;
     machine_move(&MACHINE_STEP, &s->state, STEP_RUNNING);
-    repeat_group(g);
     write_start(g, out);
     step_mark(core, g->at);
     group_arm_timeout(core, g, 0, now);

@@ -283,7 +283,7 @@ static void settle(struct core *core, struct step_ref at, const struct core_now 
 {
     int32_t because;
     if (only_leaves_out(at)) {
-        end_without_try(core, at, STEP_SKIPPED, "not among the steps of this run", now, out);
+        end_without_try(core, at, STEP_SKIPPED, ONLY_LEFT_OUT_REASON, now, out);
         return;
     }
     const int state = judge_needs(at, &because);

@@ -32,26 +32,40 @@ static void mark(struct run *run)
         repeat_mark(ir, ir_step_index(ir, run->retry_from), run->marks);
 }
 
-/* What is left out is so for as long as the run lives; the old run is wanted until it begins. */
-static void hold_only(struct core *core, struct run *run, struct learned *from)
+/* Is there a group of which a part runs and takes something over? */
+static bool takes_parts(const struct run *run)
+{
+    const struct ir_dag *root = &run->version->ir->root;
+    for (size_t p = 0; p < root->count; p++)
+        if (run->marks[root->steps[p]] & ONLY_TAKES)
+            return true;
+    return false;
+}
+
+/* What is left out is so for as long as the run lives; the old run is wanted until it begins, and
+ * then by groups. */
+static void hold_only(struct core *core, struct run *run, struct learned *from, int state)
 {
     struct err err = {0};
     if (!run->marks) {
         run->marks = mem_array(run->version->ir->step_count + 1, 1);
         only_mark(run->version->ir, run->retry_from ? run->retry_from : "", run->marks, &err);
     }
-    if (!from || run->adopts)
+    const bool parts = takes_parts(run) && !plant_on(PLANT_PART_FORGOTTEN_AT_TAKEOVER);
+    if (!from || run->adopts || (state != RUN_PENDING && !parts))
         return;
+    run->root.old = 0;
     run->adopts = from;
     from->refs++;
     run->of = version_get(core, from->pipeline, from->version);
     run->of->refs++;
 }
 
-static void hold(struct core *core, struct run *run, struct learned *from)
+/* `state`: by its row. */
+static void hold(struct core *core, struct run *run, struct learned *from, int state)
 {
     if (run->again == AGAIN_ONLY) {
-        hold_only(core, run, from);
+        hold_only(core, run, from, state);
         return;
     }
     if (run->adopts || !from)
@@ -80,8 +94,10 @@ static void release(struct core *core, struct run *run)
 /* Is there a group that may yet take over what is in it? */
 static bool has_more(const struct run *run)
 {
-    if (run->again != AGAIN_RETRY)
-        return run->again == AGAIN_RERUN;
+    if (run->again == AGAIN_ONLY)
+        return takes_parts(run);
+    if (run->again == AGAIN_RERUN)
+        return true;
     for (struct step_ref at = {(struct frame *)(uintptr_t)&run->root, 0};
          at.place < run->root.count; at.place++)
         if (ref_step(at)->flags & STEP_REPEATS && !step_is_over(ref_step(at)))
@@ -95,8 +111,7 @@ void adopt_recall(struct core *core, struct run *run, int state)
         return;
     if (plant_on(PLANT_ITEMS_AGAIN_AFTER_TAKEOVER) && run->again != AGAIN_ONLY)
         return;
-    const bool wanted = run->again != AGAIN_ONLY || state == RUN_PENDING;
-    hold(core, run, wanted ? learned_find(core, &run->retry_of) : NULL);
+    hold(core, run, learned_find(core, &run->retry_of), state);
 }
 
 void adopt_forget(struct core *core, struct run *run)
@@ -115,7 +130,7 @@ void adopt_frame(struct core *core, struct frame *f)
     a->frame = f;
     f->adoption = a;
     if (run->adopts && run->again == AGAIN_ONLY) {
-        learned_results_in(run->adopts, 0, &a->at, &a->end);
+        learned_results_in(run->adopts, f->old, &a->at, &a->end);
     } else if (run->adopts) {
         a->kept = mem_array((size_t)f->count + 1, 1);
         repeat_look(f, a->kept);
@@ -137,7 +152,7 @@ void adopt_drop(struct core *core, struct frame *f)
 
 void adopt_begin(struct core *core, struct run *run, struct learned *from)
 {
-    hold(core, run, from);
+    hold(core, run, from, RUN_PENDING);
     adopt_frame(core, &run->root);
 }
 
@@ -185,17 +200,18 @@ static void take(struct core *core, const struct adoption *a, const struct learn
 }
 
 /* From a version that may be another: steps are known by their names. */
-static void take_needed(struct core *core, struct run *run, const struct learned_result *result,
+static void take_needed(struct core *core, struct frame *f, const struct learned_result *result,
                         const struct core_now *now, struct batch *out)
 {
+    const struct run *run = f->run;
     const struct ir *ir = run->version->ir, *old = run->of->ir;
     if (!old || result->step < 0 || result->step >= (int32_t)old->step_count ||
         (result->state != STEP_SUCCEEDED && result->state != STEP_SKIPPED))
         return;
     const int32_t step = ir_step_index(ir, old->steps[result->step].name);
-    if (step < 0 || !(run->marks[step] & ONLY_NEEDED))
+    if (step < 0 || !(run->marks[step] & ONLY_NEEDED) || ir_dag_of(ir, step) != f->dag)
         return;
-    const struct step_ref at = {&run->root, ir->steps[step].place};
+    const struct step_ref at = {f, ir->steps[step].place};
     if (ref_step(at)->state == STEP_PENDING)
         take_over(core, at, result, now, out);
 }
@@ -209,7 +225,7 @@ bool adopt_one(struct core *core, const struct core_now *now, struct batch *out)
     if (a->at < a->end) {
         const struct learned_result *result = &f->run->adopts->results[a->at++];
         if (f->run->again == AGAIN_ONLY)
-            take_needed(core, f->run, result, now, out);
+            take_needed(core, f, result, now, out);
         else
             take(core, a, result, now, out);
         return true;

@@ -9,6 +9,7 @@
 #include "scheduler/core/commands_internal.h"
 #include "scheduler/core/run/learned.h"
 #include "scheduler/core/run/only.h"
+#include "scheduler/core/run/paths.h"
 #include "scheduler/core/run/runs.h"
 
 static struct learned *run_to_repeat(const struct asked *a)
@@ -24,33 +25,6 @@ static struct learned *run_to_repeat(const struct asked *a)
 }
 
 /* ---- the step to begin from ---------------------------------------------------------------- */
-
-/* A path whose last part is `label`: what somebody means who does not know of paths. */
-static const char *path_of_label(const struct ir *ir, const char *label)
-{
-    for (size_t i = 0; i < ir->step_count; i++)
-        if (ir->steps[i].parent >= 0 && strcmp(ir->steps[i].label, label) == 0)
-            return ir->steps[i].name;
-    return NULL;
-}
-
-static void refuse_unknown(const struct asked *a, const struct learned *of, const struct ir *ir,
-                           const char *from)
-{
-    const char *bracket = strchr(from, '[');
-    cleanup_free char *plain = bracket ? mem_bytes(from, (size_t)(bracket - from)) : NULL;
-    const char *path = path_of_label(ir, from);
-    if (plain && ir_step_index(ir, plain) >= 0)
-        command_refuse(a,
-                       "%s is one instance of a step, and a retry begins from a step in all "
-                       "items and rounds: name %s",
-                       from, plain);
-    else if (path)
-        command_refuse(a, "pipeline %s has no step %s in that version; do you mean %s?",
-                       of->pipeline, from, path);
-    else
-        command_refuse(a, "pipeline %s has no step %s in that version", of->pipeline, from);
-}
 
 enum tries { NO_TRY, TRIED, TRIED_BRANCH };
 
@@ -116,14 +90,15 @@ static bool path_is_there(const struct asked *a, const struct learned *of, const
 
 static bool step_to_begin_from(const struct asked *a, const struct learned *of, const struct ir *ir)
 {
+    struct err err = {0};
     const char *from = a->command->from;
     const bool named = from && *from;
-    const int32_t step = named ? ir_step_index(ir, from) : -1;
+    const int32_t step = named ? path_find(ir, from, &err) : -1;
     if (!named && of->state == RUN_SUCCEEDED)
         command_refuse(a, "the run succeeded: there is nothing to try again; name a step to begin "
                           "from");
     else if (named && step < 0)
-        refuse_unknown(a, of, ir, from);
+        command_refuse(a, "%s", err.text);
     else
         return !named || path_is_there(a, of, ir, step);
     return false;

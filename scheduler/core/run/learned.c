@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "common/base/mem.h"
+#include "common/base/text.h"
+#include "scheduler/core/run/only.h"
 
 struct learned *learned_find(struct core *core, const struct uuid *run)
 {
@@ -169,6 +171,20 @@ const struct learned_group *learned_group_of(const struct learned *l, int32_t st
     const struct learned_group key = {.step = step, .iteration = iteration, .attempt = attempt};
     return l->group_count ? bsearch(&key, l->groups, l->group_count, sizeof *l->groups, group_order)
                           : NULL;
+}
+
+bool learned_is_left_out(const struct learned_result *r)
+{
+    return r->state == STEP_SKIPPED && r->reason &&
+           text_starts_with(r->reason, ONLY_LEFT_OUT_REASON);
+}
+
+bool learned_went_well(const struct learned_result *r)
+{
+    if (!r || learned_is_left_out(r))
+        return false;
+    const bool part = r->reason && text_starts_with(r->reason, ONLY_PART_REASON);
+    return r->state == STEP_SKIPPED || (r->state == STEP_SUCCEEDED && !part);
 }
 
 /* The first result whose iteration is not below. */

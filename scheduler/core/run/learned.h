@@ -15,5 +15,9 @@ const struct learned_result *learned_result_of(const struct learned *l, int32_t 
                                                int32_t iteration);
 const struct learned_group *learned_group_of(const struct learned *l, int32_t step,
                                              int32_t iteration, int32_t attempt);
+/* By a run of a few steps. */
+bool learned_is_left_out(const struct learned_result *r);
+/* Succeeded as a whole or was skipped by itself; NULL is not. */
+bool learned_went_well(const struct learned_result *r);
 /* Index of the first result of that iteration, and behind its last. */
 void learned_results_in(const struct learned *l, int32_t iteration, size_t *first, size_t *end);

@@ -3,6 +3,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "scheduler/core/run/learned.h"
+#include "scheduler/core/run/only.h"
 #include "scheduler/core/run/runs.h"
 
 /* ---- marks --------------------------------------------------------------------------------- */
@@ -34,16 +35,11 @@ void repeat_mark(const struct ir *ir, int32_t from, uint8_t *marks)
 
 /* ---- one frame ----------------------------------------------------------------------------- */
 
-static bool went_well(const struct learned_result *r)
-{
-    return r && (r->state == STEP_SUCCEEDED || r->state == STEP_SKIPPED);
-}
-
 bool repeat_is_whole(const struct run *run, const struct ir_dag *dag, int32_t old)
 {
     for (size_t p = 0; p < dag->count; p++)
         if (run->marks[dag->steps[p]] ||
-            !went_well(learned_result_of(run->adopts, dag->steps[p], old)))
+            !learned_went_well(learned_result_of(run->adopts, dag->steps[p], old)))
             return false;
     return true;
 }
@@ -74,11 +70,12 @@ void repeat_look(const struct frame *f, uint8_t *kept)
         const int32_t step = f->dag->steps[p];
         const uint8_t mark = run->marks[step];
         if (run->again == AGAIN_RERUN) { /* no result depends on another's */
-            kept[p] =
-                mark || !went_well(learned_result_of(run->adopts, step, f->old)) ? REPEAT_NOT : 0;
+            kept[p] = mark || !learned_went_well(learned_result_of(run->adopts, step, f->old))
+                          ? REPEAT_NOT
+                          : 0;
             continue;
         }
-        if (!mark && went_well(learned_result_of(run->adopts, step, f->old)))
+        if (!mark && learned_went_well(learned_result_of(run->adopts, step, f->old)))
             continue;
         kept[p] = mark & MARK_ANEW ? REPEAT_NOT | REPEAT_CHANGED : REPEAT_NOT;
         todo[count++] = p;
@@ -92,6 +89,8 @@ void repeat_look(const struct frame *f, uint8_t *kept)
 void repeat_flag_groups(struct frame *f)
 {
     const struct ir *ir = f->run->version->ir;
+    if (f->run->again == AGAIN_ONLY) /* its marks say all */
+        return;
     cleanup_free uint8_t *kept = mem_array((size_t)f->count + 1, 1);
     repeat_look(f, kept);
     for (int32_t p = 0; p < f->count; p++)
@@ -136,24 +135,79 @@ static bool failed_as_a_whole(const struct run *run, const struct group *g,
     return g->def->group->mode == IR_GROUP_LOOP && first == after; /* it never began */
 }
 
-void repeat_group(struct group *g)
+static void take_frames(struct group *g, const struct learned_group *old)
+{
+    g->old = old->first;
+    g->old_count = old->count;
+}
+
+/* `was`: the group as its version has it, with the list that is in no row. */
+static bool goes_over_the_same(const struct group *g, const struct learned_group *try,
+                               const struct ir_step *was)
+{
+    return g->def->group->mode != IR_GROUP_FOR_EACH ||
+           json_equal(try->items ? try->items : was->group->items, g->items);
+}
+
+/* The frames of the last try, when they go over the same list or the same branch. `was`: the group
+ * in the version of the old run. */
+static int take_part_of(struct group *g, int32_t was, const char *id, struct err *err)
+{
+    const struct run *run = ref_run(g->at);
+    const int32_t around = g->at.frame->old;
+    const struct learned_result *end = learned_result_of(run->adopts, was, around);
+    const struct learned_group *try =
+        end ? learned_group_of(run->adopts, was, around, end->attempt) : NULL;
+    const bool empty = !try && end && end->state == STEP_SUCCEEDED;
+    if (!try && !empty)
+        return err_set(err, LEAT_EREFUSED, ONLY_LOST_REASON "it never began in run %s", id);
+    if (empty && g->count == 0)
+        return 0;
+    if (empty || !goes_over_the_same(g, try, &run->of->ir->steps[was]))
+        return err_set(err, LEAT_EREFUSED,
+                       ONLY_LOST_REASON "its list of %d items is not the one of run %s, of %d",
+                       g->count, id, try ? try->count : 0);
+    if (try->branch != g->branch)
+        return err_set(err, LEAT_EREFUSED, ONLY_LOST_REASON "run %s took another branch", id);
+    take_frames(g, try);
+    return 0;
+}
+
+/* Each try of a group of which a part runs; the old run may be of another version. */
+static int take_part(struct group *g, struct err *err)
+{
+    const struct run *run = ref_run(g->at);
+    char id[UUID_TEXT];
+    uuid_format(&run->retry_of, id);
+    if (!only_is_part(g->at) || !only_takes_in(run, dag_of(g)))
+        return 0;
+    const struct ir *old = run->of ? run->of->ir : NULL;
+    const int32_t was = old ? ir_step_index(old, g->def->name) : -1;
+    if (was < 0)
+        return err_set(err, LEAT_EREFUSED, ONLY_LOST_REASON "run %s cannot be read any more", id);
+    return take_part_of(g, was, id, err);
+}
+
+int repeat_group(struct group *g, struct err *err)
 {
     const struct run *run = ref_run(g->at);
     const struct step *s = ref_step(g->at);
     const int32_t step = ref_index(g->at), around = g->at.frame->old;
     g->old = -1;
     g->old_count = 0;
+    if (run->again == AGAIN_ONLY)
+        return take_part(g, err);
     if (!run->adopts || around < 0 || s->attempt != 1 || !(s->flags & STEP_REPEATS))
-        return;
+        return 0;
     const struct learned_result *end = learned_result_of(run->adopts, step, around);
     const struct learned_group *old =
         end ? learned_group_of(run->adopts, step, around, end->attempt) : NULL;
     if (!old || !is_same(g, old))
-        return;
+        return 0;
     if (run->again != AGAIN_RERUN && failed_as_a_whole(run, g, old, end))
-        return;
-    g->old = old->first;
-    g->old_count = old->count;
+        return 0;
+    take_frames(g, old);
     if (run->again != AGAIN_RERUN && g->def->group->mode == IR_GROUP_LOOP)
         g->old_count = whole_frames(run, g, old) + 1; /* and the one that was not */
+    return 0;
 }

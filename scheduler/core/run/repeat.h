@@ -29,5 +29,6 @@ void repeat_look(const struct frame *f, uint8_t *kept);
 bool repeat_is_whole(const struct run *run, const struct ir_dag *dag, int32_t old);
 /* Marks the groups of a frame whose frames may repeat some (STEP_REPEATS). */
 void repeat_flag_groups(struct frame *f);
-/* A try that begins or is recalled, with its items, branch and count: sets g->old, g->old_count. */
-void repeat_group(struct group *g);
+/* A try that begins or is recalled, with its items, branch and count: sets g->old, g->old_count.
+ * LEAT_EREFUSED, of a group of which a part runs: what is to be taken over is not to be had. */
+int repeat_group(struct group *g, struct err *err);

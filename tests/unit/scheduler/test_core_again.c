@@ -156,7 +156,7 @@ static void what_is_missing_or_cannot_be_meant_is_refused(void **state)
         {"", "name the steps to run"},
         {"x", "pipeline p has no step x in that version"},
         {"b,", "pipeline p has no step  in that version"},
-        {"g/in", "step g/in stands in g, and groups run whole: name g, or retry --from g/in"},
+        {"in", "pipeline p has no step in in that version; do you mean g/in?"},
     };
     struct harness *h = *state;
     struct uuid old = old_run(h);

@@ -355,8 +355,8 @@ static void what_cannot_be_meant_is_refused(void **state)
     retry_refused(h, old, "small",
                   "pipeline p has no step small in that version; do you mean s/small?");
     retry_refused(h, old, "s/big[2]",
-                  "s/big[2] is one instance of a step, and a retry begins from a step "
-                  "in all items and rounds: name s/big");
+                  "s/big[2] is one instance of a step, and a step is named in all items and "
+                  "rounds: name s/big");
     retry_refused(h, old, "s/none", "pipeline p has no step s/none in that version");
     struct uuid second = retry(h, old, NULL, 2);
     finish_nth(h, "z", 0, SUCCEEDED, NULL);
