@@ -15,6 +15,7 @@
 #define HISTORY        400 /* lines that are kept */
 #define SCHEDULERS     2
 #define WORKERS_MAX    4
+#define SIM_STEPS_TEXT 128 /* paths of steps, with commas between */
 
 struct database;
 struct plan;
@@ -138,6 +139,7 @@ struct sim_counts {
     int64_t unsure;                  /* and steps that failed since they may have run */
     int64_t adopted, adopted_inside; /* results that retries took over; in groups */
     int64_t pinned, pinned_inside;   /* pins that reruns took over; of items and parts */
+    int64_t only_inside, only_lost;  /* runs of some steps: the same; groups that had nothing to */
     int64_t cached;                  /* steps that took an earlier result */
     int64_t busy;                    /* commands refused: too many runs */
     int64_t held;                    /* events that waited until there were fewer */

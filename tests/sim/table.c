@@ -65,10 +65,11 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
     printf("for_each, loop and uses of one entry: %" PRId64
            " succeeded; pipelines as parts: %" PRId64 "\n",
            c->direct, c->grafted);
-    printf("running again: %" PRId64 " results taken over, %" PRId64
-           " of them inside groups, %" PRId64 " pins of reruns, %" PRId64
-           " of them inside groups\n",
-           c->adopted, c->adopted_inside, c->pinned, c->pinned_inside);
+    printf(
+        "running again: %" PRId64 " results taken over, %" PRId64 " of them inside groups, %" PRId64
+        " pins of reruns, %" PRId64 " of them inside groups; parts of groups: %" PRId64
+        " results, %" PRId64 " that had none to take over\n",
+        c->adopted, c->adopted_inside, c->pinned, c->pinned_inside, c->only_inside, c->only_lost);
     printf("conditions: %" PRId64 " of a parameter held, %" PRId64 " did not, %" PRId64
            " of an event held, %" PRId64 " did not\n",
            c->conditions[PLAN_LOOKS_AT_SIZE][1], c->conditions[PLAN_LOOKS_AT_SIZE][0],

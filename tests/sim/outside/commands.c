@@ -92,9 +92,15 @@ static const struct row_run *run_to_rerun(struct sim *sim)
     return best;
 }
 
-/* One or two steps of the run's own DAG; now and then one that stands in a group, which is refused.
- */
-static void some_steps(struct sim *sim, const struct row_run *run, char steps[64])
+static void name_step(char steps[SIM_STEPS_TEXT], const struct plan_step *step)
+{
+    const size_t len = strlen(steps);
+    if (len + strlen(step->name) + 2 <= SIM_STEPS_TEXT)
+        snprintf(steps + len, SIM_STEPS_TEXT - len, "%s%s", len ? "," : "", step->name);
+}
+
+/* One or two steps of the run's own DAG; now and then any. */
+static void some_steps(struct sim *sim, const struct row_run *run, char steps[SIM_STEPS_TEXT])
 {
     const struct plan_version *v = check_version_of(sim, &run->id);
     const int at = (int)rng_in(&sim->rng, 0, v->step_count - 1);
@@ -103,11 +109,10 @@ static void some_steps(struct sim *sim, const struct row_run *run, char steps[64
     steps[0] = '\0';
     for (int k = 0; k < v->step_count && count < 2; k++) {
         const struct plan_step *step = &v->steps[(at + k) % v->step_count];
-        const size_t len = strlen(steps);
-        if ((step->parent >= 0 && !inside) || (count && rng_chance(&sim->rng, 0.5)) ||
-            len + strlen(step->name) + 2 > 64)
+        if ((step->parent >= 0 && !inside) || (count && rng_chance(&sim->rng, 0.5)))
             continue;
-        snprintf(steps + len, 64 - len, "%s%s", count++ ? "," : "", step->name);
+        name_step(steps, step);
+        count++;
     }
 }
 
@@ -115,6 +120,83 @@ static const char *some_version(struct sim *sim, const char *pipeline)
 {
     const struct plan_pipeline *p = plan_find(sim->plan, pipeline);
     return p->versions[rng_in(&sim->rng, 0, p->version_count - 1)].hash;
+}
+
+/* ---- a part of a group -----------------------------------------------------------------------
+ */
+
+static bool in_a_loop(const struct plan_version *v, int step)
+{
+    for (; step >= 0; step = v->steps[step].parent)
+        if (v->steps[step].kind == PLAN_LOOP)
+            return true;
+    return false;
+}
+
+/* How gladly a step of that group is named: there it is good to have something to take over. */
+static int weight_inside(struct sim *sim, const struct plan_version *v, int step,
+                         const struct row_group *row)
+{
+    const struct plan_step *s = &v->steps[step];
+    const struct row_result *end = database_result(sim->db, &row->key.at);
+    int weight = s->needs || s->refers >= 0 ? 20 : 3;
+    if (end && end->state == STEP_SUCCEEDED)
+        weight *= 4;
+    if (v->steps[s->parent].items_from >= 0)
+        weight *= 4;
+    return in_a_loop(v, s->parent) ? 1 : weight;
+}
+
+/* A step that stands in a group which began in a run that is over; -1 = there is none. */
+static int some_step_inside(struct sim *sim, const struct row_run **run)
+{
+    int picked = -1, sum = 0;
+    for (const struct row_group *row = sim->db->groups; row; row = row->hh.next) {
+        const struct row_run *its = database_run(sim->db, &row->key.at.run);
+        const struct plan_version *v = check_version_of(sim, &its->id);
+        for (int i = 0; its->done && i < v->step_count; i++) {
+            if (v->steps[i].parent != v->step_at[row->key.at.step])
+                continue;
+            const int weight = weight_inside(sim, v, i, row);
+            sum += weight;
+            if (rng_in(&sim->rng, 1, sum) <= weight) {
+                picked = i;
+                *run = its;
+            }
+        }
+    }
+    return picked;
+}
+
+/* Sometimes with the step that the list of the group comes from, so that it may be another. */
+static void steps_inside(struct sim *sim, const struct plan_version *v, int step,
+                         char steps[SIM_STEPS_TEXT])
+{
+    const int from = v->steps[v->steps[step].parent].items_from;
+    name_step(steps, &v->steps[step]);
+    if (from >= 0 && rng_chance(&sim->rng, 0.5))
+        name_step(steps, &v->steps[from]);
+    if (rng_chance(&sim->rng, 0.2))
+        name_step(steps, &v->steps[rng_in(&sim->rng, 0, v->step_count - 1)]);
+}
+
+void outside_send_part(void *arg)
+{
+    struct sim *sim = arg;
+    const struct row_run *of = NULL;
+    const int step = some_step_inside(sim, &of);
+    struct sending *s = of ? sending_new(sim) : NULL;
+    if (!s)
+        return;
+    steps_inside(sim, check_version_of(sim, &of->id), step, s->steps);
+    snprintf(s->pipeline, sizeof s->pipeline, "%s", of->pipeline);
+    s->run = rng_uuid(&sim->rng);
+    s->of = of->id;
+    s->version = rng_chance(&sim->rng, 0.8) ? of->version : some_version(sim, of->pipeline);
+    if (rng_chance(&sim->rng, 0.3))
+        s->size = (int)rng_in(&sim->rng, 1, 9);
+    sending_command(s, &(struct command){
+                           .kind = COMMAND_KIND_ONLY, .pipeline = s->pipeline, .steps = s->steps});
 }
 
 /* ---- running again --------------------------------------------------------------------------- */

@@ -16,11 +16,11 @@ struct sending { /* one event or command, with its repeats */
     struct uuid id, run;
     int kind; /* enum command_kind */
     char type[24], pipeline[16];
-    struct uuid of;      /* retry, rerun, only: the run that is repeated */
-    const char *from;    /* and the step to begin from; NULL = what failed */
-    char steps[64];      /* those that run alone */
-    const char *version; /* hash; NULL = the current one */
-    int size;            /* params.size that it gives */
+    struct uuid of;             /* retry, rerun, only: the run that is repeated */
+    const char *from;           /* and the step to begin from; NULL = what failed */
+    char steps[SIM_STEPS_TEXT]; /* those that run alone */
+    const char *version;        /* hash; NULL = the current one */
+    int size;                   /* params.size that it gives */
     bool no_cache;
     int n;
     bool milled; /* an event of the source mill, and not of sim */
@@ -57,6 +57,7 @@ void sending_command(struct sending *s, struct command *command); /* encodes and
 /* Of the types sim_fn, for the plan. */
 void outside_send_command(void *sim);
 void outside_send_answer(void *sim);
+void outside_send_part(void *sim);
 void outside_drain(void *sim);
 void outside_remove(void *sim);
 void outside_resume_all(void *sim);

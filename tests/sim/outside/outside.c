@@ -170,6 +170,8 @@ static void plan_all(struct sim *sim)
         plan_one(sim, 3 * SEC, 60 * SEC, outside_remove);
     for (int n = sim->most_pipelines < PLAN_NO_BOUND ? 3 : 0; n; n--)
         plan_one(sim, 1 * SEC, 50 * SEC, outside_exchange);
+    for (int64_t n = rng_in(&rng, 0, 3); n; n--)
+        plan_one(sim, 20 * SEC, 68 * SEC, outside_send_part);
 }
 
 struct outside *outside_new(struct sim *sim)

@@ -33,6 +33,12 @@ void reference_parallelism(struct sim *sim,
                                                                     const struct uuid *run));
 /* What a retry that ends took over from the run that it repeats, and what it ran anew. */
 void reference_repeats(struct sim *sim, const struct plan_version *v, const struct row_run *run);
+/* The same of a run of a few steps. */
+void reference_only(struct sim *sim, const struct plan_version *v, const struct row_run *run,
+                    const struct row_run *old);
+/* Does a group give its n (else: its d) in that run, of which some steps may be left out? */
+bool reference_gives(struct sim *sim, const struct plan_version *v, const struct uuid *run,
+                     int step, bool n);
 /* Is there a reason to refuse a retry of that run from that step (NULL = from what failed)? */
 bool reference_may_refuse(const struct sim *sim, const struct plan_version *v,
                           const struct row_run *old, const char *from);

@@ -62,7 +62,9 @@ static bool went_well(const struct repeat *r, int step, int32_t old)
 {
     const struct row_result *was = result_in(r, r->old, step, old);
     return was && (was->state == STEP_SUCCEEDED || was->state == STEP_SKIPPED) &&
-           !is_marked(r, step) && !is_inside(r, step);
+           !text_starts_with(was->reason, "not among") &&
+           !text_starts_with(was->reason, "ran in part") && !is_marked(r, step) &&
+           !is_inside(r, step);
 }
 
 static bool is_whole(const struct repeat *r, int parent, int branch, int32_t old)
@@ -201,63 +203,7 @@ static void compare_dag(const struct repeat *r, const struct pair *at)
             compare_step(r, at, i);
 }
 
-/* ---- some steps only, and reruns ------------------------------------------------------------- */
-
-static bool is_named(const char *list, const char *name)
-{
-    char in[512], what[64];
-    snprintf(in, sizeof in, ",%s,", list);
-    snprintf(what, sizeof what, ",%s,", name);
-    return strstr(in, what) != NULL;
-}
-
-/* A finally step looks at others without needing them. */
-static bool looks_at(const struct plan_step *s, int step)
-{
-    return s->needs >> step & 1u || s->refers == step || s->sees == step;
-}
-
-/* Steps inside a group look at nothing outside but what the group needs. */
-static bool is_needed(const char *list, const struct plan_version *v, int step)
-{
-    for (int i = 0; i < v->step_count; i++)
-        if (v->steps[i].parent < 0 && looks_at(&v->steps[i], step) &&
-            is_named(list, v->steps[i].name))
-            return !is_named(list, v->steps[step].name);
-    return false;
-}
-
-static const struct row_result *result_by_name(const struct sim *sim, const struct row_run *run,
-                                               const struct plan_version *v, const char *name)
-{
-    const int step = plan_step_find(v, name);
-    const struct row_key key = {run->id, step < 0 ? -1 : v->index_of[step], 0};
-    return database_result(sim->db, &key);
-}
-
-static void check_only(struct sim *sim, const struct plan_version *v, const struct row_run *run,
-                       const struct row_run *old)
-{
-    const struct plan_version *of = check_version_of(sim, &old->id);
-    for (int i = 0; i < v->step_count; i++) {
-        const char *name = v->steps[i].name;
-        const struct row_result *is = result_by_name(sim, run, v, name);
-        if (v->steps[i].parent >= 0 || !is || is->state == STEP_CANCELLED)
-            continue;
-        const struct row_result *was = result_by_name(sim, old, of, name);
-        const bool taken = text_starts_with(is->reason, "adopted from ");
-        const bool left_out = text_starts_with(is->reason, "not among");
-        const bool named = is_named(run->retry_from, name);
-        const bool needed = is_needed(run->retry_from, v, i);
-        if (taken != needed || left_out != (!named && !needed))
-            sim_fail(sim, 3, "step %s of run %s, which runs %s only, is %s (%s)", name,
-                     SHORT(run->id), run->retry_from, machine_state_name(&MACHINE_STEP, is->state),
-                     is->reason);
-        if (taken && (!was || !same_text(was->outputs, is->outputs) || was->state != is->state))
-            sim_fail(sim, 3, "step %s of run %s is not what was taken over", name, SHORT(run->id));
-        sim->counts.adopted += taken;
-    }
-}
+/* ---- reruns ---------------------------------------------------------------------------------- */
 
 /* Its text looks at a round, or at a parameter that is made of one. */
 static bool sees_a_round(const struct plan_version *v, const struct plan_step *pin)
@@ -325,35 +271,6 @@ static void check_rerun(const struct repeat *r)
         sim_fail(r->sim, 3, "the rerun %s is not as %s was", SHORT(run->id), SHORT(old->id));
 }
 
-/* A step that stands in a group, or that the version does not have, cannot be named. */
-static bool names_only_its_own(const struct plan_version *v, const char *steps)
-{
-    char list[64], *rest = list, *name;
-    snprintf(list, sizeof list, "%s", steps);
-    while ((name = strsep(&rest, ","))) {
-        const int step = plan_step_find(v, name);
-        if (step < 0 || v->steps[step].parent >= 0)
-            return false;
-    }
-    return true;
-}
-
-bool reference_only_may_refuse(struct sim *sim, const struct plan_version *v,
-                               const struct row_run *old, const char *steps)
-{
-    const struct plan_version *of = check_version_of(sim, &old->id);
-    if (!names_only_its_own(v, steps))
-        return true;
-    for (int i = 0; i < v->step_count; i++) {
-        const struct row_result *was = result_by_name(sim, old, of, v->steps[i].name);
-        if (v->steps[i].parent >= 0 || !is_needed(steps, v, i))
-            continue;
-        if (!was || (was->state != STEP_SUCCEEDED && was->state != STEP_SKIPPED))
-            return true;
-    }
-    return false;
-}
-
 void reference_repeats(struct sim *sim, const struct plan_version *v, const struct row_run *run)
 {
     const struct row_run *old = database_run(sim->db, &run->retry_of);
@@ -367,7 +284,7 @@ void reference_repeats(struct sim *sim, const struct plan_version *v, const stru
         return;
     }
     if (strcmp(run->again, "only") == 0) {
-        check_only(sim, v, run, old);
+        reference_only(sim, v, run, old);
         return;
     }
     const struct pair root = {-1, 0, 0, 0};
