@@ -195,6 +195,79 @@ def test_only_is_refused_with_what_is_missing(leat):
     assert said.returncode == 4 and "step ship is needed, and in that run it is failed" in said.stderr
 
 
+PART = """
+name: part
+params: {cities: {type: json, default: [oslo, rome]}}
+steps:
+  clean: {command: [sh, -c, 'echo clean >> "$0"; echo 5 > "$1"', LEDGER, "${{ outputs.rows.path }}"], outputs: {rows: {type: integer}}}
+  train:
+    for_each: "${{ params.cities }}"
+    as: city
+    steps:
+      fetch: {command: [sh, -c, 'echo fetch $2 >> "$0"; echo "table of $2" > "$1"', LEDGER, "${{ outputs.table.path }}", "${{ city }} ${{ steps.clean.outputs.rows }}"], outputs: {table: {}}}
+      fit: {uses: ./part-fit.yaml, with: {city: "${{ city }}"}, inputs: {table: fetch.table}}
+      evaluate: {command: [sh, -c, 'echo evaluate >> "$0"; echo 0.5 > "$1"', LEDGER, "${{ outputs.rmse.path }}"], needs: fit, outputs: {rmse: {type: number}}}
+    finally: {tidy: {command: [sh, -c, 'echo tidy >> "$0"', LEDGER]}}
+    outputs: {model: fit.model, rmse: evaluate.rmse}
+  best: {command: [sh, -c, 'echo best "$1" >> "$0"', LEDGER, "${{ steps.train.outputs.model }}"]}
+  report: {command: [sh, -c, 'echo report "$1" >> "$0"', LEDGER, "${{ steps.train.outputs.rmse }}"]}
+"""
+PART_FIT = """
+kind: component
+name: fit
+params: {city: {type: string}}
+inputs: {table: {}}
+outputs: {model: fit.model}
+steps:
+  prepare: {command: [sh, -c, 'echo prepare $1 >> "$0"', LEDGER, "${{ params.city }}"]}
+  fit: {needs: prepare, command: [sh, -c, 'echo fit "$1: $(cat "$2")" >> "$0"; echo "model of $1" > "$3"', LEDGER, "${{ params.city }}", "${{ inputs.table.path }}", "${{ outputs.model.path }}"], inputs: {table: inputs.table}, outputs: {model: {type: string}}}
+"""
+
+
+def test_only_a_step_inside_a_group(leat):
+    ledger = leat.work / "again-part"
+    (leat.work / "part-fit.yaml").write_text(PART_FIT.replace("LEDGER", str(ledger)))
+    file = leat.work / "part.yaml"
+    file.write_text(PART.replace("LEDGER", str(ledger)))
+    leat.ok("apply", file)
+    old = leat.json("run", "part")["id"]
+    assert leat.wait_run(old)["state"] == "succeeded"
+    ran(leat, ledger)
+    only = ("--inputs-from", old, "--wait", "-o", "json")
+
+    # A component of two steps in each item: one of them, with what it needs in its own item, and who looks at it.
+    done = leat.leat("run", "part", "--only", "train/fit/fit,best", *only)
+    assert done.returncode == 0, done.stderr
+    assert ran(leat, ledger) == ["best [\"model of oslo\",\"model of rome\"]", "fit oslo: table of oslo 5", "fit rome: table of rome 5"]
+    shown = leat.json("show", json.loads(done.stdout)["id"])
+    train = [step for step in shown["steps"] if step["step"] == "train"][0]
+    assert train["reason"] == "ran in part: train/fit/fit,best" and train["outputs"] == {"model": ["model of oslo", "model of rome"]}
+    of = {}
+    for step in shown["steps"]:
+        of.setdefault(step["step"], []).append(step["state"] + (" taken" if step["reason"].startswith("adopted from") else ""))
+    assert of == {"clean": ["succeeded taken"], "train": ["succeeded"], "train/fetch": ["succeeded taken"] * 2, "train/fit": ["succeeded"] * 2,
+                  "train/fit/prepare": ["succeeded taken"] * 2, "train/fit/fit": ["succeeded"] * 2, "train/evaluate": ["skipped"] * 2, "train/tidy": ["skipped"] * 2,
+                  "best": ["succeeded"], "report": ["skipped"]}
+
+    # Another list: nothing to take over, unless nothing is needed there.
+    done = leat.leat("run", "part", "--only", "train/evaluate", "-p", "cities=[\"rome\"]", *only)
+    assert done.returncode == 1 and ran(leat, ledger) == []
+    train = [step for step in leat.json("show", json.loads(done.stdout)["id"])["steps"] if step["step"] == "train"][0]
+    assert train["state"] == "failed" and train["reason"] == f"nothing to take over: its list of 1 items is not the one of run {old}, of 2"
+    done = leat.leat("run", "part", "--only", "train/fetch", "-p", "cities=[\"bari\", \"rome\", \"oslo\"]", *only)
+    assert done.returncode == 0, done.stderr
+    assert ran(leat, ledger) == ["fetch bari 5", "fetch oslo 5", "fetch rome 5"]
+    short = json.loads(done.stdout)["id"]
+
+    # What is missing, or cannot be meant.
+    for steps, of, why in [("train/fit/fit,report", old, "step report looks at output rmse of train, which this run leaves out: name train/evaluate too"),
+                           ("train/fit[1]", old, "train/fit[1] is one instance of a step"),
+                           ("evaluate", old, "has no step evaluate in that version; do you mean train/evaluate?"),
+                           ("train/evaluate", short, "step train/fit[1] is needed, and that run left it out")]:
+        said = leat.leat("run", "part", "--only", steps, "--inputs-from", of)
+        assert said.returncode in (2, 4) and why in said.stderr, (steps, said)
+
+
 # ---- logs ----------------------------------------------------------------------------------------
 
 TOLD = """
