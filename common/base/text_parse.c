@@ -89,13 +89,13 @@ const char *text_nearest(const char *word, const char *const *words)
 {
     const char *nearest = NULL;
     const size_t n = strlen(word);
-    size_t least = (n + 2) / 3 + 1; /* at most a third, but one edit of a short word */
+    size_t least = (n + 2) / 3 + 1; /* at most a third, but one edit of a short word; never all */
     if (n == 0 || n > NEAREST_MAX)
         return NULL;
     for (; *words; words++) {
         const size_t m = strlen(*words);
         const size_t distance = m <= NEAREST_MAX ? edit_distance(word, n, *words, m) : least;
-        if (distance < least) {
+        if (distance < least && distance < (n > m ? n : m)) {
             least = distance;
             nearest = *words;
         }

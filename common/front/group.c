@@ -59,16 +59,18 @@ static bool is_path(const char *text)
 {
     const char *c = strstr(text, "${{") + 3;
     c += strspn(c, " \t\n");
+    bool deep = false;
     if (*c == '[')
         return false; /* a list of paths */
     for (; *c && *c != '}'; c++) {
+        deep = deep || *c == '.' || *c == '[';
         if (*c == '"' || *c == '\'')
             c = strchr(c + 1, *c) ? strchr(c + 1, *c) : c;
         else if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.[] \t\n",
                          *c))
             return false;
     }
-    return true;
+    return deep;
 }
 
 struct listing {
@@ -139,6 +141,8 @@ static json_t *read_value(struct front *f, size_t step, const char *text)
     }
     if (is_path(text))
         template_references(t, check_list, &listing);
+    else
+        scope_list(f, &scope, t);
     return json_pack("{s:s}", "value", text);
 }
 

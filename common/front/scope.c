@@ -328,6 +328,17 @@ static void check_truth(struct check *c, const struct cel *cel)
                c->scope->where, have.data);
 }
 
+bool scope_list(struct front *f, const struct scope *scope, const struct template *t)
+{
+    struct check c = {.f = f, .scope = scope};
+    cleanup_text struct text have = {0};
+    const unsigned types = template_types(t, types_of, &c, NULL);
+    cel_types_text(types, &have);
+    if (!(types & (1U << CEL_LIST)))
+        refuse(&c, "%s: this is always %s, not a list", scope->where, have.data);
+    return c.problems == 0;
+}
+
 bool scope_condition(struct front *f, const struct scope *scope, const char *source)
 {
     struct err err = {0};

@@ -65,6 +65,9 @@ unsigned scope_types(const struct front *f, const struct scope *scope,
  * which is noted. */
 bool scope_template(struct front *f, const struct scope *scope, const char *source);
 bool scope_condition(struct front *f, const struct scope *scope, const char *source);
+/* Of one ${{ expression }} that scope_template has found good: may it give a list? Notes it when it
+ * cannot. */
+bool scope_list(struct front *f, const struct scope *scope, const struct template *t);
 bool scope_is_taken(const char *name);         /* by something that every expression may see */
 bool scope_is_variable(const struct cel *cel); /* nothing but one variable's name */
 /* Does the condition look at this variable, or at `index`? False when it does not compile. */

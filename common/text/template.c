@@ -158,6 +158,11 @@ void template_references(const struct template *t, cel_reference_fn *each, void 
             cel_references(t->parts[i].cel, each, user);
 }
 
+unsigned template_types(const struct template *t, cel_types_of *of, void *user, struct err *err)
+{
+    return cel_types(t->parts[0].cel, of, user, err);
+}
+
 bool template_types_fit(const struct template *t, cel_types_of *of, void *user, struct err *err)
 {
     for (size_t i = 0; i < t->count; i++)

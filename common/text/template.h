@@ -41,5 +41,7 @@ json_t *template_eval_value(const struct template *t, const struct cel_vars *var
 
 /* As cel_references, over all expressions of the template. */
 void template_references(const struct template *t, cel_reference_fn *each, void *user);
+/* Of a template_is_expression: what its value may be, as cel_types. */
+unsigned template_types(const struct template *t, cel_types_of *of, void *user, struct err *err);
 /* False with LEAT_EINPUT when an expression of it fails whatever the values are; as cel_types. */
 bool template_types_fit(const struct template *t, cel_types_of *of, void *user, struct err *err);

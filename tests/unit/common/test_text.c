@@ -163,6 +163,9 @@ static void test_nearest(void **state)
     assert_string_equal(text_nearest("bsu", words) ? text_nearest("bsu", words) : "none", "none");
     assert_string_equal(text_nearest("bu", words), "bus");
     assert_null(text_nearest("", words));
+    static const char *const letters[] = {"x", "ab", NULL};
+    assert_null(text_nearest("y", letters));
+    assert_string_equal(text_nearest("a", letters), "ab");
     assert_null(text_nearest("xyz", words));
     char longer[200];
     memset(longer, 'a', sizeof longer - 1);
