@@ -26,9 +26,9 @@ static char *steps_text(const json_t *steps)
     return out.data;
 }
 
-/* Publishes it, and frees the body: a new run that repeats this one. */
+/* Publishes it: a new run that repeats this one. Takes body and warnings (NULL = none). */
 static void repeat(struct api *api, struct http_request *req, const struct uuid *run, int kind,
-                   json_t *body)
+                   json_t *body, json_t *warnings)
 {
     cleanup_free char *steps = steps_text(json_object_get(body, "steps"));
     struct command c = {.kind = kind,
@@ -47,7 +47,7 @@ static void repeat(struct api *api, struct http_request *req, const struct uuid 
     if (kind == COMMAND_KIND_ONLY && (!steps || !c.pipeline))
         api_refuse(req, LEAT_EINPUT, "give 'pipeline', and 'steps', a list of names");
     else
-        commands_submit(api, req, &c, &c.run, QUERY_API_RUN_BRIEF);
+        commands_submit(api, req, &c, &c.run, QUERY_API_RUN_BRIEF, warnings);
     json_decref(body);
 }
 
@@ -55,7 +55,7 @@ static void retry_run(struct api *api, struct http_request *req, const struct uu
 {
     json_t *body = api_body(req);
     if (body)
-        repeat(api, req, run, COMMAND_KIND_RETRY, body);
+        repeat(api, req, run, COMMAND_KIND_RETRY, body, NULL);
 }
 
 void api_run_retry(struct http_request *req, void *arg)
@@ -67,7 +67,7 @@ static void only_run(struct api *api, struct http_request *req, const struct uui
 {
     json_t *body = api_body(req);
     if (body)
-        repeat(api, req, run, COMMAND_KIND_ONLY, body);
+        repeat(api, req, run, COMMAND_KIND_ONLY, body, NULL);
 }
 
 void api_run_only(struct http_request *req, void *arg)
@@ -84,19 +84,22 @@ struct rerun {
     json_t *body;
 };
 
-static void pins_seen(void *arg, const char *gone, const struct err *err)
+static void pins_seen(void *arg, const char *gone, const char *unlooked, const struct err *err)
 {
     struct rerun *r = arg;
+    json_t *warnings = unlooked ? json_pack("[s]", unlooked) : NULL;
     if (err)
         http_answer_err(r->req, err);
     else if (gone)
         api_refuse(
             r->req, LEAT_EREFUSED,
             "what that run pinned can no longer be had: %s (--anyway makes the run, and what "
-            "wants it fails)",
-            gone);
+            "wants it fails)%s%s",
+            gone, unlooked ? "; " : "", unlooked ? unlooked : "");
     else
-        repeat(r->api, r->req, &r->run, COMMAND_KIND_RERUN, json_incref(r->body));
+        repeat(r->api, r->req, &r->run, COMMAND_KIND_RERUN, json_incref(r->body),
+               json_incref(warnings));
+    json_decref(warnings);
     json_decref(r->body);
     free(r);
 }
@@ -108,7 +111,7 @@ static void rerun_run(struct api *api, struct http_request *req, const struct uu
     if (!body)
         return;
     if (json_get_bool(body, "anyway", false)) {
-        repeat(api, req, run, COMMAND_KIND_RERUN, body);
+        repeat(api, req, run, COMMAND_KIND_RERUN, body, NULL);
         return;
     }
     struct rerun *r = mem_alloc(sizeof *r);

@@ -81,7 +81,7 @@ static void approve_run(struct api *api, struct http_request *req, const struct 
     c.iteration = cut_iteration(step);
     c.step = step;
     c.id = uuid_v7_now(clock_wall_us() / US_PER_MS);
-    commands_submit(api, req, &c, run, QUERY_API_RUN_BRIEF);
+    commands_submit(api, req, &c, run, QUERY_API_RUN_BRIEF, NULL);
 }
 
 void api_run_approve(struct http_request *req, void *arg)

@@ -12,6 +12,7 @@
 #include "common/base/failpoint.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "common/text/json.h"
 #include "schema/gen/messages.h"
 
 #define VERDICT_US (5 * US_PER_S)
@@ -23,6 +24,7 @@ struct waiting {
     struct uuid id, run; /* of the command; of the run to show */
     char *worker;        /* to show instead; NULL = the run */
     enum query_id shown; /* the statement that shows it */
+    json_t *warnings;    /* for the answer; NULL = none */
     char *body;
     size_t len;
     int64_t until_us;
@@ -53,21 +55,33 @@ static void release(struct waiting *w)
 {
     if (w->asking || w->publishing)
         return;
+    json_decref(w->warnings);
     free(w->body);
     free(w->worker);
     free(w);
 }
 
+/* Takes `shown` and `warnings`. */
+static void answer_with(struct http_request *req, int status, json_t *shown, json_t *warnings)
+{
+    if (warnings)
+        json_object_set_new(shown, "warnings", warnings);
+    char *body = json_write(shown);
+    json_decref(shown);
+    http_answer_take(req, status, "application/json", body, strlen(body));
+}
+
 static void show_accepted(void *arg, const struct pg_answer *answer)
 {
     struct http_request *req = arg;
+    json_t *warnings = http_context(req);
     if (answer->err || pg_row_count(answer->rows) == 0) {
+        json_decref(warnings);
         api_answer_row(arg, answer);
         return;
     }
-    const char *json = pg_text(answer->rows, 0, 0);
-    http_answer(req, 201, (struct http_header[]){{"Content-Type", "application/json"}, {0}}, json,
-                strlen(json));
+    const char *text = pg_text(answer->rows, 0, 0);
+    answer_with(req, 201, json_read(text, strlen(text), NULL, NULL), warnings);
 }
 
 static void verdict(struct waiting *w, const char *status, const char *detail)
@@ -79,6 +93,7 @@ static void verdict(struct waiting *w, const char *status, const char *detail)
             pg_add_text(&params, w->worker);
         else
             pg_add_uuid(&params, &w->run);
+        http_set_context(w->req, TAKE(w->warnings));
         api_ask(w->all->api, w->shown, &params, w->worker ? api_answer_row : show_accepted, w->req);
     } else {
         const bool busy = strcmp(status, "busy") == 0;
@@ -93,8 +108,9 @@ static void give_up(struct waiting *w)
     char run[UUID_TEXT];
     uuid_format(&w->run, run);
     unlink_waiting(w);
-    char *body = mem_printf("{\"id\":\"%s\",\"state\":\"unknown\"}", w->worker ? w->worker : run);
-    http_answer_take(w->req, 202, "application/json", body, strlen(body));
+    answer_with(w->req, 202,
+                json_pack("{s:s, s:s}", "id", w->worker ? w->worker : run, "state", "unknown"),
+                TAKE(w->warnings));
 }
 
 static void look(void *arg);
@@ -170,7 +186,7 @@ static void delivered(void *arg, const struct err *err, int32_t partition, int64
 }
 
 void commands_submit(struct api *api, struct http_request *req, struct command *c,
-                     const struct uuid *shown, enum query_id query)
+                     const struct uuid *shown, enum query_id query, json_t *warnings)
 {
     char at[CLOCK_TEXT];
     struct waiting *w = mem_alloc(sizeof *w);
@@ -183,6 +199,7 @@ void commands_submit(struct api *api, struct http_request *req, struct command *
     *w = (struct waiting){
         .all = api->commands, .req = req, .id = c->id, .run = *shown, .publishing = true};
     w->shown = query;
+    w->warnings = warnings;
     w->worker = mem_string(c->worker);
     w->until_us = clock_monotonic_us() + VERDICT_US;
     w->body = command_encode(c, &w->len);

@@ -9,7 +9,6 @@
 
 #define PINS_AT_ONCE 16
 #define PINS_NAMED   3
-#define PINS_TEXT    (8 << 20) /* of a manifest; what a larger one names is not looked for */
 
 struct pin {
     char *name; /* the step, or KEY of it */
@@ -24,7 +23,9 @@ struct pins {
     struct pin *all;
     size_t count, cap;
     size_t next, flying, missing;
-    struct text gone;
+    size_t beyond; /* pins that came after PINS_LOOKS_MAX of them */
+    size_t unread; /* manifests over PINS_TEXT */
+    struct text gone, unlooked;
     struct err err;
 };
 
@@ -36,6 +37,7 @@ struct pin_look {
 static void pin_add(struct pins *p, char *name, const char *hash, bool set)
 {
     if (p->count == PINS_LOOKS_MAX || !store_hash_ok(hash)) {
+        p->beyond += p->count == PINS_LOOKS_MAX;
         free(name);
         return;
     }
@@ -45,15 +47,31 @@ static void pin_add(struct pins *p, char *name, const char *hash, bool set)
     memcpy(pin->hash, hash, SHA256_HEX);
 }
 
+static void say_unlooked(struct pins *p)
+{
+    if (p->beyond)
+        text_printf(&p->unlooked,
+                    "of what that run pinned only the first %d objects were looked for, and not "
+                    "%zu more",
+                    PINS_LOOKS_MAX, p->beyond);
+    if (p->unread)
+        text_printf(&p->unlooked,
+                    "%sthe objects of %zu of its sets were not looked for: a list of them has over "
+                    "%d MiB",
+                    p->beyond ? "; " : "", p->unread, PINS_TEXT >> 20);
+}
+
 static void pins_over(struct pins *p)
 {
+    say_unlooked(p);
     if (p->missing > PINS_NAMED)
         text_printf(&p->gone, " and %zu more", p->missing - PINS_NAMED);
-    p->done(p->arg, p->gone.data, p->err.code ? &p->err : NULL);
+    p->done(p->arg, p->gone.data, p->unlooked.data, p->err.code ? &p->err : NULL);
     for (size_t i = 0; i < p->count; i++)
         free(p->all[i].name);
     free(p->all);
     text_free(&p->gone);
+    text_free(&p->unlooked);
     free(p);
 }
 
@@ -70,6 +88,7 @@ static void add_objects(struct pins *p, size_t set, const struct store_object *o
     struct err err = {0};
     const json_t *one;
     size_t i;
+    p->unread += object->size < object->total;
     if (object->size == object->total)
         manifest = json_read(object->data, (size_t)object->size, &limits, &err);
     json_array_foreach (json_get_array(manifest, "objects"), i, one)

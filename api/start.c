@@ -39,7 +39,7 @@ static void publish_run(struct start *s, struct http_request *req)
         .no_cache = json_get_bool(s->body, "no_cache", false),
         .by = uuid_is_nil(&s->attempt) ? NULL : by,
     };
-    commands_submit(s->api, req, &c, &s->run, QUERY_API_RUN_BRIEF);
+    commands_submit(s->api, req, &c, &s->run, QUERY_API_RUN_BRIEF, NULL);
     start_over(s);
 }
 
@@ -127,7 +127,7 @@ static void cancel_run(struct api *api, struct http_request *req, const struct u
 {
     struct command c = {.kind = COMMAND_KIND_CANCEL, .run = *run};
     c.id = uuid_v7_now(clock_wall_us() / US_PER_MS);
-    commands_submit(api, req, &c, run, QUERY_API_RUN_BRIEF);
+    commands_submit(api, req, &c, run, QUERY_API_RUN_BRIEF, NULL);
 }
 
 void api_run_cancel(struct http_request *req, void *arg)

@@ -22,7 +22,7 @@ static void say_of_worker(struct api *api, struct http_request *req, int kind, e
                         .id = uuid_v7_now(clock_wall_us() / US_PER_MS),
                         .run = uuid_v5(&UUID_LEAT, name, strlen(name)),
                         .worker = name};
-    commands_submit(api, req, &c, &c.run, shown);
+    commands_submit(api, req, &c, &c.run, shown, NULL);
 }
 
 void api_worker_drain(struct http_request *req, void *arg)

@@ -218,3 +218,11 @@ void output_object(const struct given *given, const json_t *object, const struct
         print_cell(text, 0, true);
     }
 }
+
+void output_warnings(const json_t *answer)
+{
+    size_t i;
+    json_t *text;
+    json_array_foreach (json_object_get(answer, "warnings"), i, text)
+        fprintf(stderr, "warning: %s\n", json_string_value(text));
+}

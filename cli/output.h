@@ -23,6 +23,8 @@ int output_check(const struct given *given, struct err *err);
 void output_list(const struct given *given, const json_t *items, const struct column *columns);
 /* One object: json and yaml as it is, otherwise one "title: value" line a column. */
 void output_object(const struct given *given, const json_t *object, const struct column *columns);
+/* Each of the answer's `warnings`, if it has any, to standard error. */
+void output_warnings(const json_t *answer);
 bool output_is(const struct given *given, const char *format);
 /* The sequence that begins the colour of a state's or a verdict's name; NULL = none, and always
  * where standard output is no terminal, NO_COLOR is set or TERM is dumb. OUTPUT_PLAIN ends it. */

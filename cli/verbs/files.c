@@ -66,14 +66,6 @@ static const struct column apply_columns[] = {
     {"NAME", "/name", ALWAYS},     {"KIND", "/kind", ALWAYS},     {"ACTION", "/action", ALWAYS},
     {"NUMBER", "/number", ALWAYS}, {"VERSION", "/version", WIDE}, COLUMN_END};
 
-static void tell_warnings(const json_t *warnings)
-{
-    size_t i;
-    json_t *text;
-    json_array_foreach (warnings, i, text)
-        fprintf(stderr, "warning: %s\n", json_string_value(text));
-}
-
 static int run_apply(const struct given *given, struct err *err)
 {
     struct gathered *g = NULL;
@@ -98,7 +90,7 @@ static int run_apply(const struct given *given, struct err *err)
     gathered_free(g);
     if (rc < 0)
         return rc;
-    tell_warnings(json_object_get(answer, "warnings"));
+    output_warnings(answer);
     output_list(given, json_object_get(answer, "items"), apply_columns);
     return 0;
 }

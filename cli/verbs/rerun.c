@@ -58,6 +58,7 @@ static int run_rerun(const struct given *given, struct err *err)
     rc = client_call("POST", path, body, &answer, err);
     if (rc < 0)
         return rc;
+    output_warnings(answer);
     output_object(given, answer, brief_columns);
     return 0;
 }

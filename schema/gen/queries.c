@@ -420,14 +420,14 @@ const struct query QUERIES[] = {
     "WHERE s.run = $1::uuid AND v.ir->'steps'->s.step->>'name' = $2::text AND o.key = $3::text\n"
     "  AND jsonb_typeof(o.value) = 'object' AND o.value ? 'artifact';\n"
     "\n"
-    "-- What its steps that pin objects gave: the step, its manifest's hash.",
+    "-- What its steps that pin objects gave: the step, its manifest's hash; one more than are looked for (api/pins.h).",
     3},
     {"api_pins",
     "SELECT v.ir->'steps'->s.step->>'name', s.outputs->'manifest'->>'artifact'\n"
     "FROM run r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version\n"
     "JOIN step_result s ON s.run = r.id\n"
     "WHERE r.id = $1::uuid AND v.ir->'steps'->s.step->>'kind' = 'objects' AND s.outputs->'manifest' ? 'artifact'\n"
-    "ORDER BY s.step, s.iteration LIMIT 10000",
+    "ORDER BY s.step, s.iteration LIMIT 10001",
     1},
     {"api_idempotency",
     "INSERT INTO idempotency (key, run) VALUES ($1::text, $2::uuid)\n"

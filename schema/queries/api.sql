@@ -400,13 +400,13 @@ CROSS JOIN LATERAL jsonb_each(coalesce(s.outputs, '{}')) AS o
 WHERE s.run = $1::uuid AND v.ir->'steps'->s.step->>'name' = $2::text AND o.key = $3::text
   AND jsonb_typeof(o.value) = 'object' AND o.value ? 'artifact';
 
--- What its steps that pin objects gave: the step, its manifest's hash.
+-- What its steps that pin objects gave: the step, its manifest's hash; one more than are looked for (api/pins.h).
 -- name: api_pins
 SELECT v.ir->'steps'->s.step->>'name', s.outputs->'manifest'->>'artifact'
 FROM run r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version
 JOIN step_result s ON s.run = r.id
 WHERE r.id = $1::uuid AND v.ir->'steps'->s.step->>'kind' = 'objects' AND s.outputs->'manifest' ? 'artifact'
-ORDER BY s.step, s.iteration LIMIT 10000;
+ORDER BY s.step, s.iteration LIMIT 10001;
 
 -- name: api_idempotency
 INSERT INTO idempotency (key, run) VALUES ($1::text, $2::uuid)

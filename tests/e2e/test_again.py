@@ -1,4 +1,5 @@
 """Running again: what a retry of a run with DAGs inside its DAG takes over, and what it runs anew."""
+import hashlib
 import json
 import re
 import time
@@ -435,6 +436,37 @@ def test_a_rerun_says_which_pinned_objects_are_gone(leat):
         assert again["state"] == "failed" and states(again)["look"] == "failed", again
         path.with_suffix(".away").rename(path)
     assert leat.wait_run(leat.json("rerun", run)["id"])["state"] == "succeeded"
+
+
+def test_a_rerun_says_of_which_pinned_objects_nobody_looks(leat):
+    """A set of more objects than a rerun looks for: made of one that is there, for the row of a run that is over."""
+    run = leat.json("runs", "--pipeline", "eventful")[-1]["id"]
+    pinned = next(a for a in leat.json("artifacts", run) if a["step"] == "objects:look.all")
+    def place(sha256):
+        return leat.data / "store/objects" / sha256[:2] / sha256[2:]
+    manifest = json.loads(place(pinned["sha256"]).read_bytes())
+    manifest["objects"] = [{**manifest["objects"][0], "key": f"{n}.txt"} for n in range(10_000)]
+    body = json.dumps(manifest).encode()
+    many = hashlib.sha256(body).hexdigest()
+    place(many).parent.mkdir(exist_ok=True)
+    place(many).parent.chmod(0o755)
+    place(many).write_bytes(body)
+    where = f"run = '{run}' AND outputs->'manifest'->>'artifact' = '{pinned['sha256']}'"
+    leat.sql(f"CREATE TABLE kept AS SELECT * FROM step_result WHERE {where}; DELETE FROM step_result WHERE {where}; "
+             f"INSERT INTO step_result SELECT (jsonb_populate_record(k, jsonb_build_object('outputs', jsonb_set(outputs, '{{manifest,artifact}}', '\"{many}\"')))).* FROM kept AS k")
+    beyond = "of what that run pinned only the first 10000 objects were looked for, and not 1 more"
+    try:
+        said = leat.leat("rerun", run, "-o", "json")
+        assert said.returncode == 0 and said.stderr == f"warning: {beyond}\n", said
+        leat.ok("cancel", json.loads(said.stdout)["id"])
+        one = place(manifest["objects"][0]["sha256"])
+        one.rename(one.with_suffix(".away"))
+        said = leat.leat("rerun", run)
+        one.with_suffix(".away").rename(one)
+        assert said.returncode == 4 and "and 9996 more" in said.stderr and said.stderr.endswith(f"; {beyond}\n"), said
+    finally:
+        leat.sql(f"DELETE FROM step_result WHERE run = '{run}' AND outputs->'manifest'->>'artifact' = '{many}'; "
+                 "INSERT INTO step_result SELECT * FROM kept; DROP TABLE kept")
 
 
 def test_a_rerun_says_what_can_no_longer_be_had(leat):
