@@ -5,6 +5,7 @@
 #include "cli/images.h"
 #include "cli/output.h"
 #include "cli/params.h"
+#include "cli/started.h"
 #include "common/base/mem.h"
 #include "common/text/json.h"
 
@@ -14,11 +15,10 @@ static const struct option rerun_options[] = {
     {"anyway", 0, NULL, false,
      "also when the event or what was pinned is gone; looks for no image"},
     OPTION_NO_CACHE,
+    STARTED_OPTIONS,
     OPTION_OUTPUT,
     OPTION_END,
 };
-static const struct column brief_columns[] = {
-    {"id", "/id", ALWAYS}, {"name", "/name", ALWAYS}, {"state", "/state", ALWAYS}, COLUMN_END};
 
 static json_t *body_of(const struct given *given, json_t *params)
 {
@@ -59,8 +59,7 @@ static int run_rerun(const struct given *given, struct err *err)
     if (rc < 0)
         return rc;
     output_warnings(answer);
-    output_object(given, answer, brief_columns);
-    return 0;
+    return started_show(given, answer, err);
 }
 const struct verb VERB_RERUN = {
     .name = "rerun",

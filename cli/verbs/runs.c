@@ -8,6 +8,7 @@
 #include "cli/follow.h"
 #include "cli/output.h"
 #include "cli/params.h"
+#include "cli/started.h"
 #include "common/base/mem.h"
 #include "common/text/json.h"
 #include "common/text/yaml.h"
@@ -24,8 +25,7 @@ static const struct option run_options[] = {
     {"only", 0, "STEP,…", true, "run only these steps, with what they need of --inputs-from"},
     {"inputs-from", 0, "RUN", false, "the finished run whose results --only takes"},
     OPTION_NO_CACHE,
-    {"wait", 0, NULL, false, "until it ends; exit 1 unless it succeeded"},
-    {"follow", 0, NULL, false, "print its logs, then as --wait"},
+    STARTED_OPTIONS,
     OPTION_OUTPUT,
     OPTION_END,
 };
@@ -52,19 +52,6 @@ static void set_given(const struct given *given, json_t *body, const char *optio
     const char *value = given_value(given, option, NULL);
     if (value)
         json_object_set_new(body, key, json_string(value));
-}
-
-/* What a started run ends with: its state is the exit status. */
-static int wait_end(const struct given *given, const char *id, struct err *err)
-{
-    cleanup_json json_t *run = NULL;
-    int rc = given_flag(given, "follow") ? follow_logs(id, NULL, NULL, true, err) : 0;
-    if (rc == 0)
-        rc = follow_end(id, &run, err);
-    if (rc < 0)
-        return rc;
-    output_object(given, run, brief_columns);
-    return strcmp(json_get_string(run, "state", ""), "succeeded") == 0 ? 0 : 1;
 }
 
 /* --only a,b --only c */
@@ -124,12 +111,7 @@ static int run_run(const struct given *given, struct err *err)
         rc = read_params(given, params, err);
     cleanup_free char *path = rc == 0 ? run_path(given, body, err) : NULL;
     rc = path ? client_call("POST", path, body, &answer, err) : err->code;
-    if (rc < 0)
-        return rc;
-    if (given_flag(given, "wait") || given_flag(given, "follow"))
-        return wait_end(given, json_get_string(answer, "id", ""), err);
-    output_object(given, answer, brief_columns);
-    return 0;
+    return rc < 0 ? rc : started_show(given, answer, err);
 }
 const struct verb VERB_RUN = {
     .name = "run",
@@ -172,6 +154,7 @@ static const struct option retry_options[] = {
     {"from", 0, "STEP", false,
      "run this step and all after it anew; a path, GROUP/STEP, inside groups"},
     OPTION_NO_CACHE,
+    STARTED_OPTIONS,
     OPTION_OUTPUT,
     OPTION_END};
 
@@ -231,12 +214,15 @@ const struct verb VERB_APPROVE = {
 
 static int run_retry(const struct given *given, struct err *err)
 {
-    cleanup_json json_t *body = json_object();
+    cleanup_json json_t *answer = NULL, *body = json_object();
     cleanup_free char *path = client_path("/api/v1/runs/%s/retry", given_argument(given, 0));
     set_given(given, body, "from", "from");
     if (given_flag(given, "no-cache"))
         json_object_set_new(body, "no_cache", json_true());
-    return post(given, path, body, err);
+    int rc = output_check(given, err);
+    if (rc == 0)
+        rc = client_call("POST", path, body, &answer, err);
+    return rc < 0 ? rc : started_show(given, answer, err);
 }
 const struct verb VERB_RETRY = {
     .name = "retry",

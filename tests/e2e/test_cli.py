@@ -318,6 +318,19 @@ def test_rerun_and_compare(leat, poked):
     assert len(leat.json("compare", *[first["id"]] * 12)[0]["values"]) == 12
 
 
+def test_what_runs_again_is_waited_for_like_a_first_run(leat, poked):
+    leat.apply("name: halves\nparams: {end: 0}\nsteps:\n  one: {command: [echo, first]}\n"
+               "  two: {needs: one, command: [sh, -c, 'echo second; exit $1', sh, '${{ params.end }}']}\n", "halves.yaml")
+    failed = leat.leat("run", "halves", "-p", "end=3", "--wait", "-o", "json")
+    assert failed.returncode == 1
+    first = json.loads(failed.stdout)["id"]
+    retried = leat.leat("retry", first, "--wait", "-o", "json")
+    assert retried.returncode == 1 and json.loads(retried.stdout)["state"] == "failed"
+    assert leat.json("rerun", first, "-p", "end=0", "--wait")["state"] == "succeeded"
+    followed = leat.leat("retry", first, "--from", "one", "--follow")
+    assert followed.returncode == 1 and "first" in followed.stdout and "second" in followed.stdout, followed.stdout
+
+
 def test_triggers_say_verdict_and_next_tick(leat, poked):
     assert verdicts(leat, poke(leat, 1, 1)) == ["filtered"]
     listed = {t["name"]: t for t in leat.json("triggers") if t["pipeline"] == "poked"}
