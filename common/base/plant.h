@@ -112,7 +112,10 @@
     P(NUMBERS_BEGIN_ANEW, "numbers-begin-anew")                                                    \
     P(EVENT_FORGOTTEN_AT_TAKEOVER, "event-forgotten-at-takeover")                                  \
     P(AGAIN_WITHOUT_THE_EVENT, "again-without-the-event")                                          \
-    P(PINNED_OF_A_ROUND, "pinned-of-a-round")
+    P(PINNED_OF_A_ROUND, "pinned-of-a-round")                                                      \
+    P(VARS_FORGOTTEN_AT_TAKEOVER, "vars-forgotten-at-takeover")                                    \
+    P(TRIGGER_OF_ANY_SOURCE, "trigger-of-any-source")                                              \
+    P(RUN_ID_WITHOUT_TRIGGER, "run-id-without-trigger")
 
 enum plant {
 #define P(id, name) PLANT_##id,

@@ -58,7 +58,8 @@ bool ir_trigger_fits(const struct ir_trigger *trigger, const char *pipeline,
     const bool tick = event->leatpipeline || event->leattrigger;
     if (tick && (!same(event->leatpipeline, pipeline) || !same(event->leattrigger, trigger->name)))
         return false;
-    if (trigger->source && !same(trigger->source, event->leatsource))
+    if (trigger->source && !same(trigger->source, event->leatsource) &&
+        !plant_on(PLANT_TRIGGER_OF_ANY_SOURCE))
         return false;
     switch (trigger->kind) {
     case IR_ON_OBJECT:

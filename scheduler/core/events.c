@@ -16,7 +16,8 @@ struct uuid event_run_id(const struct event *event, const char *pipeline, const 
 {
     char id[UUID_TEXT];
     uuid_format(&event->id, id);
-    cleanup_free char *name = mem_printf("%s|%s|%s", id, pipeline, trigger);
+    cleanup_free char *name =
+        mem_printf("%s|%s|%s", id, pipeline, plant_on(PLANT_RUN_ID_WITHOUT_TRIGGER) ? "" : trigger);
     uint8_t digest[SHA256_BYTES];
     sha256(name, strlen(name), digest);
     int64_t at = 0;

@@ -66,7 +66,7 @@ static struct run *run_recall(struct core *core, const struct snapshot_run *from
     run->trigger = mem_string(from->trigger);
     run->reason = said(from->reason);
     run->params = json_incref(from->params);
-    run->vars = json_incref(from->vars);
+    run->vars = plant_on(PLANT_VARS_FORGOTTEN_AT_TAKEOVER) ? NULL : json_incref(from->vars);
     run->event = plant_on(PLANT_EVENT_FORGOTTEN_AT_TAKEOVER) ? NULL : json_incref(from->envelope);
     run->event_id = from->event;
     run->retry_of = from->retry_of;

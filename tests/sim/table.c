@@ -70,10 +70,13 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
         " pins of reruns, %" PRId64 " of them inside groups; parts of groups: %" PRId64
         " results, %" PRId64 " that had none to take over\n",
         c->adopted, c->adopted_inside, c->pinned, c->pinned_inside, c->only_inside, c->only_lost);
+    printf("runs by another trigger than the first for events: %" PRId64 "\n", c->by_others);
     printf("conditions: %" PRId64 " of a parameter held, %" PRId64 " did not, %" PRId64
-           " of an event held, %" PRId64 " did not\n",
+           " of an event held, %" PRId64 " did not, %" PRId64 " of a branch held, %" PRId64
+           " did not\n",
            c->conditions[PLAN_LOOKS_AT_SIZE][1], c->conditions[PLAN_LOOKS_AT_SIZE][0],
-           c->conditions[PLAN_LOOKS_AT_EVENT][1], c->conditions[PLAN_LOOKS_AT_EVENT][0]);
+           c->conditions[PLAN_LOOKS_AT_EVENT][1], c->conditions[PLAN_LOOKS_AT_EVENT][0],
+           c->conditions[PLAN_LOOKS_AT_BRANCH][1], c->conditions[PLAN_LOOKS_AT_BRANCH][0]);
     printf("state-changing events a seed: median %" PRId64 "; %.1f s, %.0f seeds/s\n",
            median_of(changes, c->seeds), (double)took_us / 1e6,
            (double)c->seeds * 1e6 / (double)(took_us ? took_us : 1));

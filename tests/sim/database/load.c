@@ -47,13 +47,12 @@ static void add_pool(struct snapshot *s, const struct plan_limit *slots, int i)
 /* NULL = none, as the query gives it. */
 static json_t *paused_triggers(const struct plan_change *now)
 {
-    static const char *const NAMES[] = {[PLAN_EVENT] = "event", [PLAN_CRON] = "cron"};
     json_t *names = NULL;
     for (int t = 0; t < PLAN_TRIGGERS; t++) {
         if (!now->trigger_paused[t])
             continue;
         names = names ? names : json_array();
-        json_array_append_new(names, json_string(NAMES[t]));
+        json_array_append_new(names, json_string(plan_trigger_name(t)));
     }
     return names;
 }

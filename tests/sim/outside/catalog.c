@@ -38,7 +38,9 @@ void outside_pause_trigger(void *arg)
     struct plan_pipeline *p = plan_some(sim);
     if (!p || plan_now(p)->deleted)
         return;
-    const int trigger = p->cron ? (int)rng_in(&sim->rng, 0, PLAN_TRIGGERS - 1) : PLAN_EVENT;
+    const int most = p->on_count - !p->cron;
+    const int place = (int)rng_in(&sim->rng, 0, most);
+    const int trigger = place == p->on_count ? PLAN_CRON : place;
     const bool paused = !plan_now(p)->trigger_paused[trigger];
     struct plan_change *c = change(sim, p, paused ? "pause a trigger" : "resume a trigger");
     if (!c)

@@ -37,53 +37,82 @@ void outside_check_taken(struct sim *sim)
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
-/* Is one of its triggers for such an event, whatever its filter says? */
-static bool is_for(const struct plan_pipeline *p, const struct sending *s)
+/* Is that trigger for such an event, whatever its filter says? */
+static bool is_for(const struct plan_pipeline *p, int trigger, const struct sending *s)
 {
-    if (p->dropped)
+    const struct plan_on *on = &p->on[trigger];
+    if (p->dropped || (trigger == PLAN_CRON) != s->cron)
         return false;
-    return strcmp(s->cron ? p->name : p->type, s->cron ? s->pipeline : s->type) == 0;
-}
-
-/* Of an open trigger. Its filter fails without n; without a filter its parameter does. */
-static const char *verdict_wanted(const struct plan_pipeline *p, const struct sending *s)
-{
     if (s->cron)
-        return "run";
-    if (s->n == NO_NUMBER)
-        return "failed";
-    return s->n > p->over ? "run" : "filtered";
+        return strcmp(p->name, s->pipeline) == 0;
+    return strcmp(on->type, s->type) == 0 &&
+           (!on->source || strcmp(on->source, s->milled ? "mill" : "sim") == 0);
 }
 
-static bool makes_run(const struct plan_pipeline *p, const struct sending *s)
+/* Its filter fails without n; without a filter its parameter does. */
+static bool is_stillborn(const struct plan_pipeline *p, int trigger, const struct sending *s)
 {
-    if (!is_for(p, s))
-        return false;
-    return s->cron || (s->n == NO_NUMBER ? p->over < 0 : s->n > p->over);
+    return !s->cron && s->n == NO_NUMBER && p->on[trigger].over < 0 &&
+           p->on[trigger].size == PLAN_SIZE_OF_EVENT;
 }
 
-static const char *verdict_of(const json_t *all, const struct plan_pipeline *p)
+/* Of an open trigger that is for it. */
+static const char *verdict_wanted(const struct plan_pipeline *p, int trigger,
+                                  const struct sending *s)
+{
+    const int over = s->cron ? -1 : p->on[trigger].over;
+    if (is_stillborn(p, trigger, s) || (s->n == NO_NUMBER && over >= 0))
+        return "failed";
+    return over < 0 || s->n > over ? "run" : "filtered";
+}
+
+static bool makes_run(const struct plan_pipeline *p, int trigger, const struct sending *s)
+{
+    return is_for(p, trigger, s) &&
+           (is_stillborn(p, trigger, s) || strcmp(verdict_wanted(p, trigger, s), "run") == 0);
+}
+
+static const char *verdict_of(const json_t *all, const struct plan_pipeline *p, int trigger)
 {
     size_t i;
     json_t *one;
     json_array_foreach (all, i, one)
-        if (json_object_get(one, "trigger") &&
+        if (strcmp(json_get_string(one, "trigger", ""), plan_trigger_name(trigger)) == 0 &&
             strcmp(json_get_string(one, "pipeline", ""), p->name) == 0)
             return json_get_string(one, "verdict", "");
     return NULL;
 }
 
+/* -1: it never had it. */
+static int size_of(const struct row_run *run)
+{
+    json_t *params = json_loads(run->params, 0, NULL);
+    const int size = (int)json_get_int(params, "size", -1);
+    json_decref(params);
+    return size;
+}
+
+static int size_given(const struct plan_pipeline *p, int trigger, const struct sending *s)
+{
+    const int said = s->cron ? 1 : p->on[trigger].size;
+    return said == PLAN_SIZE_OF_EVENT ? s->n : said;
+}
+
 /* A run that was skipped when it came: its event says so. */
-static void check_run_of(struct sim *sim, const struct sending *s, const struct row_run *run,
-                         const char *verdict)
+static void check_run_of(struct sim *sim, const struct sending *s, int trigger,
+                         const struct row_run *run, const char *verdict)
 {
     char id[UUID_TEXT];
+    const struct plan_pipeline *p = plan_find(sim->plan, run->pipeline);
     const bool skipped = run->state == RUN_SKIPPED && strstr(run->reason, "go on or wait");
-    const bool stillborn = s->n == NO_NUMBER && !s->cron;
+    const bool stillborn = is_stillborn(p, trigger, s);
     const char *want = stillborn ? "failed" : skipped ? "skipped" : "run";
     if (stillborn && run->state != RUN_FAILED)
         sim_fail(sim, 1, "run %s is %s, and what it was to be given could not be worked out",
                  uuid_short(&run->id, id), machine_state_name(&MACHINE_RUN, run->state));
+    if (!stillborn && size_of(run) != size_given(p, trigger, s))
+        sim_fail(sim, 3, "run %s has size %d, its trigger %s gives %d", uuid_short(&run->id, id),
+                 size_of(run), run->trigger, size_given(p, trigger, s));
     if (!verdict || strcmp(verdict, want) != 0)
         sim_fail(sim, 1, "run %s is %s, and its event's verdict is %s, not %s",
                  uuid_short(&run->id, id), machine_state_name(&MACHINE_RUN, run->state),
@@ -91,39 +120,44 @@ static void check_run_of(struct sim *sim, const struct sending *s, const struct 
 }
 
 static void check_without_run(struct sim *sim, const struct sending *s,
-                              const struct plan_pipeline *p, const struct plan_seen *seen,
-                              const char *verdict)
+                              const struct plan_pipeline *p, int trigger,
+                              const struct plan_seen *seen, const char *verdict)
 {
     char id[UUID_TEXT];
-    if (!is_for(p, s) ? !verdict
-                      : (seen->open && verdict && strcmp(verdict, verdict_wanted(p, s)) == 0) ||
-                            (seen->closed && verdict && strcmp(verdict, "paused") == 0) ||
-                            (seen->deleted && !verdict))
+    if (!is_for(p, trigger, s)
+            ? !verdict
+            : (seen->open && verdict && strcmp(verdict, verdict_wanted(p, trigger, s)) == 0) ||
+                  (seen->closed && verdict && strcmp(verdict, "paused") == 0) ||
+                  (seen->deleted && !verdict))
         return;
-    sim_fail(sim, 1, "event %s (%s, n %d) made no run of %s, and its verdict is %s",
-             uuid_short(&s->id, id), s->type, s->n, p->name, verdict ? verdict : "none");
+    sim_fail(sim, 1, "event %s (%s, n %d) made no run of %s by its trigger %s: its verdict is %s",
+             uuid_short(&s->id, id), s->type, s->n, p->name, plan_trigger_name(trigger),
+             verdict ? verdict : "none");
 }
 
 static void check_event_of(struct sim *sim, const struct sending *s, const struct plan_pipeline *p,
-                           const struct row_event *event, const json_t *verdicts)
+                           int trigger, const struct row_event *event, const json_t *verdicts)
 {
     char id[UUID_TEXT];
     int made = 0;
-    const char *verdict = verdict_of(verdicts, p);
+    const char *verdict = verdict_of(verdicts, p, trigger);
     for (const struct row_run *run = sim->db->runs; run; run = run->hh.next) {
         const bool its = uuid_compare(&run->event, &s->id) == 0 && uuid_is_nil(&run->retry_of) &&
-                         strcmp(run->pipeline, p->name) == 0;
+                         strcmp(run->pipeline, p->name) == 0 &&
+                         strcmp(run->trigger, plan_trigger_name(trigger)) == 0;
         made += its;
         if (its)
-            check_run_of(sim, s, run, verdict);
+            check_run_of(sim, s, trigger, run, verdict);
     }
-    const struct plan_seen seen =
-        plan_seen(p, s->cron ? PLAN_CRON : PLAN_EVENT, s->sent_at, event->taken_at);
-    if (!(seen.closed && made == 0) && !(seen.open && made == makes_run(p, s)))
-        sim_fail(sim, s->cron ? 11 : 1, "event %s (%s, n %d) made %d runs of %s, not %d",
-                 uuid_short(&s->id, id), s->type, s->n, made, p->name, makes_run(p, s));
+    const struct plan_seen seen = plan_seen(p, trigger, s->sent_at, event->taken_at);
+    const bool makes = makes_run(p, trigger, s);
+    if (!(seen.closed && made == 0) && !(seen.open && made == makes))
+        sim_fail(sim, s->cron ? 11 : 1, "event %s (%s, n %d) made %d runs of %s by %s, not %d",
+                 uuid_short(&s->id, id), s->type, s->n, made, p->name, plan_trigger_name(trigger),
+                 makes);
     if (made == 0)
-        check_without_run(sim, s, p, &seen, verdict);
+        check_without_run(sim, s, p, trigger, &seen, verdict);
+    sim->counts.by_others += made && trigger > 0 && trigger < PLAN_CRON;
 }
 
 static void check_event(struct sim *sim, const struct sending *s)
@@ -135,20 +169,13 @@ static void check_event(struct sim *sim, const struct sending *s)
         sim_fail(sim, 1, "event %s is in the inbox and has no row", uuid_short(&s->id, id));
     json_t *verdicts = json_loads(event->verdicts, 0, NULL);
     for (int i = 0; i < sim->plan->pipeline_count; i++)
-        check_event_of(sim, s, &sim->plan->pipelines[i], event, verdicts);
+        for (int t = 0; t < PLAN_TRIGGERS; t++)
+            if (plan_has_trigger(&sim->plan->pipelines[i], t))
+                check_event_of(sim, s, &sim->plan->pipelines[i], t, event, verdicts);
     json_decref(verdicts);
 }
 
 /* ---- commands that make a run ---------------------------------------------------------------- */
-
-/* -1: it never had it. */
-static int size_of(const struct row_run *run)
-{
-    json_t *params = json_loads(run->params, 0, NULL);
-    const int size = (int)json_get_int(params, "size", -1);
-    json_decref(params);
-    return size;
-}
 
 /* As it was asked for: the version, the parameter, the cache. */
 static void check_made(struct sim *sim, const struct sending *s, const struct row_run *run,

@@ -23,6 +23,7 @@ struct sending { /* one event or command, with its repeats */
     int size;                   /* params.size that it gives */
     bool no_cache;
     int n;
+    int branch;  /* a push to bN; NO_NUMBER = it is none */
     bool milled; /* an event of the source mill, and not of sim */
     int64_t sent_at;
     bool known; /* answered 2xx */

@@ -58,6 +58,11 @@ static void encode_event(struct sending *s, const char *tick_of)
     char at[CLOCK_TEXT];
     clock_format(WALL_START + s->sim->now, at);
     json_t *data = s->n == NO_NUMBER ? json_object() : json_pack("{s:i}", "n", s->n);
+    char branch[16];
+    snprintf(branch, sizeof branch, "b%d", s->branch);
+    json_t *vars = s->branch == NO_NUMBER
+                       ? NULL
+                       : json_pack("{s:s, s:s}", "BRANCH_NAME", branch, "REPO_NAME", "r");
     struct event event = {.specversion = "1.0",
                           .id = s->id,
                           .source = "/sim",
@@ -68,9 +73,11 @@ static void encode_event(struct sending *s, const char *tick_of)
                                                     : "sim",
                           .leatpipeline = tick_of,
                           .leattrigger = tick_of ? "cron" : NULL,
+                          .vars = vars,
                           .data = data};
     s->text = event_encode(&event, &s->len);
     json_decref(data);
+    json_decref(vars);
 }
 
 static int some_number(struct sim *sim)
@@ -88,7 +95,8 @@ static void send_event(void *arg)
     s->n = some_number(sim);
     s->milled = rng_chance(&sim->rng, 0.4);
     s->cron = p->cron && rng_chance(&sim->rng, 0.4);
-    snprintf(s->type, sizeof s->type, "%s", s->cron ? "dev.leat.cron" : p->type);
+    s->branch = s->cron || rng_chance(&sim->rng, 0.4) ? NO_NUMBER : (int)rng_in(&sim->rng, 0, 9);
+    snprintf(s->type, sizeof s->type, "%s", s->cron ? "dev.leat.cron" : p->on[0].type);
     snprintf(s->pipeline, sizeof s->pipeline, "%s", p->name);
     encode_event(s, s->cron ? s->pipeline : NULL);
     sim->counts.events++;
@@ -104,6 +112,7 @@ static void send_wake(void *arg)
         return;
     s->n = some_number(sim);
     s->milled = rng_chance(&sim->rng, 0.4);
+    s->branch = NO_NUMBER;
     snprintf(s->type, sizeof s->type, "dev.sim.w");
     encode_event(s, NULL);
     sim->counts.events++;

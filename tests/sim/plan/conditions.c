@@ -1,5 +1,6 @@
 /* Conditions: of a step, and of the branches of a switch. They look at a step's n, at the parameter
- * that is seen where they stand, or at the event that the run is of. */
+ * that is seen where they stand, at the event that the run is of, or at the git branch that it
+ * names. */
 #include "common/base/text.h"
 #include "tests/sim/plan/plan.h"
 
@@ -13,9 +14,9 @@ static struct plan_condition condition(struct rng *rng, uint32_t numbers, int mo
     } else if (rng_chance(rng, 0.4)) {
         c.looks = PLAN_LOOKS_AT_SIZE; /* 1, where nobody says another */
         c.over = (int)rng_in(rng, 0, most - 1);
-    } else {
-        c.looks = PLAN_LOOKS_AT_EVENT; /* which a run that was asked for has not */
-        c.or_default = rng_chance(rng, 0.85);
+    } else { /* which a run that was asked for has not, and not every event a branch */
+        c.looks = rng_chance(rng, 0.6) ? PLAN_LOOKS_AT_EVENT : PLAN_LOOKS_AT_BRANCH;
+        c.or_default = rng_chance(rng, c.looks == PLAN_LOOKS_AT_EVENT ? 0.85 : 0.93);
     }
     return c;
 }
@@ -38,19 +39,36 @@ void plan_switch(struct rng *rng, struct plan_step *s, uint32_t numbers)
 
 /* ---- the text -------------------------------------------------------------------------------- */
 
+static void write_looked_at(struct text *out, const struct plan_version *v,
+                            const struct plan_condition *c)
+{
+    switch (c->looks) {
+    case PLAN_LOOKS_AT_STEP:
+        plan_write_number(out, v, c->step, c->or_default);
+        return;
+    case PLAN_LOOKS_AT_EVENT:
+        if (c->or_default)
+            text_printf(out, "default(event.data.n, %d)", PLAN_DEFAULT);
+        else
+            text_puts(out, "event.data.n");
+        return;
+    case PLAN_LOOKS_AT_BRANCH:
+        if (c->or_default)
+            text_printf(out, "default(vars.BRANCH_NAME, 'b%d')", PLAN_DEFAULT_BRANCH);
+        else
+            text_puts(out, "vars.BRANCH_NAME");
+        return;
+    default:
+        text_puts(out, "params.size");
+    }
+}
+
 void plan_write_condition(struct text *out, const struct plan_version *v,
                           const struct plan_condition *c)
 {
     if (!c->looks)
         return;
     text_puts(out, "when: \"");
-    if (c->looks == PLAN_LOOKS_AT_STEP)
-        plan_write_number(out, v, c->step, c->or_default);
-    else if (c->looks == PLAN_LOOKS_AT_SIZE)
-        text_puts(out, "params.size");
-    else if (c->or_default)
-        text_printf(out, "default(event.data.n, %d)", PLAN_DEFAULT);
-    else
-        text_puts(out, "event.data.n");
-    text_printf(out, " > %d\"", c->over);
+    write_looked_at(out, v, c);
+    text_printf(out, c->looks == PLAN_LOOKS_AT_BRANCH ? " > 'b%d'\"" : " > %d\"", c->over);
 }

@@ -198,13 +198,8 @@ static void concurrency_new(struct rng *rng, struct plan_version *v)
 static void write_pipeline(struct text *out, const struct plan_pipeline *p,
                            const struct plan_version *v)
 {
-    text_printf(out, "name: %s\non:\n  event: {type: %s, params: {size: \"${{ event.data.n }}\"}",
-                p->name, p->type);
-    if (p->over >= 0)
-        text_printf(out, ", filter: \"event.data.n > %d\"", p->over);
-    text_puts(out, "}\n");
-    if (p->cron)
-        text_puts(out, "  cron: {schedule: \"* * * * *\"}\n");
+    text_printf(out, "name: %s\n", p->name);
+    plan_write_triggers(out, p);
     if (v->limit)
         text_printf(out, "concurrency: {limit: %d, policy: %s%s}\n", v->limit, POLICIES[v->policy],
                     v->keyed ? ", key: \"${{ params.size % 2 }}\"" : "");
@@ -298,9 +293,7 @@ struct plan *plan_new(struct sim *sim)
         sim->rng = sim_stream(sim, STREAM_PLAN, i + 1);
         p->dropped = !keep_pipeline(&sim->keep, i);
         snprintf(p->name, sizeof p->name, "p%d", i);
-        snprintf(p->type, sizeof p->type, "dev.sim.%c", (char)('a' + rng_in(&sim->rng, 0, 1)));
-        p->over = rng_chance(&sim->rng, 0.4) ? (int)rng_in(&sim->rng, 0, 4) : -1;
-        p->cron = rng_chance(&sim->rng, 0.3);
+        plan_triggers(&sim->rng, p);
         p->changes[0].gen = i + 1;
         p->change_count = 1; /* version 0, from the beginning */
         p->changes[0].deleted = i >= sim->most_pipelines;

@@ -47,12 +47,20 @@ enum plan_rule {
 
 /* As what a step takes the n of the run that it starts. */
 enum plan_taken { PLAN_TAKES_NOTHING, PLAN_TAKES_INTEGER, PLAN_TAKES_NUMBER, PLAN_TAKES_STRING };
-#define PLAN_DEFAULT 55 /* what default(…) says in place of a number */
+#define PLAN_DEFAULT        55 /* what default(…) says in place of a number */
+#define PLAN_DEFAULT_BRANCH 9  /* and of that of a branch */
 
 /* What a condition looks at, and when it holds: that is over `over`. */
-enum plan_looks { PLAN_ALWAYS, PLAN_LOOKS_AT_STEP, PLAN_LOOKS_AT_SIZE, PLAN_LOOKS_AT_EVENT };
+enum plan_looks {
+    PLAN_ALWAYS,
+    PLAN_LOOKS_AT_STEP,
+    PLAN_LOOKS_AT_SIZE,
+    PLAN_LOOKS_AT_EVENT,
+    PLAN_LOOKS_AT_BRANCH,
+    PLAN_LOOKS
+};
 struct plan_condition {
-    enum plan_looks looks; /* at n of a step, params.size, event.data.n */
+    enum plan_looks looks; /* at n of a step, params.size, event.data.n, vars.BRANCH_NAME: bN */
     int step;              /* -1 = none */
     int over;
     bool or_default; /* PLAN_DEFAULT where there is none */
@@ -153,7 +161,17 @@ struct plan_version {
     int step_at[PLAN_STEPS];  /* the reverse */
 };
 
-enum plan_trigger { PLAN_EVENT, PLAN_CRON, PLAN_TRIGGERS };
+/* By place: those for events, then cron. */
+enum { PLAN_ON_EVENTS = 3, PLAN_CRON = PLAN_ON_EVENTS, PLAN_TRIGGERS };
+
+/* A trigger for events. */
+struct plan_on {
+    const char *type;
+    const char *source; /* NULL = of any */
+    int over;           /* its filter: event.data.n > over; -1 = none */
+    int size;           /* what it gives; PLAN_SIZE_OF_EVENT = event.data.n */
+};
+#define PLAN_SIZE_OF_EVENT 0
 
 /* What the catalog says of a pipeline from `at` on. */
 struct plan_change {
@@ -169,8 +187,8 @@ struct plan_pipeline {
     int version_count;
     struct plan_change changes[PLAN_CHANGES]; /* the first since for ever */
     int change_count;
-    char type[24]; /* of the events that it wants */
-    int over;      /* its filter: event.data.n > over; -1 = none */
+    struct plan_on on[PLAN_ON_EVENTS];
+    int on_count;
     bool cron;
 };
 
@@ -254,6 +272,12 @@ void plan_when(struct rng *rng, struct plan_step *step, uint32_t numbers);
 void plan_switch(struct rng *rng, struct plan_step *step, uint32_t numbers);
 void plan_write_condition(struct text *out, const struct plan_version *v,
                           const struct plan_condition *c);
+
+/* plan/triggers.c: what starts runs. */
+void plan_triggers(struct rng *rng, struct plan_pipeline *p);
+void plan_write_triggers(struct text *out, const struct plan_pipeline *p);
+const char *plan_trigger_name(int trigger);
+bool plan_has_trigger(const struct plan_pipeline *p, int trigger);
 
 /* plan/layers.c: several steps of one entry, all of its label; the outermost is its head. */
 int plan_inside(const struct plan_version *v, int direct); /* the one in it */

@@ -141,18 +141,34 @@ static int by_needs(const struct scene *at, const struct plan_step *s)
     }
 }
 
-/* A run that nobody's event made has none, and not every event has an n. */
-static bool event_number(const struct scene *at, int *n)
+/* A run that nobody's event made has none; a new reference. */
+static json_t *event_of(const struct scene *at)
 {
     const struct row_run *run = database_run(at->sim->db, &at->run);
     const struct row_event *event = NULL;
     HASH_FIND(hh, at->sim->db->events, &run->event, sizeof run->event, event);
-    json_t *envelope = event ? json_loads(event->envelope, 0, NULL) : NULL;
-    const json_t *value = json_object_get(json_object_get(envelope, "data"), "n");
+    return event ? json_loads(event->envelope, 0, NULL) : NULL;
+}
+
+static bool event_number(const struct scene *at, int *n)
+{
+    json_t *event = event_of(at);
+    const json_t *value = json_object_get(json_object_get(event, "data"), "n");
     const bool there = json_is_integer(value);
     *n = (int)json_integer_value(value);
-    json_decref(envelope);
+    json_decref(event);
     return there;
+}
+
+/* "bN" */
+static bool branch_number(const struct scene *at, int *n)
+{
+    json_t *event = event_of(at);
+    const char *branch =
+        json_string_value(json_object_get(json_object_get(event, "vars"), "BRANCH_NAME"));
+    *n = branch ? branch[1] - '0' : 0;
+    json_decref(event);
+    return branch != NULL;
 }
 
 static bool asked_for(const struct scene *at, const struct plan_condition *c, int *n)
@@ -163,6 +179,8 @@ static bool asked_for(const struct scene *at, const struct plan_condition *c, in
         return number_seen(at, c->step, n);
     case PLAN_LOOKS_AT_EVENT:
         return event_number(at, n);
+    case PLAN_LOOKS_AT_BRANCH:
+        return branch_number(at, n);
     default:
         *n = (int)reference_size(at->sim, at->v, &here);
         return true;
@@ -178,7 +196,7 @@ static int condition_holds(const struct scene *at, const struct plan_condition *
     if (!asked_for(at, c, &n)) {
         if (!c->or_default)
             return CANNOT_SAY;
-        n = PLAN_DEFAULT;
+        n = c->looks == PLAN_LOOKS_AT_BRANCH ? PLAN_DEFAULT_BRANCH : PLAN_DEFAULT;
     }
     at->sim->counts.conditions[c->looks][n > c->over]++;
     return n > c->over;
