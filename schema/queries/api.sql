@@ -292,10 +292,16 @@ places AS MATERIALIZED (                    -- why a step that is ready waits, b
     SELECT d.pool, d.n, leat_pool_wait(d.pool, d.n) AS why
     FROM (SELECT DISTINCT coalesce(e.step->>'pool', 'default') AS pool, (e.step->'resources'->>'slots')::int AS n
           FROM steps e JOIN r ON r.state = 'running' WHERE e.step ? 'resources') AS d),
+gave AS (                                   -- the run's own outputs, as far as their steps have them
+    SELECT jsonb_object_agg(o.key, x.outputs->(o.value->>'output')) AS outputs
+    FROM r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version CROSS JOIN LATERAL jsonb_each(v.ir->'outputs') AS o
+    JOIN steps e ON e.name = o.value->>'step' JOIN results x ON x.step = e.n AND x.iteration = 0
+    WHERE x.outputs ? (o.value->>'output')),
 tries AS (
     SELECT step, iteration, jsonb_agg(to_jsonb(a) - 'run' - 'step' ORDER BY attempt) AS attempts
     FROM r JOIN attempt_done a ON a.run = r.id GROUP BY step, iteration)
-SELECT (to_jsonb(r) || coalesce((SELECT jsonb_build_object('reason', q.reason) FROM queued q), '{}') || jsonb_build_object('cause', (
+SELECT (to_jsonb(r) || coalesce((SELECT jsonb_build_object('reason', q.reason) FROM queued q), '{}') || jsonb_build_object('outputs', (
+    SELECT outputs FROM gave), 'cause', (
     SELECT jsonb_build_object('attempt', c.attempt, 'run', c.by_run) FROM run_cause c WHERE c.run = r.id), 'started_by', (
     SELECT jsonb_build_object('run', t.parent, 'step', pv.ir->'steps'->t.step->>'name', 'iteration', t.iteration, 'attempt', t.attempt, 'depth', t.depth)
     FROM run_start t LEFT JOIN run p ON p.id = t.parent LEFT JOIN pipeline_version pv ON pv.pipeline = p.pipeline AND pv.hash = p.version

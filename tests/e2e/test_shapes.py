@@ -1,4 +1,5 @@
 """Every shape of a DAG on real daemons: the files of examples/shapes, and a leader that dies in the middle."""
+import json
 import pathlib
 import time
 
@@ -65,6 +66,23 @@ steps:
     plain = run(leat, "plain")
     leat.wait_run(plain)
     assert "WITHIN" not in leat.ok("show", plain)
+
+
+def test_show_says_what_a_run_gave(leat):
+    leat.apply("""
+name: gives
+params: {end: 0}
+steps:
+  first: {command: [sh, -c, 'echo 7 > "$0"', "${{ outputs.n.path }}"], outputs: {n: {type: integer}}}
+  all: {for_each: [a, b], steps: {t: {command: [sh, -c, 'echo $1 > "$0"; exit $2', "${{ outputs.x.path }}", "${{ item }}", "${{ params.end }}"], outputs: {x: {type: string}}}}, outputs: {x: t.x}}
+outputs: {n: first.n, all: all.x}
+""")
+    for end, gave in ((0, {"n": 7, "all": ["a", "b"]}), (1, {"n": 7})):
+        shown = leat.wait_run(leat.json("run", "gives", "-p", f"end={end}")["id"])
+        assert shown["outputs"] == gave
+        assert f"outputs      {json.dumps(gave, separators=(',', ':'), sort_keys=True)}" in leat.ok("show", shown["id"])
+    leat.apply("name: silent\nsteps: {one: {executor: noop}}\n")
+    assert leat.wait_run(run(leat, "silent"))["outputs"] is None
 
 
 def test_items_and_rounds_outlive_the_leader(leat):
