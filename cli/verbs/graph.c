@@ -58,7 +58,61 @@ static int draw_applied(const char *reference, struct err *err)
     return rc < 0 ? rc : draw(json_object_get(answer, "ir"), err);
 }
 
-/* The version that a run runs: an id, a unique prefix of one, latest, latest:PIPELINE. */
+/* ---- a run ---------------------------------------------------------------------------------- */
+
+/* What the colour of a node says; of a step with many instances the first of these that one has. */
+static const struct {
+    const char *state, *style;
+} looks[] = {
+    {"failed", "fill:#f8c8c4,stroke:#b3261e"},
+    {"upstream_failed", "fill:#fbe3e1,stroke:#b3261e"},
+    {"cancelled", "fill:#f5e0b5,stroke:#8a6100"},
+    {"cancelling", "fill:#f5e0b5,stroke:#8a6100"},
+    {"running", "fill:#c7dcf7,stroke:#1b5fb3"},
+    {"placed", "fill:#c7dcf7,stroke:#1b5fb3"},
+    {"waiting", "fill:#fff3c4,stroke:#8a6100"},
+    {"ready", "fill:#e3edfa,stroke:#1b5fb3"},
+    {"succeeded", "fill:#c9e7cb,stroke:#2a7230"},
+    {"pending", "fill:#f1f1f1,stroke:#767676"},
+    {"skipped", "fill:#f1f1f1,stroke:#767676,stroke-dasharray:4"},
+};
+
+static size_t look_of(const char *state)
+{
+    size_t i = 0;
+    while (i < ARRAY_LEN(looks) && strcmp(looks[i].state, state) != 0)
+        i++;
+    return i;
+}
+
+/* The classes that the run's steps are of, by how each is. */
+static void colour(const json_t *run)
+{
+    const json_t *steps = json_object_get(run, "steps"), *step;
+    size_t most = 0, i;
+    json_array_foreach (steps, i, step)
+        if ((size_t)json_get_int(step, "index", 0) >= most)
+            most = (size_t)json_get_int(step, "index", 0) + 1;
+    cleanup_free size_t *look = mem_array(most + 1, sizeof *look);
+    for (i = 0; i < most; i++)
+        look[i] = ARRAY_LEN(looks);
+    json_array_foreach (steps, i, step) {
+        size_t *at = &look[json_get_int(step, "index", 0)];
+        const size_t own = look_of(json_get_string(step, "state", ""));
+        *at = own < *at ? own : *at;
+    }
+    for (size_t l = 0; l < ARRAY_LEN(looks); l++) {
+        size_t n = 0;
+        for (i = 0; i < most; i++)
+            if (look[i] == l)
+                printf("%ss%zu", n++ ? "," : "    class ", i);
+        if (n > 0)
+            printf(" %s\n    classDef %s %s\n", looks[l].state, looks[l].state, looks[l].style);
+    }
+}
+
+/* The version that a run runs, and how its steps are: an id, a unique prefix of one, latest,
+ * latest:PIPELINE. */
 static int draw_run(const char *run, struct err *err)
 {
     cleanup_json json_t *answer = NULL;
@@ -68,7 +122,10 @@ static int draw_run(const char *run, struct err *err)
         return rc;
     cleanup_free char *reference = mem_printf("%s@%s", json_get_string(answer, "pipeline", ""),
                                               json_get_string(answer, "version", ""));
-    return draw_applied(reference, err);
+    const int drawn = draw_applied(reference, err);
+    if (drawn == 0)
+        colour(answer);
+    return drawn;
 }
 
 /* Names of pipelines come first: `latest` may be one. */
@@ -99,8 +156,8 @@ const struct verb VERB_GRAPH = {.name = "graph",
                                 .summary = "Draws a pipeline as a Mermaid flowchart",
                                 .details =
                                     "Of a file every pipeline in it, without Leat; of a run the "
-                                    "version that it runs. A dotted arrow leads to what may be "
-                                    "skipped.",
+                                    "version that it runs, coloured by how its steps are. A "
+                                    "dotted arrow leads to what may be skipped.",
                                 .least = 1,
                                 .most = 1,
                                 .run = run_graph};

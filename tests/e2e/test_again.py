@@ -526,3 +526,20 @@ def test_a_run_is_drawn(leat):
     leat.apply("name: drawn\nsteps: {new: {command: ['true']}}\n")
     assert "old" in leat.ok("graph", run) and "new" in leat.ok("graph", "drawn")
     assert leat.leat("graph", "nothing").returncode == 3
+    assert "class" not in leat.ok("graph", "drawn")
+
+
+def test_a_runs_drawing_is_coloured_by_how_its_steps_are(leat):
+    leat.apply("""
+name: coloured
+steps:
+  good: {executor: noop}
+  each: {for_each: [0, 1], steps: {one: {command: [sh, -c, "exit $0", "${{ item }}"]}, two: {when: "false", executor: noop}}}
+  after: {needs: each, executor: noop}
+""")
+    run = leat.json("run", "coloured")["id"]
+    leat.wait_run(run)
+    lines = [line.strip() for line in leat.ok("graph", run).splitlines()]
+    for line in ("class s1,s2 failed", "class s4 upstream_failed", "class s0 succeeded", "class s3 skipped"):
+        assert line in lines, lines
+    assert {line.split()[1] for line in lines if line.startswith("classDef")} == {"failed", "upstream_failed", "succeeded", "skipped"}
