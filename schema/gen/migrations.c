@@ -907,6 +907,26 @@ const struct migration MIGRATIONS[] = {
     "    RETURN NULL;\n"
     "END $$;\n",
     "37409e9affedab01a43e239a4e33005ff476b35d8f40ce25e63bcc6b5f08ed4c"},
+    {24, "fit",
+    "-- Why no worker of the pool will ever take a step that asks for so much, were all of it free; NULL: one may, or none is active.\n"
+    "CREATE FUNCTION leat_fit_wait(wanted text, asks jsonb, runner text) RETURNS text LANGUAGE sql STABLE AS $$\n"
+    "    SELECT CASE\n"
+    "        WHEN max(w.slots) < a.slots THEN format('wants %s slots, and no worker of pool %s has more than %s', a.slots, wanted, max(w.slots))\n"
+    "        WHEN max(w.cpu) < a.cpu THEN format('wants %s cores, and no worker of pool %s has more than %s', trim_scale(a.cpu), wanted, trim_scale(max(w.cpu)))\n"
+    "        WHEN max(w.memory) < a.memory\n"
+    "            THEN format('wants %s of memory, and no worker of pool %s has more than %s', pg_size_pretty(a.memory), wanted, pg_size_pretty(max(w.memory)))\n"
+    "        WHEN max(w.gpu) < a.gpu THEN format('wants %s GPUs, and no worker of pool %s has more than %s', a.gpu, wanted, max(w.gpu))\n"
+    "        WHEN NOT bool_or(w.runs) THEN format('wants the executor %s, which no worker of pool %s has', runner, wanted)\n"
+    "        WHEN NOT bool_or(w.runs AND w.slots >= a.slots AND coalesce(w.cpu >= a.cpu AND w.memory >= a.memory AND w.gpu >= a.gpu, true))\n"
+    "            THEN format('no worker of pool %s has all that it wants at once', wanted) END\n"
+    "    FROM (SELECT coalesce((asks->>'slots')::bigint, 1) AS slots, coalesce((asks->>'cpu')::numeric, 0) AS cpu,\n"
+    "                 coalesce((asks->>'memory')::bigint, 0) AS memory, coalesce((asks->>'gpu')::bigint, 0) AS gpu) AS a\n"
+    "    CROSS JOIN (SELECT (info->>'slots')::bigint AS slots, (info->>'cpu')::numeric AS cpu, (info->>'memory')::bigint AS memory,\n"
+    "                       (info->>'gpu')::bigint AS gpu, runner = '' OR info->'executors' ? runner AS runs\n"
+    "                FROM worker WHERE state = 'active' AND NOT info ? 'removed' AND coalesce(info->>'pool', 'default') = wanted) AS w\n"
+    "    GROUP BY a.slots, a.cpu, a.memory, a.gpu\n"
+    "$$;\n",
+    "5f5d61ad443c28b5ea24f0de61d93d5ea52163a9299649af8086b51f4cacdd39"},
 };
 
-const int MIGRATION_COUNT = 23;
+const int MIGRATION_COUNT = 24;

@@ -288,9 +288,9 @@ unmet AS (
     UNION SELECT e.n FROM steps e WHERE e.step ? 'finally' AND NOT e.step ? 'in' AND EXISTS (
         SELECT 1 FROM steps o LEFT JOIN results x ON x.step = o.n AND x.iteration = 0
         WHERE x.run IS NULL AND NOT o.step ? 'in' AND NOT o.step ? 'finally')),
-places AS MATERIALIZED (                    -- why a step that is ready waits, by what it wants of which pool
-    SELECT d.pool, d.n, leat_pool_wait(d.pool, d.n) AS why
-    FROM (SELECT DISTINCT coalesce(e.step->>'pool', 'default') AS pool, (e.step->'resources'->>'slots')::int AS n
+places AS MATERIALIZED (                    -- why a step that is ready waits, by what it wants of which pool and of a worker
+    SELECT d.pool, d.asks, d.runner, coalesce(leat_pool_wait(d.pool, (d.asks->>'slots')::int), leat_fit_wait(d.pool, d.asks, d.runner)) AS why
+    FROM (SELECT DISTINCT coalesce(e.step->>'pool', 'default') AS pool, e.step->'resources' AS asks, coalesce(e.step->>'executor', '') AS runner
           FROM steps e JOIN r ON r.state = 'running' WHERE e.step ? 'resources') AS d),
 gave AS (                                   -- the run's own outputs, as far as their steps have them
     SELECT jsonb_object_agg(o.key, x.outputs->(o.value->>'output')) AS outputs
@@ -323,7 +323,7 @@ SELECT (to_jsonb(r) || coalesce((SELECT jsonb_build_object('reason', q.reason) F
     LEFT JOIN live l ON l.step = e.n AND l.iteration = e.iteration
     LEFT JOIN results s ON s.step = e.n AND s.iteration = e.iteration
     LEFT JOIN tries t ON t.step = e.n AND t.iteration = e.iteration
-    LEFT JOIN places y ON y.pool = coalesce(e.step->>'pool', 'default') AND y.n = (e.step->'resources'->>'slots')::int
+    LEFT JOIN places y ON y.pool = coalesce(e.step->>'pool', 'default') AND y.asks = e.step->'resources' AND y.runner = coalesce(e.step->>'executor', '')
     LEFT JOIN frames f ON f.iteration = e.iteration
     LEFT JOIN within w ON w.iteration = e.iteration)))::text
 FROM r;

@@ -125,3 +125,22 @@ def test_a_name_that_nobody_has_heard_of(leat):
     assert leat.leat("pool", "show", "moon").returncode == 3
     wrong = leat.leat("apply", leat.file("wrong.yaml", "kind: pool\nname: moon\nslots: 1000001\npath: bin\n"))
     assert wrong.returncode != 0 and "at most 1000000" in wrong.stderr and "absolute folders" in wrong.stderr
+
+
+def test_show_says_of_what_no_worker_has_enough(leat):
+    """Waiting for capacity would be no answer: nothing that runs gives it back."""
+    asks = {"slots": ("{slots: 999}", "wants 999 slots, and no worker of pool default has more than "),
+            "cores": ("{cpu: 4000.5}", "wants 4000.5 cores, and no worker of pool default has more than "),
+            "memory": ("{memory: 900TiB}", "wants 900 TB of memory, and no worker of pool default has more than "),
+            "gpus": ("{gpu: 900}", "wants 900 GPUs, and no worker of pool default has more than ")}
+    rows = "".join(f"  {name}: {{command: ['true'], resources: {ask}}}\n" for name, (ask, _) in asks.items())
+    leat.apply("name: huge\nsteps:\n" + rows + "  boxed: {image: x, executor: docker, command: ['true']}\n  fits: {executor: noop}\n")
+    run = leat.json("run", "huge")["id"]
+    until(lambda: {s["name"]: s["state"] for s in leat.json("show", run)["steps"]}["fits"] == "succeeded", what="the one that fits")
+    why = {s["name"]: (s["state"], s["reason"]) for s in leat.json("show", run)["steps"]}
+    for name, (_, words) in asks.items():
+        state, reason = why[name]
+        assert state == "ready" and reason.startswith(words) and reason != words, reason
+    assert why["boxed"] == ("ready", "wants the executor docker, which no worker of pool default has")
+    leat.ok("cancel", run)
+    assert leat.wait_run(run)["state"] == "cancelled"
