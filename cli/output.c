@@ -13,6 +13,7 @@
 #include "common/text/json.h"
 
 #define COLUMNS_MAX  16
+#define VALUE_MAX    60 /* columns of a list or mapping in a table */
 #define TIME_PATTERN 19 /* characters of 2026-01-31T12:00:00 */
 
 #define RED    "\033[31m"
@@ -137,9 +138,11 @@ static bool has_one(const json_t *items, const struct column *column)
 {
     const json_t *item;
     size_t i;
-    json_array_foreach (items, i, item)
-        if (!json_is_null(json_pointer((json_t *)item, column->pointer)))
+    json_array_foreach (items, i, item) {
+        const json_t *value = json_pointer((json_t *)item, column->pointer);
+        if (value && !json_is_null(value))
             return true;
+    }
     return false;
 }
 
@@ -164,7 +167,29 @@ static void print_cell(const char *text, size_t width, bool last)
         putchar('\n');
 }
 
-static void show_table(const json_t *items, const struct column *const *columns, size_t n)
+/* In a table, where what follows has to be found too; -o wide and json have all of it. */
+static void cut(char *text)
+{
+    char *at = text;
+    for (size_t columns = 1; *at && columns < VALUE_MAX; columns++)
+        do
+            at++;
+        while (((unsigned char)*at & 0xc0) == 0x80);
+    if (strlen(at) >= sizeof "…" - 1) /* as long as what takes its place */
+        memcpy(at, "…", sizeof "…");
+}
+
+static char *table_cell(const json_t *item, const char *pointer, bool whole)
+{
+    char *text = cell(item, pointer);
+    const json_t *value = json_pointer((json_t *)item, pointer);
+    if (!whole && (json_is_object(value) || json_is_array(value)))
+        cut(text);
+    return text;
+}
+
+static void show_table(const json_t *items, const struct column *const *columns, size_t n,
+                       bool whole)
 {
     size_t width[COLUMNS_MAX], i;
     const json_t *item;
@@ -172,7 +197,7 @@ static void show_table(const json_t *items, const struct column *const *columns,
         width[c] = width_of(columns[c]->title);
     json_array_foreach (items, i, item)
         for (size_t c = 0; c < n; c++) {
-            cleanup_free char *text = cell(item, columns[c]->pointer);
+            cleanup_free char *text = table_cell(item, columns[c]->pointer, whole);
             if (width_of(text) > width[c])
                 width[c] = width_of(text);
         }
@@ -180,7 +205,7 @@ static void show_table(const json_t *items, const struct column *const *columns,
         print_cell(columns[c]->title, width[c], c + 1 == n);
     json_array_foreach (items, i, item)
         for (size_t c = 0; c < n; c++) {
-            cleanup_free char *text = cell(item, columns[c]->pointer);
+            cleanup_free char *text = table_cell(item, columns[c]->pointer, whole);
             print_cell(text, width[c], c + 1 == n);
         }
 }
@@ -193,7 +218,7 @@ void output_list(const struct given *given, const json_t *items, const struct co
     if (show_whole(given, items))
         return;
     if (!output_is(given, "name")) {
-        show_table(items, chosen, choose(given, items, columns, chosen));
+        show_table(items, chosen, choose(given, items, columns, chosen), output_is(given, "wide"));
         return;
     }
     json_array_foreach (items, i, item) {

@@ -11,16 +11,17 @@
 
 #include "cli/output.h"
 #include "common/base/mem.h"
+#include "common/base/text.h"
 #include "common/text/json.h"
 #include "common/text/yaml.h"
 #include "tests/unit/cli/capture.h"
 
 static const struct option options[] = {OPTION_OUTPUT, OPTION_END};
 static const struct verb verb = {.name = "t", .arguments = "", .options = options};
-static const struct column columns[] = {{"ID", "/id", false},
-                                        {"STATE", "/state", false},
-                                        {"CREATED", "/created", false},
-                                        {"MORE", "/more/deep", true},
+static const struct column columns[] = {{"ID", "/id", ALWAYS},
+                                        {"STATE", "/state", ALWAYS},
+                                        {"CREATED", "/created", ALWAYS},
+                                        {"MORE", "/more/deep", WIDE},
                                         COLUMN_END};
 static json_t *items;
 
@@ -118,6 +119,60 @@ static void test_terminal(void **state)
     prints(list("table", true), plain);
 }
 
+static char *values(const char *format, const char *text)
+{
+    static const struct column of[] = {
+        {"ID", "/id", ALWAYS}, {"RARE", "/rare", RARE}, {"VALUE", "/value", ALWAYS}, COLUMN_END};
+    struct given *given = given_of(&verb, 2, WORDS("-o", format));
+    cleanup_json json_t *list = json_read(text, strlen(text), NULL, NULL);
+    capture_begin(false);
+    output_list(given, list, of);
+    given_free(given);
+    return capture_take();
+}
+
+/* A list of one text of so many letters, which takes four columns more. */
+static void check_cut(int letters, const char *letter, const char *end)
+{
+    cleanup_text struct text in = {0}, out = {0};
+    text_puts(&in, "[{\"id\":\"a\",\"value\":[\"");
+    text_puts(&out, "ID  VALUE\na   [\"");
+    for (int i = 0; i < letters; i++)
+        text_puts(&in, letter);
+    for (int i = 0; i < (letters > 57 ? 57 : letters); i++)
+        text_puts(&out, letter);
+    text_puts(&in, "\"]}]");
+    text_printf(&out, "%s\n", end);
+    prints(values("table", in.data), out.data);
+    cleanup_free char *wide = values("wide", in.data);
+    assert_null(strstr(wide, "…"));
+}
+
+static void test_long_values_are_cut_in_a_table(void **state)
+{
+    (void)state;
+    check_cut(55, "x", "\"]");
+    check_cut(57, "x", "\"]"); /* two more are no longer than what would say that they are cut */
+    check_cut(58, "x", "…");
+    check_cut(58, "ö", "…");
+    check_cut(900, "€", "…");
+    cleanup_text struct text name = {0};
+    for (int i = 0; i < 100; i++)
+        text_puts(&name, "n");
+    cleanup_free char *in = mem_printf("[{\"id\":\"%s\",\"value\":1}]", name.data);
+    cleanup_free char *got = values("table", in);
+    assert_non_null(strstr(got, name.data)); /* names are to be copied */
+}
+
+static void test_a_rare_column_is_there_when_a_row_has_one(void **state)
+{
+    (void)state;
+    prints(values("table", "[{\"id\":1,\"value\":2},{\"id\":3,\"rare\":null,\"value\":4}]"),
+           "ID  VALUE\n1   2\n3   4\n");
+    prints(values("table", "[{\"id\":1,\"value\":2},{\"id\":3,\"rare\":\"r\",\"value\":4}]"),
+           "ID  RARE  VALUE\n1         2\n3   r     4\n");
+}
+
 static void test_empty(void **state)
 {
     (void)state;
@@ -160,7 +215,15 @@ static void test_format_is_checked(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-    const struct CMUnitTest tests[] = {T(test_table), T(test_whole),   T(test_terminal),
-                                       T(test_empty), T(test_hostile), T(test_format_is_checked)};
+    const struct CMUnitTest tests[] = {
+        T(test_table),
+        T(test_whole),
+        T(test_terminal),
+        T(test_long_values_are_cut_in_a_table),
+        T(test_a_rare_column_is_there_when_a_row_has_one),
+        T(test_empty),
+        T(test_hostile),
+        T(test_format_is_checked),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
