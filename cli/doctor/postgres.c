@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/doctor/doctor.h"
+#include "cli/up/database.h"
 #include "cli/up/postgres.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
@@ -21,22 +22,7 @@ bool doctor_postgres_sleeps(const struct doctor *d)
 
 PGconn *doctor_connect(const struct doctor *d, struct err *err)
 {
-    PQconninfoOption *parsed = PQconninfoParse(d->settings->conninfo, NULL);
-    if (!parsed) { /* libpq's own words would repeat it, password and all */
-        err_set(err, LEAT_EINPUT, "what --database says is no connection string or URL");
-        return NULL;
-    }
-    PQconninfoFree(parsed);
-    PGconn *conn = PQconnectdb(d->settings->conninfo);
-    if (PQstatus(conn) == CONNECTION_OK)
-        return conn;
-    cleanup_free char *why = mem_string(PQerrorMessage(conn));
-    for (char *p = why; *p; p++)
-        if (*p == '\n')
-            *p = p[1] ? ' ' : '\0';
-    err_set(err, LEAT_EUNREACHABLE, "%s", why);
-    PQfinish(conn);
-    return NULL;
+    return up_database_connect(d->settings->conninfo, err);
 }
 
 /* A private cluster that does not run: can it be run? */

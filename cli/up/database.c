@@ -81,3 +81,25 @@ int up_database_find(const struct given *given, const struct given *then, const 
         *out = mem_string(then_env);
     return rc;
 }
+
+PGconn *up_database_connect(const char *conninfo, struct err *err)
+{
+    static const char *const keys[] = {"connect_timeout", "dbname", NULL};
+    const char *const values[] = {"5", conninfo, NULL};
+    PQconninfoOption *parsed = PQconninfoParse(conninfo, NULL);
+    if (!parsed) { /* libpq's own words would repeat it, password and all */
+        err_set(err, LEAT_EINPUT, "what --database says is no connection string or URL");
+        return NULL;
+    }
+    PQconninfoFree(parsed);
+    PGconn *conn = PQconnectdbParams(keys, values, true);
+    if (PQstatus(conn) == CONNECTION_OK)
+        return conn;
+    cleanup_free char *why = mem_string(PQerrorMessage(conn));
+    for (char *p = why; *p; p++)
+        if (*p == '\n' || *p == '\t')
+            *p = p[1] ? ' ' : '\0';
+    err_set(err, LEAT_EUNREACHABLE, "%s", why);
+    PQfinish(conn);
+    return NULL;
+}

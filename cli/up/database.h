@@ -2,6 +2,7 @@
  * never stands on a command line, where everybody on the machine can read it: neither on ours nor
  * on a daemon's. */
 #pragma once
+#include <libpq-fe.h>
 #include "cli/verb.h"
 #include "common/base/err.h"
 
@@ -13,3 +14,8 @@
  * or the file is open to others; LEAT_EUSAGE, LEAT_EIO, LEAT_EINPUT: the file. Blocking. */
 int up_database_find(const struct given *given, const struct given *then, const char *then_env,
                      char **out, struct err *err);
+
+/* A connection, or NULL with one line of why: LEAT_EINPUT it is no connection string, else
+ * LEAT_EUNREACHABLE. Blocks for five seconds an address, where `conninfo` does not say otherwise.
+ */
+PGconn *up_database_connect(const char *conninfo, struct err *err);

@@ -161,6 +161,19 @@ static void look_at_logs(void *arg)
             up_postgres_turn_log(s->settings, s->children[i].pid);
 }
 
+/* Nothing of ours comes up without it, and the logs are long by now. */
+static int blame_database(const struct supervisor *s, int rc, struct err *err)
+{
+    struct err own = {0};
+    if (!s->settings->database)
+        return rc;
+    PGconn *conn = up_database_connect(s->settings->conninfo, &own);
+    if (!conn)
+        rc = err_set(err, own.code, "the database does not answer: %s", own.text);
+    PQfinish(conn);
+    return rc;
+}
+
 /* The loop has to go on while we wait: processes that end at once are started again. */
 static int wait_ready(struct supervisor *s, struct err *err)
 {
@@ -172,7 +185,7 @@ static int wait_ready(struct supervisor *s, struct err *err)
         loop_run(s->loop);
         loop_timer_stop(&wake);
     }
-    return rc;
+    return rc < 0 ? blame_database(s, rc, err) : rc;
 }
 
 int up_supervise(const struct up_settings *settings, int ready_fd, struct err *err)

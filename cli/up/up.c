@@ -23,6 +23,8 @@
 #include "common/s3/s3.h"
 #include "common/store/store.h"
 
+#define PORT_WAIT_US (2 * US_PER_S)
+
 static const struct option up_options[] = {
     {"data", 'd', "DIR", false,
      "where everything lies; default /var/lib/leat or ~/.local/share/leat"},
@@ -73,6 +75,40 @@ static int check_addresses(const struct up_settings *s, struct err *err)
                 "%s can be reached from other machines: put a proxy with TLS before a "
                 "loopback address, or say --insecure (calls then need the token in %s/token)",
                 all[i], s->data);
+    return 0;
+}
+
+/* Daemons whose `leat up` was killed are given the time that they take to end. */
+static bool becomes_free(const char *address, struct err *err)
+{
+    const int64_t until = clock_monotonic_us() + PORT_WAIT_US;
+    uint16_t port;
+    for (;;) {
+        cleanup_close int fd = -1;
+        if (address_listen(address, 1, &fd, &port, err) == 0)
+            return true;
+        if (clock_monotonic_us() > until)
+            return false;
+        usleep(50000);
+    }
+}
+
+/* Who listens there would be taken for ours: the API of another Leat answers too. */
+static int check_ports(const struct up_settings *s, struct err *err)
+{
+    const struct {
+        const char *option, *address;
+    } all[] = {{"--listen", s->listen},
+               {"--hooks", s->hooks},
+               {"--scheduler-listen", s->scheduler_listen},
+               {"--worker-listen", s->worker_listen}};
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        struct err own = {0};
+        if (all[i].address && !becomes_free(all[i].address, &own))
+            return err_set(err, LEAT_EREFUSED,
+                           "%s: end who listens there (ss -ltnp), or give %s another address",
+                           own.text, all[i].option);
+    }
     return 0;
 }
 
@@ -220,6 +256,8 @@ static int run_up(const struct given *given, struct err *err)
         rc = err_set(err, LEAT_EREFUSED,
                      "Leat runs in %s already (process %d); `leat down --data %s` ends it",
                      settings.data, running, settings.data);
+    if (rc == 0)
+        rc = check_ports(&settings, err);
     if (rc == 0)
         rc = up_prepare(&settings, err);
     if (rc == 0)

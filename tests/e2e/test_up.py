@@ -1,7 +1,8 @@
-"""The log files of `leat up` are bounded, whoever writes them."""
+"""What `leat up` looks at before it starts anything, and what it keeps an eye on: the log files are bounded, whoever writes them."""
 import subprocess
 
-from leat import until
+import pytest
+from leat import Leat, until
 
 LOG_LIMIT = 8 << 20
 
@@ -28,3 +29,19 @@ def test_logs_of_the_processes_are_bounded(leat):
         return file.exists() and "no_such_column_of_this_test" in file.read_text(errors="replace")
     until(complains, 20, 0.5, "a line in the new postgres.log")
     assert (log / "postgres.log").stat().st_size < 1 << 20
+
+
+@pytest.mark.parametrize("option", ["--listen", "--hooks"])
+def test_where_another_leat_answers_is_no_place(leat, option):
+    """Its answers would be taken for ours: all would be up, and nothing of it ours."""
+    taken = leat.listen if option == "--listen" else f"127.0.0.1:{leat.hooks_port}"
+    other = Leat()
+    try:
+        ports = {"--listen": other.listen, "--hooks": f"127.0.0.1:{other.hooks_port}", option: taken}
+        done = other.leat("up", "--detach", "--data", str(other.data), *[word for pair in ports.items() for word in pair])
+        assert done.returncode == 4, done.stdout + done.stderr
+        assert f"cannot listen on {taken}" in done.stderr and f"give {option} another address" in done.stderr, done.stderr
+        assert not other.data.exists(), "nothing was made"
+    finally:
+        other.remove()
+    assert leat.leat("status").returncode == 0
