@@ -128,12 +128,13 @@ struct batch_group {
     const char *items; /* JSON list; NULL = the IR has them, or there are none */
 };
 
-/* The finally steps of a frame begin, under a deadline: insert into finally_start. It goes with the
- * run. */
+/* The finally steps of a frame begin, under a deadline, and later it is up: upsert of
+ * finally_start, once each. It goes with the run. */
 struct batch_finally {
     struct uuid run;
     int32_t iteration; /* of the frame */
     int64_t started_us;
+    bool up;
 };
 
 struct batch_cached { /* upsert of cached_result: the newest of a key is found */

@@ -181,8 +181,6 @@ static void try_recall(struct recall *r, struct group *g, const struct snapshot_
     g->fatal = *from->reason != '\0';
     g->stop = g->fatal ? STOP_FAILED : STOP_CANCELLED;
     g->reason = g->fatal ? mem_string(from->reason) : NULL;
-    if (!g->fatal && !(def->mode == IR_GROUP_FOR_EACH && def->fail_fast))
-        frame_asked_recall(g->at);
 }
 
 static void group_recall(struct recall *r, const struct snapshot_step *from,
@@ -281,7 +279,7 @@ void recall_finallys(struct recall *r, const struct snapshot *all, const struct 
         struct run *run = run_find(r->core, &row->run);
         struct frame *f = run && !run->broken ? frame_find(r, run, row->iteration) : NULL;
         if (f)
-            frame_finally_recall(f, row->started_us, now);
+            frame_finally_recall(f, row, now);
     }
 }
 

@@ -260,8 +260,6 @@ static void live_recall(struct recall *r, const struct snapshot_step *from,
         return;
     }
     s->state = from->state;
-    if (from->state == STEP_CANCELLING)
-        frame_asked_recall(at);
     if (from->state == STEP_WAITING)
         wait_recall(core, at, from, now);
     else if (from->worker)

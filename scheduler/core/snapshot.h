@@ -108,6 +108,7 @@ struct snapshot_finally { /* of live runs */
     struct uuid run;
     int32_t iteration;
     int64_t started_us;
+    bool up; /* what is left of them was asked to end */
 };
 
 struct snapshot_start { /* of live runs that a step has started */

@@ -225,6 +225,7 @@ struct frame {
     struct adoption *adoption; /* while it takes over results: nothing of it begins */
     struct timer finally;
     int64_t finally_started_us; /* wall, as its row says; 0 = they have not begun */
+    bool finally_up;            /* the row says that their time is up */
     struct frame *prev, *next;  /* of the group, or core->over_frames */
     struct frame *sweep_prev, *sweep_next;
     struct frame *close_prev, *close_next;

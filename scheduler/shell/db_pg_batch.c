@@ -140,6 +140,7 @@ static void put_finallys(const struct batch *b, struct pg_params *p)
     UUIDS(finallys, run);
     INTS(finallys, iteration);
     TIMES(finallys, started_us);
+    BOOLS(finallys, up);
 }
 
 static void put_groups(const struct batch *b, struct pg_params *p)

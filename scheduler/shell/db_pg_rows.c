@@ -149,6 +149,7 @@ void db_pg_take_finally(struct snapshot *s, const struct pg_rows *rows, size_t r
     f->run = pg_uuid(rows, row, 0);
     f->iteration = (int32_t)pg_int(rows, row, 1);
     f->started_us = pg_time(rows, row, 2);
+    f->up = pg_bool(rows, row, 3);
 }
 
 void db_pg_take_limit(struct snapshot *s, const struct pg_rows *rows, size_t row)

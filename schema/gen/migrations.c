@@ -927,6 +927,11 @@ const struct migration MIGRATIONS[] = {
     "    GROUP BY a.slots, a.cpu, a.memory, a.gpu\n"
     "$$;\n",
     "5f5d61ad443c28b5ea24f0de61d93d5ea52163a9299649af8086b51f4cacdd39"},
+    {25, "finally_up",
+    "-- That the time of the finally steps is up, from the batch in which the first of them was asked to end: a takeover\n"
+    "-- begins none of them anew, whatever its clock says.\n"
+    "ALTER TABLE finally_start ADD COLUMN up boolean NOT NULL DEFAULT false;\n",
+    "eb94a14b85c0d5e2ed344b79ed7cc82d66c4f03455a11ad87beac99dc69856a3"},
 };
 
-const int MIGRATION_COUNT = 24;
+const int MIGRATION_COUNT = 25;

@@ -865,11 +865,12 @@ const struct query QUERIES[] = {
     "    AS g (run, step, iteration, attempt, first, count, branch, items)",
     8},
     {"batch_finallys",
-    "INSERT INTO finally_start (run, iteration, started)\n"
-    "SELECT * FROM unnest($1::uuid[], $2::int[], $3::timestamptz[]);\n"
+    "INSERT INTO finally_start (run, iteration, started, up)\n"
+    "SELECT * FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::bool[])\n"
+    "ON CONFLICT (run, iteration) DO UPDATE SET up = excluded.up;\n"
     "\n"
     "-- Of two in one batch the later counts, as of two batches.",
-    3},
+    4},
     {"batch_cached",
     "INSERT INTO cached_result AS c (key, run, step, iteration, finished)\n"
     "SELECT DISTINCT ON (n.key) n.key, n.run, n.step, n.iteration, n.finished\n"
@@ -998,7 +999,7 @@ const struct query QUERIES[] = {
     "FROM run_live r JOIN group_start g ON g.run = r.id",
     0},
     {"load_finallys",
-    "SELECT run, iteration, started FROM finally_start",
+    "SELECT run, iteration, started, up FROM finally_start",
     0},
     {"load_workers",
     "SELECT id, incarnation, boot, state, report_n, info::text, heard FROM worker",

@@ -153,8 +153,9 @@ FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::int[], $6::int[], $
     AS g (run, step, iteration, attempt, first, count, branch, items);
 
 -- name: batch_finallys
-INSERT INTO finally_start (run, iteration, started)
-SELECT * FROM unnest($1::uuid[], $2::int[], $3::timestamptz[]);
+INSERT INTO finally_start (run, iteration, started, up)
+SELECT * FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::bool[])
+ON CONFLICT (run, iteration) DO UPDATE SET up = excluded.up;
 
 -- Of two in one batch the later counts, as of two batches.
 -- name: batch_cached
@@ -281,7 +282,7 @@ SELECT g.run, g.step, g.iteration, g.attempt, g.first, g.count, g.branch, g.item
 FROM run_live r JOIN group_start g ON g.run = r.id;
 
 -- name: load_finallys
-SELECT run, iteration, started FROM finally_start;
+SELECT run, iteration, started, up FROM finally_start;
 
 -- name: load_workers
 SELECT id, incarnation, boot, state, report_n, info::text, heard FROM worker;

@@ -127,6 +127,12 @@ void frame_count_end(struct core *core, struct step_ref at, int state, const cha
     count_down(core, at);
 }
 
+static void write_finally(const struct frame *f, struct batch *out)
+{
+    *batch_add_finallys(out) =
+        (struct batch_finally){f->run->id, f->id, f->finally_started_us, f->finally_up};
+}
+
 /* Their time goes by the wall across a takeover: the row says since when. */
 static void arm_finally(struct core *core, struct frame *f, const struct core_now *now,
                         struct batch *out)
@@ -134,8 +140,7 @@ static void arm_finally(struct core *core, struct frame *f, const struct core_no
     const int64_t length = f->dag->finally_us;
     if (f->finally_started_us == 0) {
         f->finally_started_us = now->wall_us;
-        struct batch_finally *row = batch_add_finallys(out);
-        *row = (struct batch_finally){f->run->id, f->id, now->wall_us};
+        write_finally(f, out);
     }
     const int64_t since = now->wall_us - f->finally_started_us;
     const int64_t gone = f->stop_finally ? length : since < 0 ? 0 : since;
@@ -202,10 +207,14 @@ void frame_stop(struct core *core, struct frame *f, enum stop stop, const char *
 void frame_finally_due(struct core *core, struct frame *f, const struct core_now *now,
                        struct batch *out)
 {
-    (void)now, (void)out;
+    (void)now;
     if (plant_on(PLANT_FINALLY_FOR_EVER))
         return;
     f->stop_finally = true;
+    if (!f->finally_up) { /* before anything is asked to end */
+        f->finally_up = true;
+        write_finally(f, out);
+    }
     frame_sweep_again(core, f);
 }
 
@@ -257,17 +266,13 @@ void frame_sweep(struct core *core, struct frame *f, const struct core_now *now,
 
 /* ---- after a takeover ---------------------------------------------------------------------- */
 
-void frame_finally_recall(struct frame *f, int64_t started_us, const struct core_now *now)
+void frame_finally_recall(struct frame *f, const struct snapshot_finally *row,
+                          const struct core_now *now)
 {
-    f->finally_started_us = started_us;
-    f->stop_finally |= now->wall_us - started_us >= f->dag->finally_us &&
-                       !plant_on(PLANT_FINALLY_DEADLINE_FORGOTTEN_AT_TAKEOVER);
-}
-
-void frame_asked_recall(struct step_ref at)
-{
-    at.frame->stop_finally |=
-        is_finally(at) && !plant_on(PLANT_FINALLY_DEADLINE_FORGOTTEN_AT_TAKEOVER);
+    f->finally_started_us = row->started_us;
+    f->finally_up = row->up;
+    f->stop_finally = (row->up || now->wall_us - row->started_us >= f->dag->finally_us) &&
+                      !plant_on(PLANT_FINALLY_DEADLINE_FORGOTTEN_AT_TAKEOVER);
 }
 
 void frame_close_later(struct core *core, struct frame *f)

@@ -30,12 +30,10 @@ void frame_sweep(struct core *core, struct frame *f, const struct core_now *now,
 void frame_finally_due(struct core *core, struct frame *f, const struct core_now *now,
                        struct batch *out);
 
-/* For restore. Its finally steps began then: reports are heard before any time is looked at, so
- * whether theirs is up is known from now on. */
-void frame_finally_recall(struct frame *f, int64_t started_us, const struct core_now *now);
-/* Was asked to end, and not by itself: among finally steps only their deadline does so, whatever
- * the clock says by now. */
-void frame_asked_recall(struct step_ref at);
+/* For restore. Reports are heard before any time is looked at, so whether the time of its finally
+ * steps is up is known from now on: by the row, else by the wall. */
+void frame_finally_recall(struct frame *f, const struct snapshot_finally *row,
+                          const struct core_now *now);
 /* It has no step left of some phase, which the next turn finds. */
 void frame_close_later(struct core *core, struct frame *f);
 bool frames_close_one(struct core *core, const struct core_now *now, struct batch *out);

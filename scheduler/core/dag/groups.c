@@ -217,9 +217,7 @@ static void over(struct core *core, struct group *g, const struct core_now *now,
         succeed(core, g, now, out);
         return;
     }
-    /* A finally step that was being stopped for nothing that its rows say was so by its deadline,
-     * of which a clock that went back knows nothing. */
-    if (g->outside || frame_stops(g->at) || (!failed && g->def->finally)) {
+    if (g->outside || frame_stops(g->at)) {
         end(core, g, STEP_CANCELLED, NULL, NULL, now, out);
         return;
     }

@@ -31,11 +31,27 @@ static void check_up(struct sim *sim, const struct uuid *run, int32_t step, int3
                  step, iteration, SHORT(*run));
 }
 
+/* From the batch after that in which their time was up none of them is tried again, whoever leads
+ * and whatever its clock says. */
+static void check_not_anew(struct sim *sim, const struct batch_step *step,
+                           const struct row_step *before)
+{
+    const struct row_finally *row = database_finally(sim->db, &step->run, step->iteration);
+    const bool waits =
+        step->state == STEP_WAITING && before->state != STEP_WAITING && !step->limits;
+    if (row && row->up && row->up < sim->db->tx_seq && is_finally(sim, &step->run, step->step) &&
+        (waits || step->attempt > before->attempt))
+        sim_fail(sim, 3, "the finally step %d [%d] of run %s is tried again, and its time is up",
+                 step->step, step->iteration, SHORT(step->run));
+}
+
 void check_finally_step(struct sim *sim, const struct batch_step *step,
                         const struct row_step *before)
 {
     const struct plan_version *v = check_version_of(sim, &step->run);
     const struct plan_step *s = &v->steps[v->step_at[step->step]];
+    if (before)
+        check_not_anew(sim, step, before);
     if (step->state != STEP_CANCELLING || (before && before->state == STEP_CANCELLING))
         return;
     /* Groups and runs that steps start are ended by themselves too: by their own time, fail_fast.

@@ -229,14 +229,20 @@ static void write_finallys(struct database *db, const struct batch *b)
 {
     for (size_t i = 0; i < b->finallys_count; i++) {
         const struct batch_finally *from = &b->finallys[i];
-        if (database_in_finally(db, &from->run, from->iteration))
-            sim_fail(db->sim, 3, "the finally steps of an iteration begin twice");
-        struct row_finally *row = mem_alloc(sizeof *row);
+        struct row_finally *row = database_finally(db, &from->run, from->iteration);
+        if (row ? row->up || !from->up : from->up)
+            sim_fail(db->sim, 3, "the finally steps of an iteration %s",
+                     from->up ? "are late twice, or before they begin" : "begin twice");
+        sim_changed(db->sim);
+        if (row) {
+            row->up = db->tx_seq;
+            continue;
+        }
+        row = mem_alloc(sizeof *row);
         row->at = (struct row_key){from->run, 0, from->iteration};
         row->started_us = from->started_us;
         row->began_at = db->asked_at;
         HASH_ADD(hh, db->finallys, at, sizeof row->at, row);
-        sim_changed(db->sim);
     }
 }
 

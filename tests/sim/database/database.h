@@ -95,6 +95,7 @@ struct row_finally {   /* finally_start */
     struct row_key at; /* step 0 */
     int64_t started_us;
     int64_t began_at; /* of the simulation */
+    int64_t up;       /* number of the batch that said so; 0 = none has */
     UT_hash_handle hh;
 };
 

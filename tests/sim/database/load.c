@@ -230,8 +230,8 @@ static void add_finallys(const struct database *db, struct snapshot *s)
 {
     for (const struct row_finally *from = db->finallys; from; from = from->hh.next)
         if (!database_run(db, &from->at.run)->done)
-            *snapshot_add_finallys(s) =
-                (struct snapshot_finally){from->at.run, from->at.iteration, from->started_us};
+            *snapshot_add_finallys(s) = (struct snapshot_finally){from->at.run, from->at.iteration,
+                                                                  from->started_us, from->up > 0};
 }
 
 static void add_starts(const struct database *db, struct snapshot *s)

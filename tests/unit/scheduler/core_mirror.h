@@ -264,11 +264,15 @@ static inline void mirror_finallys(struct harness *h)
 {
     for (size_t i = 0; i < h->out->finallys_count; i++) {
         const struct batch_finally *f = &h->out->finallys[i];
+        struct snapshot_finally *row = NULL;
         for (size_t k = 0; k < h->rows->finallys_count; k++)
-            assert_false(same_id(&h->rows->finallys[k].run, &f->run) &&
-                         h->rows->finallys[k].iteration == f->iteration); /* written once */
-        *snapshot_add_finallys(h->rows) =
-            (struct snapshot_finally){f->run, f->iteration, f->started_us};
+            if (same_id(&h->rows->finallys[k].run, &f->run) &&
+                h->rows->finallys[k].iteration == f->iteration)
+                row = &h->rows->finallys[k];
+        assert_true(row ? f->up && !row->up && f->started_us == row->started_us : !f->up);
+        if (!row)
+            row = snapshot_add_finallys(h->rows);
+        *row = (struct snapshot_finally){f->run, f->iteration, f->started_us, f->up};
     }
 }
 
