@@ -269,6 +269,39 @@ def test_only_a_step_inside_a_group(leat):
         assert said.returncode in (2, 4) and why in said.stderr, (steps, said)
 
 
+def test_a_leader_that_dies_in_a_part_of_a_group(leat):
+    """The old run is of another version than the new one, and is wanted in each item until the last."""
+    items = list(range(8))
+    text = f"""
+name: lasting
+steps:
+  each:
+    for_each: {items}
+    parallelism: 2
+    steps:
+      a: {{command: [sh, -c, 'echo a $1 >> "$0"; echo $1 > "$2"', "LEDGER", "${{{{ item }}}}", "${{{{ outputs.n.path }}}}"], outputs: {{n: {{type: integer}}}}}}
+      b: {{command: [sh, -c, 'echo b $1 >> "$0"', "LEDGER", "${{{{ steps.a.outputs.n }}}}"]}}
+      c: {{needs: b, command: [sh, -c, 'echo c >> "$0"', "LEDGER"]}}
+"""
+    ledger = leat.work / "again-lasting"
+    ran(leat, ledger)
+    leat.apply(text.replace("LEDGER", str(ledger)))
+    old = leat.json("run", "lasting")["id"]
+    assert leat.wait_run(old)["state"] == "succeeded"
+    ran(leat, ledger)
+    leat.apply(text.replace("LEDGER", str(ledger)).replace("echo b $1", "sleep 0.5; echo B $1"))
+    run = leat.json("run", "lasting", "--only", "each/b", "--inputs-from", old)["id"]
+    for _ in range(3):
+        until(lambda: leat.pids("leat-scheduler"), what="a scheduler")
+        leat.kill("leat-scheduler")
+        time.sleep(0.7)
+    shown = leat.wait_run(run, 180)
+    assert shown["state"] == "succeeded", shown
+    assert ran(leat, ledger) == [f"B {n}" for n in items]
+    taken = [step for step in shown["steps"] if step["step"] == "each/a"]
+    assert len(taken) == len(items) and all(step["reason"] == f"adopted from {old}" for step in taken)
+
+
 # ---- logs ----------------------------------------------------------------------------------------
 
 TOLD = """
