@@ -90,7 +90,7 @@ struct command {
     int64_t iteration; /* approve: of a step in a group; absent or 0 = the only one that waits */
     int answer; /* enum command_answer; approve */
     const char *comment; /* approve */
-    const char *steps; /* only: names of the steps that run, with commas between */
+    const char *steps; /* only: paths of the steps that run, with commas between */
     bool anyway; /* rerun: also without the event, when that is gone */
     const char *worker; /* drain, resume, remove */
     const char *by;

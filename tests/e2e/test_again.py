@@ -205,7 +205,7 @@ steps:
     for_each: "${{ params.cities }}"
     as: city
     steps:
-      fetch: {command: [sh, -c, 'echo fetch $2 >> "$0"; echo "table of $2" > "$1"', LEDGER, "${{ outputs.table.path }}", "${{ city }} ${{ steps.clean.outputs.rows }}"], outputs: {table: {}}}
+      fetch: {command: [sh, -c, 'echo got $2; echo fetch $2 >> "$0"; echo "table of $2" > "$1"', LEDGER, "${{ outputs.table.path }}", "${{ city }} ${{ steps.clean.outputs.rows }}"], outputs: {table: {}}}
       fit: {uses: ./part-fit.yaml, with: {city: "${{ city }}"}, inputs: {table: fetch.table}}
       evaluate: {command: [sh, -c, 'echo evaluate >> "$0"; echo 0.5 > "$1"', LEDGER, "${{ outputs.rmse.path }}"], needs: fit, outputs: {rmse: {type: number}}}
     finally: {tidy: {command: [sh, -c, 'echo tidy >> "$0"', LEDGER]}}
@@ -249,6 +249,9 @@ def test_only_a_step_inside_a_group(leat):
     assert of == {"clean": ["succeeded taken"], "train": ["succeeded"], "train/fetch": ["succeeded taken"] * 2, "train/fit": ["succeeded"] * 2,
                   "train/fit/prepare": ["succeeded taken"] * 2, "train/fit/fit": ["succeeded"] * 2, "train/evaluate": ["skipped"] * 2, "train/tidy": ["skipped"] * 2,
                   "best": ["succeeded"], "report": ["skipped"]}
+
+    says = [step["name"] for step in shown["steps"] if step["step"] == "train/fetch"]
+    assert [leat.ok("logs", shown["id"], name) for name in says] == ["got oslo 5\n", "got rome 5\n"]
 
     # Another list: nothing to take over, unless nothing is needed there.
     done = leat.leat("run", "part", "--only", "train/evaluate", "-p", "cities=[\"rome\"]", *only)
