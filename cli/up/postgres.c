@@ -9,12 +9,9 @@
 #include <unistd.h>
 
 #include "cli/up/prepare.h"
-#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/log_file.h"
 #include "common/base/mem.h"
-
-#define LOOK_EVERY_US 20000
 
 /* Why these: durable (fsync and synchronous_commit stay on); small when idle; no pause from a
  * checkpoint storm; nothing listens on TCP. */
@@ -132,23 +129,11 @@ void up_postgres_turn_log(const struct up_settings *settings, pid_t postmaster)
         log_warn("postgres was not told to open its log again");
 }
 
-static PGconn *connect_until(const char *conninfo, int64_t limit_us)
-{
-    const int64_t until = clock_monotonic_us() + limit_us;
-    for (;;) {
-        PGconn *conn = PQconnectdb(conninfo);
-        if (PQstatus(conn) == CONNECTION_OK || clock_monotonic_us() > until)
-            return conn;
-        PQfinish(conn);
-        usleep(LOOK_EVERY_US);
-    }
-}
-
-int up_postgres_database(const struct up_settings *settings, int64_t limit_us, struct err *err)
+int up_postgres_database(const struct up_settings *settings, struct err *err)
 {
     cleanup_free char *maintenance =
         mem_printf("host=%s port=5432 user=leat dbname=postgres", settings->run);
-    PGconn *conn = connect_until(maintenance, limit_us);
+    PGconn *conn = PQconnectdb(maintenance);
     int rc = 0;
     if (PQstatus(conn) != CONNECTION_OK) {
         rc = err_set(err, LEAT_EUNREACHABLE,

@@ -18,6 +18,6 @@ void up_argv_free(char **argv);
  * pid. */
 void up_postgres_turn_log(const struct up_settings *settings, pid_t postmaster);
 
-/* Waits until the server takes connections, at most `limit_us`, and makes the database when it
- * is absent. Blocking. */
-int up_postgres_database(const struct up_settings *settings, int64_t limit_us, struct err *err);
+/* Makes the database when it is absent. LEAT_EUNREACHABLE: the server takes no connections (yet);
+ * LEAT_EIO. Blocking. */
+int up_postgres_database(const struct up_settings *settings, struct err *err);

@@ -138,13 +138,30 @@ static void stop_all(struct supervisor *s)
     up_keeper_stop(s->settings);
 }
 
+/* The loop has to go on while we wait: processes that end at once are started again. So does a
+ * Postgres that finds the one of a `leat up` that was killed still ending. */
+static int wait_for(struct supervisor *s,
+                    int (*look)(const struct up_settings *settings, struct err *err),
+                    struct err *err)
+{
+    const int64_t until = clock_monotonic_us() + UP_READY_LIMIT_US;
+    struct loop_timer wake = {0};
+    int rc;
+    while ((rc = look(s->settings, err)) < 0 && clock_monotonic_us() < until) {
+        loop_timer_start(s->loop, &wake, UP_READY_LOOK_US, 0, (loop_fn *)loop_stop, s->loop);
+        loop_run(s->loop);
+        loop_timer_stop(&wake);
+    }
+    return rc;
+}
+
 static int start_all(struct supervisor *s, struct watched *watched, struct err *err)
 {
     for (size_t i = 0; i < s->count; i++) {
         watched[i] = (struct watched){s, &s->children[i]};
         start_child(&watched[i]);
         if (strcmp(s->children[i].name, "postgres") == 0) {
-            const int rc = up_postgres_database(s->settings, 60 * US_PER_S, err);
+            const int rc = wait_for(s, up_postgres_database, err);
             if (rc < 0)
                 return rc;
         }
@@ -174,20 +191,6 @@ static int blame_database(const struct supervisor *s, int rc, struct err *err)
     return rc;
 }
 
-/* The loop has to go on while we wait: processes that end at once are started again. */
-static int wait_ready(struct supervisor *s, struct err *err)
-{
-    const int64_t until = clock_monotonic_us() + UP_READY_LIMIT_US;
-    struct loop_timer wake = {0};
-    int rc;
-    while ((rc = up_ready(s->settings, err)) < 0 && clock_monotonic_us() < until) {
-        loop_timer_start(s->loop, &wake, UP_READY_LOOK_US, 0, (loop_fn *)loop_stop, s->loop);
-        loop_run(s->loop);
-        loop_timer_stop(&wake);
-    }
-    return rc < 0 ? blame_database(s, rc, err) : rc;
-}
-
 int up_supervise(const struct up_settings *settings, int ready_fd, struct err *err)
 {
     struct supervisor s = {.loop = loop_new(), .settings = settings};
@@ -198,8 +201,8 @@ int up_supervise(const struct up_settings *settings, int ready_fd, struct err *e
         watched = mem_array(s.count, sizeof *watched);
         rc = start_all(&s, watched, err);
     }
-    if (rc == 0)
-        rc = wait_ready(&s, err);
+    if (rc == 0 && (rc = wait_for(&s, up_ready, err)) < 0)
+        rc = blame_database(&s, rc, err);
     if (rc == 0) {
         if (ready_fd >= 0)
             (void)!write(ready_fd, "+", 1);

@@ -1,4 +1,7 @@
 """What `leat up` looks at before it starts anything, and what it keeps an eye on: the log files are bounded, whoever writes them."""
+import os
+import pathlib
+import signal
 import subprocess
 
 import pytest
@@ -29,6 +32,16 @@ def test_logs_of_the_processes_are_bounded(leat):
         return file.exists() and "no_such_column_of_this_test" in file.read_text(errors="replace")
     until(complains, 20, 0.5, "a line in the new postgres.log")
     assert (log / "postgres.log").stat().st_size < 1 << 20
+
+
+def test_it_starts_again_at_once_after_a_kill(leat):
+    """What the dead one left is still ending then, Postgres last of all."""
+    for _ in range(4):
+        pid, = [pid for pid in leat.pids("leat") if b"up" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
+        os.kill(pid, signal.SIGKILL)
+        leat.up()
+    leat.apply("name: after\nsteps: {one: {executor: noop}}\n")
+    leat.ok("run", "after", "--wait")
 
 
 @pytest.mark.parametrize("option", ["--listen", "--hooks"])
