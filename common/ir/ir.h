@@ -436,7 +436,7 @@ enum ir_verdict ir_rule_judge(enum ir_rule rule, const struct ir_ends *ends);
 /* What a text of step `step` sees that need not be what it was, when its run is made again with the
  * run's parameters `now` instead of `then`: bits, 0 = it comes to the same. `event`, `vars` and
  * `run` count as the same. Parameters of a group with `scope` are what their own texts see. Pure;
- * O(references), once more for each scope around. */
+ * O(references): what a parameter of a scope around is given is looked at once. */
 enum {
     IR_SEES_OTHER = 1, /* a parameter that is another, other steps, a round, an outcome */
     IR_SEES_ITEM = 2,  /* an item of a for_each around, or its index */

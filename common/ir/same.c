@@ -10,6 +10,7 @@ struct look {
     const json_t *now, *then;
     int32_t at; /* the step, or the group whose parameters these are */
     unsigned sees;
+    bool seen[IR_DEPTH_MAX][IR_PARAMS_MAX]; /* of the groups around, by their depth */
 };
 
 /* Names other than `params`; what is none of them is an item, or its place. */
@@ -43,6 +44,16 @@ static bool is_another(const struct look *look, const char *name)
 
 static void note(void *user, const struct cel_reference *ref);
 
+/* What it is given is looked at once, however many of those inside are made of it. */
+static void note_param(struct look *look, const struct ir_step *scope, size_t i)
+{
+    bool *seen = &look->seen[scope->depth][i];
+    if (!*seen && scope->group->params[i].value) {
+        *seen = true;
+        template_references(scope->group->params[i].value, note, look);
+    }
+}
+
 /* `name` NULL = all of them. */
 static void note_params(struct look *look, const char *name)
 {
@@ -51,11 +62,11 @@ static void note_params(struct look *look, const char *name)
         look->sees |= is_another(look, name) ? IR_SEES_OTHER : 0;
         return;
     }
-    const struct ir_group *group = look->ir->steps[scope].group;
+    const struct ir_step *around = &look->ir->steps[scope];
     look->at = scope;
-    for (size_t i = 0; i < group->param_count; i++)
-        if (group->params[i].value && (!name || strcmp(name, group->params[i].name) == 0))
-            template_references(group->params[i].value, note, look);
+    for (size_t i = 0; i < around->group->param_count; i++)
+        if (!name || strcmp(name, around->group->params[i].name) == 0)
+            note_param(look, around, i);
     look->at = at;
 }
 

@@ -3,10 +3,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
 #include "common/base/mem.h"
+#include "common/base/text.h"
 #include "common/ir/ir.h"
 #include "common/text/json.h"
 #include "tests/support/parts.h"
@@ -104,11 +106,71 @@ static void one_that_is_not_there_is_another(void **state)
     ir_unref(ir);
 }
 
+/* ---- parts in parts -------------------------------------------------------------------------- */
+
+enum { DEEP = 14, WIDE = 20 };
+
+/* Each of its parameters is given all of those outside. */
+static void add_given(struct text *to, const char *what)
+{
+    for (int i = 0; i < WIDE; i++)
+        text_printf(to, "%sa%d: %s", i ? ", " : "", i, what);
+}
+
+static void write_part(struct text *to, int depth)
+{
+    text_puts(to, "kind: component\nname: c\nparams: {");
+    add_given(to, "{}");
+    if (depth == DEEP - 1) {
+        text_puts(to, "}\nsteps: {s: {image: \"r/${{ size(params) }}\", command: [x]}}\n");
+        return;
+    }
+    text_printf(to, "}\nsteps: {s: {uses: ./c%d.yaml, with: {", depth + 1);
+    add_given(to, "\"x${{ size(params) }}\"");
+    text_puts(to, "}}}\n");
+}
+
+/* Without a bound it looks WIDE to the power of DEEP times. */
+static void each_parameter_is_looked_at_once(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct text texts[DEEP] = {{0}}, p = {0}, step = {0};
+    struct part deep[DEEP];
+    char names[DEEP][24];
+    for (int i = 0; i < DEEP; i++) {
+        write_part(&texts[i], i);
+        snprintf(names[i], sizeof names[i], "c%d.yaml", i);
+        deep[i] = (struct part){IR_REFERENCE_COMPONENT, names[i], texts[i].data};
+        text_puts(&step, "s/");
+    }
+    text_puts(&step, "s");
+    text_puts(&p, "name: p\nparams: {z: 1}\nsteps: {s: {uses: ./c0.yaml, with: {");
+    add_given(&p, "\"x${{ params.z }}\"");
+    text_puts(&p, "}}}\n");
+    struct parts all = {deep, DEEP, {0}};
+    cleanup_json json_t *json = parts_compile(&all, "p.yaml", p.data, NULL, &err);
+    struct ir *ir = json ? ir_load(json, &err) : NULL;
+    if (!ir)
+        fail_msg("%s", err.text);
+    cleanup_json json_t *one = json_pack("{s:i}", "z", 1), *two = json_pack("{s:i}", "z", 2);
+    const int32_t at = ir_step_index(ir, step.data);
+    assert_true(at >= 0);
+    assert_int_equal(ir_sees_again(ir, at, ir->steps[at].image, one, one), 0);
+    assert_int_equal(ir_sees_again(ir, at, ir->steps[at].image, one, two), OTHER);
+    ir_unref(ir);
+    for (int i = 0; i < DEEP; i++)
+        text_free(&texts[i]);
+    text_free(&p);
+    text_free(&step);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_sees_what_is_another),
         cmocka_unit_test(one_that_is_not_there_is_another),
+        cmocka_unit_test(each_parameter_is_looked_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
