@@ -64,7 +64,8 @@ static void ask_by_run(struct api *api, struct http_request *req, const struct u
 
 static void show_run(struct api *api, struct http_request *req, const struct uuid *run)
 {
-    ask_by_run(api, req, run, QUERY_API_RUN, api_answer_row);
+    const bool images = strcmp(query_or_empty(req, "images"), "true") == 0;
+    ask_by_run(api, req, run, images ? QUERY_API_RUN_IMAGES : QUERY_API_RUN, api_answer_row);
 }
 
 void api_run(struct http_request *req, void *arg)

@@ -9,8 +9,8 @@
 #define IMAGES_ONE_US   (4 * US_PER_S)  /* for one; a registry that is silent is asked once */
 #define IMAGES_TOLD_MAX 20              /* lines of images that are gone */
 
-/* `run`: as the API shows it; `params`: those that are to be others, as text. Of each image that a
- * rerun would take and its registry has no more, and of each registry that could not be asked, one
- * line to standard error. Asks the API for the version where a step has an image with a digest,
- * and nobody for anything where none has. Blocking. */
+/* `run`: as the API shows it, of its steps those with an image at least; `params`: those that are
+ * to be others, as text. Of each image that a rerun would take and its registry has no more, and of
+ * each registry that could not be asked, one line to standard error. Asks the API for the version
+ * where a step has an image with a digest, and nobody for anything where none has. Blocking. */
 void images_look(const json_t *run, json_t *params);

@@ -34,7 +34,7 @@ static json_t *body_of(const struct given *given, json_t *params)
 /* Only of a run that is over: another is refused. */
 static int look(const char *name, json_t *params, json_t **run, struct err *err)
 {
-    cleanup_free char *path = client_path("/api/v1/runs/%s", name);
+    cleanup_free char *path = client_path("/api/v1/runs/%s?images=true", name);
     const int rc = client_call("GET", path, NULL, run, err);
     if (rc >= 0 && json_is_string(json_object_get(*run, "finished")))
         images_look(*run, params);

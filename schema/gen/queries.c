@@ -344,6 +344,21 @@ const struct query QUERIES[] = {
     "    LEFT JOIN within w ON w.iteration = e.iteration)))::text\n"
     "FROM r;\n"
     "\n"
+    "-- The same of the steps alone that ran in an image with a digest, and of each only that: a rerun asks for it first.",
+    1},
+    {"api_run_images",
+    "WITH r AS (SELECT * FROM run WHERE id = $1::uuid),\n"
+    "ran AS MATERIALIZED (SELECT s.step, s.iteration, s.image FROM step_result s, r WHERE s.run = r.id AND s.image LIKE '%@sha256:%'),\n"
+    "steps AS (\n"
+    "    SELECT step->>'name' AS name, (ord - 1)::int AS n\n"
+    "    FROM r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version\n"
+    "    CROSS JOIN LATERAL jsonb_array_elements(v.ir->'steps') WITH ORDINALITY AS e (step, ord) WHERE EXISTS (SELECT FROM ran))\n"
+    "SELECT (to_jsonb(r) || jsonb_build_object('steps', (\n"
+    "    SELECT coalesce(jsonb_agg(jsonb_build_object('name', e.name || CASE WHEN x.iteration > 0 THEN '[' || x.iteration || ']' ELSE '' END,\n"
+    "        'step', e.name, 'index', x.step, 'iteration', x.iteration, 'image', x.image) ORDER BY x.step, x.iteration), '[]')\n"
+    "    FROM ran x JOIN steps e ON e.n = x.step)))::text\n"
+    "FROM r;\n"
+    "\n"
     "-- The names of a run's steps, by index.",
     1},
     {"api_live_steps",

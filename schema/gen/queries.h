@@ -35,6 +35,7 @@ enum query_id {
     QUERY_API_RUN_BETWEEN, /* api.sql */
     QUERY_API_RUN_LATEST, /* api.sql */
     QUERY_API_RUN, /* api.sql */
+    QUERY_API_RUN_IMAGES, /* api.sql */
     QUERY_API_LIVE_STEPS, /* api.sql */
     QUERY_API_LIVE, /* api.sql */
     QUERY_API_RUN_BRIEF, /* api.sql */

@@ -328,6 +328,20 @@ SELECT (to_jsonb(r) || coalesce((SELECT jsonb_build_object('reason', q.reason) F
     LEFT JOIN within w ON w.iteration = e.iteration)))::text
 FROM r;
 
+-- The same of the steps alone that ran in an image with a digest, and of each only that: a rerun asks for it first.
+-- name: api_run_images
+WITH r AS (SELECT * FROM run WHERE id = $1::uuid),
+ran AS MATERIALIZED (SELECT s.step, s.iteration, s.image FROM step_result s, r WHERE s.run = r.id AND s.image LIKE '%@sha256:%'),
+steps AS (
+    SELECT step->>'name' AS name, (ord - 1)::int AS n
+    FROM r JOIN pipeline_version v ON v.pipeline = r.pipeline AND v.hash = r.version
+    CROSS JOIN LATERAL jsonb_array_elements(v.ir->'steps') WITH ORDINALITY AS e (step, ord) WHERE EXISTS (SELECT FROM ran))
+SELECT (to_jsonb(r) || jsonb_build_object('steps', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object('name', e.name || CASE WHEN x.iteration > 0 THEN '[' || x.iteration || ']' ELSE '' END,
+        'step', e.name, 'index', x.step, 'iteration', x.iteration, 'image', x.image) ORDER BY x.step, x.iteration), '[]')
+    FROM ran x JOIN steps e ON e.n = x.step)))::text
+FROM r;
+
 -- The names of a run's steps, by index.
 -- name: api_live_steps
 SELECT e.step->>'name'

@@ -14,7 +14,7 @@ import urllib.parse
 
 import pytest
 from engine import run, service, until
-from leat import Leat, Stream, in_background
+from leat import Leat, Stream, in_background, request
 
 USER, PASSWORD = "puller", "canary-55e2:of the registry's \"login\""
 WRONG = "canary-91aa-of-no-login"
@@ -364,6 +364,9 @@ def test_a_rerun_says_that_an_image_is_gone(leat, engine, registries):
             "  own: {image: '" + image + "', container: {pull: never}, needs: s, command: [/bin/sh, -c, ':']}\n")
     _, shown, _ = run(leat, text, "goes")
     assert shown["state"] == "succeeded" and {s["image"] for s in shown["steps"]} == {digest}, shown
+    few = request("GET", f"{leat.api}/api/v1/runs/{shown['id']}?images=true").json()
+    assert few["steps"] == [{k: s[k] for k in ("name", "step", "index", "iteration", "image")} for s in shown["steps"]]
+    assert few["params"] == {"tag": "1"} and few["finished"] == shown["finished"]
     said, again = rerun(leat, shown["id"])
     assert said == [] and again["state"] == "succeeded" and {s["image"] for s in again["steps"]} == {digest}
     registry.remove("a/goes", digest)
