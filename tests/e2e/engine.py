@@ -59,6 +59,14 @@ class Engine:
         self.ask("POST", f"/images/create?{query}", tar.read_bytes())
         return f"{name}:1"
 
+    def running(self):
+        """What the engine tells of a container that runs; None while none does."""
+        for container in self.containers():
+            told = self.ask("GET", f"/containers/{container['Id']}/json")
+            if told.get("State", {}).get("Running"):
+                return told
+        return None
+
     def containers(self):
         return self.ask("GET", "/containers/json?all=1")
 
@@ -93,6 +101,9 @@ def run(leat, text, name, *more):
 
 def until(what, seconds=30):
     end = time.monotonic() + seconds
-    while not what():
+    while True:
+        value = what()
+        if value:
+            return value
         assert time.monotonic() < end, "it does not come to that"
         time.sleep(0.05)

@@ -93,8 +93,7 @@ steps:
     leat.ok("apply", file)
     until(lambda: not engine.containers(), 90)  # the step before is removed after its run has ended
     leat.ok("run", "looked")
-    until(engine.containers, 90)
-    inspected = json.dumps(engine.ask("GET", f"/containers/{engine.containers()[0]['Id']}/json"))
+    inspected = json.dumps(until(engine.running, 90))
     assert CANARY not in inspected and "/leat/secrets" in inspected
     until(lambda: not engine.containers(), 90)
 

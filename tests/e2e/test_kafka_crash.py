@@ -146,9 +146,13 @@ class Matrix(Site):
         try:
             until(both, 60, what="a leader and a standby")
         except AssertionError as error:
-            said = [(self.leat.work / "second.log").read_text()[-3000:], (self.leat.data / "log" / "scheduler.log").read_text()[-3000:]]
-            raise AssertionError(f"{error}: {self.leader()} leads of {self.leat.pids_of('leat-scheduler')}\n" + "\n".join(said)) from None
+            raise AssertionError(f"{error}: {self.said()}") from None
         return self.leader()
+
+    def said(self):
+        """Who leads, and the last words of both."""
+        logs = [self.leat.work / "second.log", self.leat.data / "log" / "scheduler.log"]
+        return "\n".join([f"{self.leader()} leads of {self.leat.pids_of('leat-scheduler')}", *(log.read_text()[-3000:] for log in logs)])
 
     def lead_beside(self):
         """The same, with the one beside `leat up` as the leader. When it is killed it can be started again at once, and so
@@ -211,7 +215,14 @@ def strike(site, name, act):
     leat.arm(f"{name}:1:{act}")
     if name in AT_START:
         site.kill_beside()
-    until(lambda: leat.struck(name), 30, every=0.01, what=f"{name} is struck: it was never reached")
+    for last in (False, True):
+        try:
+            until(lambda: leat.struck(name), 30, every=0.01, what=f"{name} is struck: it was never reached")
+            break
+        except AssertionError as error:
+            if last or name not in AT_START:
+                raise AssertionError(f"{error}\n{site.said()}") from None
+            signal_all(signal.SIGKILL, [site.leader()[0]])  # it had passed to the other in between: who was killed stood by
     struck, waited = leat.failpoint_log.stat().st_mtime, stalled()
     pid, epoch = site.leader()
     assert state(pid) in (("T", "t") if act == "stop" else (None, "Z")), f"{pid} is not who was struck"
