@@ -521,7 +521,9 @@ def test_a_rerun_says_what_can_no_longer_be_had(leat):
 # ---- pause, resume, delete -----------------------------------------------------------------------
 
 def test_a_pipeline_that_is_deleted_comes_back(leat):
-    text = "name: fading\non: {object: {bucket: again, suffix: .fade}}\nsteps: {nap: {command: [sh, -c, 'sleep 3; false']}}\n"
+    gate = leat.work / "gate-fading"
+    text = ("name: fading\non: {object: {bucket: again, suffix: .fade}}\n"
+            f"steps: {{nap: {{command: [sh, -c, 'while ! [ -e {gate} ]; do sleep 0.1; done; false']}}}}\n")
     leat.apply(text)
     run, other = (leat.json("run", "fading")["id"] for _ in range(2))
     version = leat.json("pipeline", "fading")["version"]
@@ -534,6 +536,7 @@ def test_a_pipeline_that_is_deleted_comes_back(leat):
     assert leat.event_runs(event) == [] and leat.json("event", event)["verdicts"] == []
     leat.ok("cancel", other)
     assert leat.wait_run(other)["state"] == "cancelled"
+    gate.touch()
     shown = leat.wait_run(run)
     assert shown["state"] == "failed" and shown["version"] == version
     said = leat.leat("retry", run)
