@@ -415,7 +415,7 @@ void worker_start(void *arg)
 {
     static const struct bus_reader_events events = {on_records, on_reset, on_failed};
     struct worker *w = arg;
-    if (w->up || w->gone)
+    if (w->up || w->gone || w->sim->quiet) /* the last hello would be read after the end */
         return;
     w->proc = proc_new(w->sim);
     w->up = true;
