@@ -79,16 +79,15 @@ static int check_addresses(const struct up_settings *s, struct err *err)
 }
 
 /* Daemons whose `leat up` was killed are given the time that they take to end. */
-static bool becomes_free(const char *address, struct err *err)
+static int wait_free(const char *address, struct err *err)
 {
     const int64_t until = clock_monotonic_us() + PORT_WAIT_US;
     uint16_t port;
     for (;;) {
         cleanup_close int fd = -1;
-        if (address_listen(address, 1, &fd, &port, err) == 0)
-            return true;
-        if (clock_monotonic_us() > until)
-            return false;
+        const int rc = address_listen(address, 1, &fd, &port, err);
+        if (rc != LEAT_EIO || clock_monotonic_us() > until)
+            return rc;
         usleep(50000);
     }
 }
@@ -104,10 +103,13 @@ static int check_ports(const struct up_settings *s, struct err *err)
                {"--worker-listen", s->worker_listen}};
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
         struct err own = {0};
-        if (all[i].address && !becomes_free(all[i].address, &own))
+        const int rc = all[i].address ? wait_free(all[i].address, &own) : 0;
+        if (rc == LEAT_EIO)
             return err_set(err, LEAT_EREFUSED,
-                           "%s: end who listens there (ss -ltnp), or give %s another address",
+                           "%s: give %s another address, or end who listens there (ss -ltnp)",
                            own.text, all[i].option);
+        if (rc < 0) /* it is none */
+            return err_set(err, LEAT_EUSAGE, "%s: %s", all[i].option, own.text);
     }
     return 0;
 }

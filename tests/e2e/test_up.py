@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import pytest
-from leat import Leat, until
+from leat import BUILD, Leat, free_port, until
 
 LOG_LIMIT = 8 << 20
 
@@ -58,3 +58,16 @@ def test_where_another_leat_answers_is_no_place(leat, option):
     finally:
         other.remove()
     assert leat.leat("status").returncode == 0
+
+
+@pytest.mark.parametrize("option,address,status,said", [
+    ("--listen", "127.0.0.1", 2, "--listen: '127.0.0.1' is not an address (HOST:PORT)"),
+    ("--worker-listen", "nonsense", 2, "--worker-listen: 'nonsense' is not an address (HOST:PORT)"),
+    ("--scheduler-listen", "192.0.2.1:9", 4, "cannot listen on 192.0.2.1:9: Cannot assign requested address: give --scheduler-listen another")])
+def test_what_is_no_address_here_is_said(option, address, status, said):
+    data = pathlib.Path(f"/tmp/leat-nowhere-{os.getpid()}")
+    given = {"--listen": f"127.0.0.1:{free_port()}", "--hooks": f"127.0.0.1:{free_port()}", option: address}
+    done = subprocess.run([BUILD / "bin" / "leat", "up", "--detach", "--data", data, *[word for pair in given.items() for word in pair]],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == status and said in done.stderr, done.stderr
+    assert not data.exists(), "nothing was made"
