@@ -195,11 +195,12 @@ def test_more_streams_than_are_served(leat):
             s.sendall(f"GET /api/v1/runs/{run}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             assert s.recv(16).startswith(b"HTTP/1.1 200")
             lines.append(s)
-        with pytest.raises(AssertionError):
+        with pytest.raises(AssertionError, match="256 streams are open"):
             Stream(leat, run).connect()
     finally:
         for s in lines:
             s.close()
+    until(lambda: metric(leat, "leat_api_streams") == 0, what="the end of all streams")
     assert Stream(leat, run).to_the_end().text("speak") == LINES
 
 
