@@ -18,11 +18,17 @@ static bool has_part(const struct front_step *s, enum front_part part, const cha
     return s->parts & part && (!as || strcmp(item_of(s), as) == 0);
 }
 
+/* The innermost step whose item and rounds are seen, -1 = none. */
+static int32_t innermost_seen(const struct front *f, const struct scope *scope)
+{
+    return scope->own ? scope->step : front_outward(f, scope->step);
+}
+
 /* The nearest group with that part (and that item), -1 = none. */
 static int32_t nearest(const struct front *f, const struct scope *scope, enum front_part part,
                        const char *as)
 {
-    int32_t at = scope->own ? scope->step : front_outward(f, scope->step);
+    int32_t at = innermost_seen(f, scope);
     while (at >= 0 && !has_part(&f->step[at], part, as))
         at = front_outward(f, at);
     if (at >= 0 && scope->innermost &&
@@ -109,6 +115,25 @@ static void check_outcome(struct front *f, const struct scope *scope,
         front_problem(f, "outcome: is known in finally steps only");
     else if (strcmp(field, "state") != 0 && strcmp(field, "reason") != 0)
         front_problem(f, "outcome.%s: write outcome.state or outcome.reason", field);
+}
+
+void scope_around_names(const struct front *f, const struct scope *scope,
+                        const char *names[SCOPE_AROUND_MAX])
+{
+    int count = 0;
+    unsigned parts = 0;
+    for (int32_t at = innermost_seen(f, scope); at >= 0; at = front_outward(f, at)) {
+        parts |= f->step[at].parts;
+        if (f->step[at].parts & FRONT_FOR_EACH && count < IR_DEPTH_MAX)
+            names[count++] = item_of(&f->step[at]);
+    }
+    if (parts & FRONT_FOR_EACH)
+        names[count++] = "index";
+    if (parts & FRONT_LOOP)
+        names[count++] = "loop";
+    if (is_in_finally(f, scope->step))
+        names[count++] = "outcome";
+    names[count] = NULL;
 }
 
 bool scope_around(struct front *f, const struct scope *scope, const struct cel_reference *ref)

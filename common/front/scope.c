@@ -9,6 +9,8 @@
 #include "common/text/json.h"
 #include "common/text/template.h"
 
+#define SCOPE_SEEN_MAX (SCOPE_AROUND_ROOT + SCOPE_AROUND_MAX)
+
 struct check {
     struct front *f;
     const struct scope *scope;
@@ -218,13 +220,31 @@ static check_fn *const ROOT_CHECKS[] = {
     [SCOPE_OUTPUTS_ROOT] = check_own,   [SCOPE_RESULTS_ROOT] = check_results,
 };
 
-/* "params, run, event" */
-static void list_roots(unsigned roots, struct text *out)
+/* The names that can be written there. */
+static void seen_names(const struct check *c, const char *names[SCOPE_SEEN_MAX])
 {
+    int count = 0;
     for (int i = 0; i < SCOPE_AROUND_ROOT; i++) {
-        if (roots & (1U << i))
-            text_printf(out, "%s%s", out->len ? ", " : "", ROOT_NAMES[i]);
+        if (c->scope->roots & (1U << i))
+            names[count++] = ROOT_NAMES[i];
     }
+    names[count] = NULL;
+    if (c->scope->roots & SCOPE_AROUND)
+        scope_around_names(c->f, c->scope, &names[count]);
+}
+
+/* "index: is not known in run_name; there is params, event, vars" */
+static void refuse_root(struct check *c, const char *root)
+{
+    char near[FRONT_HINT];
+    const char *names[SCOPE_SEEN_MAX];
+    cleanup_text struct text known = {0};
+    const bool elsewhere = scope_is_taken(root);
+    seen_names(c, names);
+    for (int i = 0; names[i]; i++)
+        text_printf(&known, "%s%s", i > 0 ? ", " : "", names[i]);
+    refuse(c, "%s: %s in %s; there is %s%s", root, elsewhere ? "cannot be used" : "is not known",
+           c->scope->where, known.data, elsewhere ? "" : hint(root, names, near));
 }
 
 static void check_reference(void *user, const struct cel_reference *ref)
@@ -242,12 +262,7 @@ static void check_reference(void *user, const struct cel_reference *ref)
         c->problems += c->f->problems.found - found;
         return;
     }
-    char near[FRONT_HINT];
-    cleanup_text struct text known = {0};
-    list_roots(c->scope->roots, &known);
-    const bool elsewhere = scope_is_taken(root);
-    refuse(c, "%s: %s in %s; there is %s%s", root, elsewhere ? "cannot be used" : "is not known",
-           c->scope->where, known.data, elsewhere ? "" : hint(root, ROOT_NAMES, near));
+    refuse_root(c, root);
 }
 
 bool scope_is_taken(const char *name)

@@ -54,6 +54,11 @@ struct scope {
 
 /* Checks a reference to an item, index, loop or outcome; false when it is none. */
 bool scope_around(struct front *f, const struct scope *scope, const struct cel_reference *ref);
+/* The names that scope_around knows there, from inside outwards; NULL at the end. They belong to
+ * the file. */
+#define SCOPE_AROUND_MAX (IR_DEPTH_MAX + 4)
+void scope_around_names(const struct front *f, const struct scope *scope,
+                        const char *names[SCOPE_AROUND_MAX]);
 
 /* What the values of a reference may be, by what the file declares; CEL_ANY where it says nothing.
  */

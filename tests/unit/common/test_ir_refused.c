@@ -209,6 +209,13 @@ static const struct bad FOR_EACH[] = {
      "asked before there are items; ask it on the steps inside"},
     {P("g: {for_each: \"${{ item }}\", command: [x]}"), "4:17", "before there are items"},
     {P("g: {command: [x, \"${{ item }}\"]}"), "4:20", "item: is not known"},
+    {P("g: {for_each: [a], as: city, steps: {h: {loop: {until: \"true\", max: 2}, command: [x, "
+       "\"${{ item }}\"]}}}"),
+     "4:88", "there is params, run, event, vars, steps, inputs, outputs, city, index, loop"},
+    {P("g: {for_each: [a], as: city, command: [x, \"${{ citi }}\"]}"), "4:45",
+     "did you mean city?"},
+    {P("g: {command: [x]}\nfinally: {f: {command: [x, \"${{ outcom.state }}\"]}}"), "5:28",
+     "outputs, outcome; did you mean outcome?"},
     {P("g: {command: [x, \"${{ index }}\"]}"), "4:20", "no step around command has a for_each"},
     {P("g: {for_each: [a], command: [x], outputs: {m: {type: string}}}\n  h: {command: [x, \"${{ "
        "steps.g.outputs.m.x }}\"]}"),
