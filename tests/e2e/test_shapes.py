@@ -37,6 +37,25 @@ def test_the_examples_run(leat):
     names = [item["name"] for item in leat.json("pipelines") if item["name"] not in OUTSIDE]
     ended = {name: leat.wait_run(run(leat, name))["state"] for name in names}
     assert ended == {name: "succeeded" for name in names}
+    assert leat.ok("logs", "latest:shapes-sweep", "best") == "trial 1, 0.1: 0.1\n"
+
+
+def test_items_that_failed_are_null_in_the_lists_of_the_others(leat):
+    """With fail_fast off all are run, and what went well is there for the run and for who asks."""
+    leat.apply("""
+name: some
+outputs: {n: all.n}
+steps:
+  all:
+    for_each: [0, 1, 2]
+    fail_fast: false
+    command: [sh, -c, 'echo $1 > "$0"; test $1 != 1', "${{ outputs.n.path }}", "${{ item }}"]
+    outputs: {n: {type: integer}}
+  sum: {rule: all_done, command: [echo, "${{ steps.all.outputs.n.filter(n, n != null) }}"]}
+""")
+    shown = leat.wait_run(run(leat, "some"))
+    assert (shown["state"], shown["outputs"]) == ("failed", {"n": [0, None, 2]})
+    assert leat.ok("logs", shown["id"], "sum") == "[0,2]\n"
 
 
 def test_show_says_which_item_and_round_a_step_is_of(leat):

@@ -40,7 +40,7 @@ static int check_size(const struct ir_output *output, size_t bytes, struct err *
 
 int collect_frame(struct group *g, const struct frame *f, struct err *err)
 {
-    json_t *all = collect_dag(f);
+    json_t *all = f->failed || f->cancelled ? NULL : collect_dag(f);
     const bool loop = g->def->group->mode == IR_GROUP_LOOP;
     while (g->out_count <= (size_t)f->ordinal) {
         MEM_ROOM(g->outs, g->out_count, g->out_cap);

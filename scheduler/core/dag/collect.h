@@ -2,7 +2,8 @@
 #pragma once
 #include "scheduler/core/state.h"
 
-/* Keeps the outputs of a frame that succeeded. LEAT_ELIMIT when an output becomes too large. */
+/* Keeps the outputs of a frame that is over; one that has not succeeded gives none. LEAT_ELIMIT
+ * when an output becomes too large. */
 int collect_frame(struct group *g, const struct frame *f, struct err *err);
 /* The outputs of the whole group, a new reference: of a for_each one list a name, in order. */
 json_t *collect_all(const struct group *g);

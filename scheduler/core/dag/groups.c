@@ -38,6 +38,12 @@ static bool is_for_each(const struct group *g)
     return g->def->group->mode == IR_GROUP_FOR_EACH;
 }
 
+/* An item that fails ends no other. */
+static bool outlives_failures(const struct group *g)
+{
+    return is_for_each(g) && !g->def->group->fail_fast;
+}
+
 bool group_waits(const struct group *g)
 {
     return ref_step(g->at)->state == STEP_WAITING;
@@ -208,6 +214,15 @@ static void fail(struct core *core, struct group *g, const char *reason)
         stop_frames(core, g, STOP_FAILED, g->reason);
 }
 
+/* Not tried again. Where all items were run and some have failed, the others count. */
+static void give_up(struct core *core, struct group *g, bool whole, const struct core_now *now,
+                    struct batch *out)
+{
+    const bool counts = whole && outlives_failures(g) && !g->fatal && !g->cancelled;
+    json_t *outputs cleanup_json = counts ? collect_all(g) : NULL;
+    end(core, g, STEP_FAILED, outputs, g->reason, now, out);
+}
+
 /* All its frames are over, and no other begins. */
 static void over(struct core *core, struct group *g, const struct core_now *now, struct batch *out)
 {
@@ -225,7 +240,7 @@ static void over(struct core *core, struct group *g, const struct core_now *now,
         fail(core, g, "it was being stopped, and nothing says why");
     const int64_t wait = wait_for_retry(core, g);
     if (wait < 0)
-        end(core, g, STEP_FAILED, NULL, g->reason, now, out);
+        give_up(core, g, whole, now, out);
     else
         wait_for_next_try(core, g, wait, now);
 }
@@ -398,7 +413,7 @@ void group_frame_over(struct core *core, struct frame *f, const struct core_now 
     g->done++;
     if (plant_on(PLANT_ITEM_COUNTED_TWICE) && is_for_each(g) && good)
         g->done++;
-    if (good && collect_frame(g, f, &err) < 0)
+    if ((good || outlives_failures(g)) && collect_frame(g, f, &err) < 0)
         fail(core, g, err.text);
     if (f->failed)
         note_failed(g, f);
@@ -406,7 +421,7 @@ void group_frame_over(struct core *core, struct frame *f, const struct core_now 
         g->cancelled++;
     const int32_t ordinal = f->ordinal;
     frame_leave(core, f);
-    if (g->failed && !g->stop && (!is_for_each(g) || g->def->group->fail_fast))
+    if (g->failed && !g->stop && !outlives_failures(g))
         stop_frames(core, g, STOP_CANCELLED, NULL);
     if (good && is_loop(g) && !g->fatal)
         judge_round(core, g, ordinal, now);

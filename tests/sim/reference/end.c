@@ -1,4 +1,5 @@
 /* A whole run: every instance of every step, what groups collect, the state of the run. */
+#include <assert.h>
 #include <string.h>
 #include "common/base/mem.h"
 #include "common/base/text.h"
@@ -53,7 +54,8 @@ static json_t *given(const struct scene *in)
 
 struct tally {
     int begun, failed, cancelled, good;
-    int last; /* ordinal that began last */
+    int last;     /* ordinal that began last */
+    uint64_t bad; /* a bit for each ordinal that failed */
 };
 
 static struct tally look_at_try(const struct scene *at, int step, const struct row_group *start,
@@ -68,6 +70,8 @@ static struct tally look_at_try(const struct scene *at, int step, const struct r
         t.begun++;
         t.last = o;
         t.failed += was.failed;
+        assert(o < 64);
+        t.bad |= (uint64_t)was.failed << o;
         t.cancelled += was.cancelled && !was.failed;
         t.good += !was.failed && !was.cancelled;
     }
@@ -167,11 +171,24 @@ static json_t *expected_outputs(const struct scene *at, int step, const struct r
     return all;
 }
 
+/* An item that failed gives nothing, whatever its steps gave. */
+static void take_out_failed(json_t *lists, uint64_t bad)
+{
+    const char *name;
+    json_t *list;
+    json_object_foreach (lists, name, list)
+        for (int o = 0; o < 64 && bad >> o; o++)
+            if (bad >> o & 1)
+                json_array_set_new(list, (size_t)o, json_null());
+}
+
 static void check_collected(const struct scene *at, int step, const struct row_group *start,
-                            int last)
+                            const struct tally *t)
 {
     const struct row_result *result = scene_result(at, step);
-    json_t *want = expected_outputs(at, step, start, last);
+    json_t *want = expected_outputs(at, step, start, t->last);
+    if (t->bad)
+        take_out_failed(want, t->bad);
     json_t *is = json_loads(result->outputs ? result->outputs : "{}", 0, NULL);
     const bool same = json_equal(want, is);
     cleanup_free char *wanted = same ? NULL : json_dumps(want, JSON_SORT_KEYS);
@@ -181,6 +198,13 @@ static void check_collected(const struct scene *at, int step, const struct row_g
         sim_note(at->sim, "collected: %s; the result: %s", wanted, result->outputs);
     if (!same)
         wrong(at, step, "its outputs are not what was collected");
+}
+
+static void check_gave_nothing(const struct scene *at, int step)
+{
+    const char *outputs = scene_result(at, step)->outputs;
+    if (outputs && strcmp(outputs, "{}") != 0)
+        wrong(at, step, "it has outputs, and not all of it was run");
 }
 
 static void check_succeeded(const struct scene *at, int step, const struct row_group *start,
@@ -194,7 +218,7 @@ static void check_succeeded(const struct scene *at, int step, const struct row_g
     for (int o = 0; s->kind == PLAN_LOOP && o <= t->last; o++)
         if (round_holds(at, step, start, o) != (o == t->last))
             wrong(at, step, "it ended after the wrong round");
-    check_collected(at, step, start, t->last);
+    check_collected(at, step, start, t);
     at->sim->counts.direct += s->direct;
     at->sim->counts.grafted += s->grafted;
 }
@@ -215,6 +239,10 @@ static void check_failed(const struct scene *at, int step, const struct row_grou
     if (s->kind == PLAN_EACH && !s->fail_fast && !late &&
         (t->cancelled || t->begun != start->count))
         wrong(at, step, "an item was not run though fail_fast is off");
+    if (s->kind == PLAN_EACH && !s->fail_fast && !late)
+        check_collected(at, step, start, t);
+    else
+        check_gave_nothing(at, step);
 }
 
 static int expected_count(const struct scene *at, const struct plan_step *s)
@@ -240,7 +268,7 @@ static void check_group(const struct scene *at, int step, bool may_stop)
             t = look_at_try(at, step, start, may_stop || attempt < result->attempt || !good);
     }
     if (!start && good && s->kind == PLAN_EACH && expected_count(at, s) == 0)
-        check_collected(at, step, NULL, 0);
+        check_collected(at, step, NULL, &(struct tally){0});
     else if (!start && result->state != STEP_CANCELLED)
         wrong(at, step, "it never began");
     else if (good)

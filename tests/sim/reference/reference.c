@@ -23,8 +23,10 @@ const struct row_result *scene_result(const struct scene *at, int step)
 json_t *scene_output_named(const struct scene *at, int step, const char *name)
 {
     const struct row_result *result = scene_result(at, step);
-    /* Which run was started, and how it ended, is told however it did. */
-    const bool told = result && at->v->steps[step].kind == PLAN_START;
+    const struct plan_step *s = &at->v->steps[step];
+    /* Which run was started, and how it ended, is told however it did; the items that went well
+     * count where those that failed end none. */
+    const bool told = result && (s->kind == PLAN_START || (s->kind == PLAN_EACH && !s->fail_fast));
     if (!result || (result->state != STEP_SUCCEEDED && !told) || !result->outputs)
         return NULL;
     json_t *all = json_loads(result->outputs, 0, NULL);

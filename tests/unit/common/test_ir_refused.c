@@ -214,8 +214,8 @@ static const struct bad FOR_EACH[] = {
      "4:88", "there is params, run, event, vars, steps, inputs, outputs, city, index, loop"},
     {P("g: {for_each: [a], as: city, command: [x, \"${{ citi }}\"]}"), "4:45",
      "did you mean city?"},
-    {P("g: {command: [x]}\nfinally: {f: {command: [x, \"${{ outcom.state }}\"]}}"), "5:28",
-     "outputs, outcome; did you mean outcome?"},
+    {P("g: {steps: {h: {command: [x]}}, finally: {f: {command: [x, \"${{ outcom.state }}\"]}}}"),
+     "4:62", "outputs, outcome; did you mean outcome?"},
     {P("g: {command: [x, \"${{ index }}\"]}"), "4:20", "no step around command has a for_each"},
     {P("g: {for_each: [a], command: [x], outputs: {m: {type: string}}}\n  h: {command: [x, \"${{ "
        "steps.g.outputs.m.x }}\"]}"),

@@ -48,13 +48,39 @@ static void a_list_rides_in_the_order(void **state)
     assert_string_equal(in->of->output, "m");
 }
 
-static void a_failed_group_has_no_list(void **state)
+/* All items are over, so that those that went well are there for whoever wants the best of them. */
+static void a_failed_item_is_null_in_its_list(void **state)
 {
     struct harness *h = *state;
     struct uuid run = begin(h, EACH);
     finish_nth(h, "train/train", 0, SUCCEEDED, FILE_OF(1));
     finish_nth(h, "train/train", 1, FAILED, NULL);
+    harness_restart(h, 0);
+    harness_settle(h);
+    harness_heartbeat(h, 0, 1);
     finish_nth(h, "train/train", 2, SUCCEEDED, FILE_OF(3));
+    assert_string_equal(step_is(h, run, 0), "failed");
+    list_is(input_of(h, "best"), "[{\"artifact\":\"" HASH "\",\"folder\":false,\"size\":1},null,"
+                                 "{\"artifact\":\"" HASH "\",\"folder\":false,\"size\":3}]");
+    harness_restart(h, 0);
+    finish(h, 0, "best", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, run), "succeeded");
+}
+
+/* Nor has one that fail_fast ended, or whose items were cancelled: not all of them were run. */
+static void a_group_that_was_ended_has_no_list(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run =
+        begin(h, "name: p\nsteps:\n"
+                 "  train:\n"
+                 "    for_each: [1, 2]\n"
+                 "    allow_failure: true\n"
+                 "    command: [x]\n"
+                 "    outputs: {m: {}}\n"
+                 "  best: {command: [x], rule: all_done, inputs: {models: train.m}}\n");
+    finish_nth(h, "train/train", 0, SUCCEEDED, FILE_OF(1));
+    finish_nth(h, "train/train", 1, FAILED, NULL);
     assert_null(order_of(h, ORDER_KIND_START, "best"));
     assert_string_equal(run_is(h, run), "failed");
 }
@@ -217,7 +243,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_list_rides_in_the_order, harness_setup, harness_teardown),
-        cmocka_unit_test_setup_teardown(a_failed_group_has_no_list, harness_setup,
+        cmocka_unit_test_setup_teardown(a_failed_item_is_null_in_its_list, harness_setup,
+                                        harness_teardown),
+        cmocka_unit_test_setup_teardown(a_group_that_was_ended_has_no_list, harness_setup,
                                         harness_teardown),
         cmocka_unit_test_setup_teardown(what_is_not_there_is_null, harness_setup, harness_teardown),
         cmocka_unit_test_setup_teardown(lists_of_lists, harness_setup, harness_teardown),
