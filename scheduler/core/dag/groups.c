@@ -218,7 +218,7 @@ static void fail(struct core *core, struct group *g, const char *reason)
 static void give_up(struct core *core, struct group *g, bool whole, const struct core_now *now,
                     struct batch *out)
 {
-    const bool counts = whole && outlives_failures(g) && !g->fatal && !g->cancelled;
+    const bool counts = whole && outlives_failures(g) && !g->fatal;
     json_t *outputs cleanup_json = counts ? collect_all(g) : NULL;
     end(core, g, STEP_FAILED, outputs, g->reason, now, out);
 }
