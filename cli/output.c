@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/took.h"
 #include "cli/yaml.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -99,10 +100,16 @@ static size_t control_length(const char *s)
     return c == 0xc2 && next >= 0x80 && next < 0xa0 ? 2 : 0;
 }
 
-/* A cell is one line, and what events and steps wrote cannot steer the terminal. */
-static char *cell(const json_t *item, const char *pointer)
+static const json_t *value_of(const json_t *item, const struct column *column)
 {
-    char *text = output_text(json_pointer((json_t *)item, pointer));
+    return column->pointer ? json_pointer((json_t *)item, column->pointer) : NULL;
+}
+
+/* A cell is one line, and what events and steps wrote cannot steer the terminal. */
+static char *cell(const json_t *item, const struct column *column)
+{
+    char *took = column->pointer == OUTPUT_TOOK ? took_text(item) : NULL;
+    char *text = took ? took : output_text(value_of(item, column));
     for (char *p = text; *p; p++)
         memset(p, ' ', control_length(p));
     return text;
@@ -139,7 +146,7 @@ static bool has_one(const json_t *items, const struct column *column)
     const json_t *item;
     size_t i;
     json_array_foreach (items, i, item) {
-        const json_t *value = json_pointer((json_t *)item, column->pointer);
+        const json_t *value = value_of(item, column);
         if (value && !json_is_null(value))
             return true;
     }
@@ -179,10 +186,10 @@ static void cut(char *text)
         memcpy(at, "…", sizeof "…");
 }
 
-static char *table_cell(const json_t *item, const char *pointer, bool whole)
+static char *table_cell(const json_t *item, const struct column *column, bool whole)
 {
-    char *text = cell(item, pointer);
-    const json_t *value = json_pointer((json_t *)item, pointer);
+    char *text = cell(item, column);
+    const json_t *value = value_of(item, column);
     if (!whole && (json_is_object(value) || json_is_array(value)))
         cut(text);
     return text;
@@ -197,7 +204,7 @@ static void show_table(const json_t *items, const struct column *const *columns,
         width[c] = width_of(columns[c]->title);
     json_array_foreach (items, i, item)
         for (size_t c = 0; c < n; c++) {
-            cleanup_free char *text = table_cell(item, columns[c]->pointer, whole);
+            cleanup_free char *text = table_cell(item, columns[c], whole);
             if (width_of(text) > width[c])
                 width[c] = width_of(text);
         }
@@ -205,7 +212,7 @@ static void show_table(const json_t *items, const struct column *const *columns,
         print_cell(columns[c]->title, width[c], c + 1 == n);
     json_array_foreach (items, i, item)
         for (size_t c = 0; c < n; c++) {
-            cleanup_free char *text = table_cell(item, columns[c]->pointer, whole);
+            cleanup_free char *text = table_cell(item, columns[c], whole);
             print_cell(text, width[c], c + 1 == n);
         }
 }
@@ -222,7 +229,7 @@ void output_list(const struct given *given, const json_t *items, const struct co
         return;
     }
     json_array_foreach (items, i, item) {
-        cleanup_free char *name = cell(item, columns[0].pointer);
+        cleanup_free char *name = cell(item, &columns[0]);
         puts(name);
     }
 }
@@ -232,7 +239,7 @@ void output_object(const struct given *given, const json_t *object, const struct
     if (show_whole(given, object))
         return;
     for (const struct column *c = columns; c->title; c++) {
-        cleanup_free char *text = cell(object, c->pointer);
+        cleanup_free char *text = cell(object, c);
         if (output_is(given, "name")) {
             puts(text);
             return;

@@ -3,9 +3,11 @@
 #include <jansson.h>
 #include "cli/verb.h"
 
+#define OUTPUT_TOOK NULL
+
 struct column {
     const char *title;
-    const char *pointer; /* JSON Pointer in the item */
+    const char *pointer; /* JSON Pointer in the item; OUTPUT_TOOK = how long that took */
     enum {
         ALWAYS,
         WIDE, /* with -o wide */

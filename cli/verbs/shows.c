@@ -55,15 +55,22 @@ static const struct column run_columns[] = {{"id", "/id", ALWAYS},
                                             {"created", "/created", ALWAYS},
                                             {"started", "/started", ALWAYS},
                                             {"finished", "/finished", ALWAYS},
+                                            {"took", OUTPUT_TOOK, ALWAYS},
                                             {"version", "/version", WIDE},
                                             COLUMN_END};
-static const struct column step_columns[] = {
-    {"STEP", "/name", ALWAYS},       {"WITHIN", "/within", RARE},
-    {"STATE", "/state", ALWAYS},     {"ATTEMPT", "/attempt", ALWAYS},
-    {"STARTED", "/started", ALWAYS}, {"FINISHED", "/finished", ALWAYS},
-    {"OUTPUTS", "/outputs", ALWAYS}, {"WORKER", "/worker", WIDE},
-    {"IMAGE", "/image", WIDE},       {"NEEDS", "/needs", WIDE},
-    {"REASON", "/reason", ALWAYS},   COLUMN_END};
+static const struct column step_columns[] = {{"STEP", "/name", ALWAYS},
+                                             {"WITHIN", "/within", RARE},
+                                             {"STATE", "/state", ALWAYS},
+                                             {"ATTEMPT", "/attempt", ALWAYS},
+                                             {"STARTED", "/started", ALWAYS},
+                                             {"FINISHED", "/finished", WIDE},
+                                             {"TOOK", OUTPUT_TOOK, ALWAYS},
+                                             {"OUTPUTS", "/outputs", ALWAYS},
+                                             {"WORKER", "/worker", WIDE},
+                                             {"IMAGE", "/image", WIDE},
+                                             {"NEEDS", "/needs", WIDE},
+                                             {"REASON", "/reason", ALWAYS},
+                                             COLUMN_END};
 
 static int fetch(const struct given *given, const char *path, json_t **out, struct err *err)
 {
@@ -146,7 +153,8 @@ const struct verb VERB_SHOW = {
         "RUN is an id, a unique prefix of one, latest, or latest:PIPELINE. WITHIN says of which "
         "item\n"
         "of a for_each and which round of a loop an instance is, from outside inwards, both\n"
-        "counted from 0.",
+        "counted from 0. TOOK is how long the last attempt took, or has taken by now; of a run,\n"
+        "without the time that it was queued.",
     .least = 1,
     .most = 1,
     .options = options,

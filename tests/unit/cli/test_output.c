@@ -173,6 +173,23 @@ static void test_a_rare_column_is_there_when_a_row_has_one(void **state)
            "ID  RARE  VALUE\n1         2\n3   r     4\n");
 }
 
+static void test_how_long_it_took(void **state)
+{
+    static const struct column of[] = {
+        {"ID", "/id", ALWAYS}, {"TOOK", OUTPUT_TOOK, ALWAYS}, COLUMN_END};
+    (void)state;
+    static const char text[] = "[{\"id\":1,\"started\":null},{\"id\":2,\"started\":"
+                               "\"2026-01-31T12:00:00Z\",\"finished\":\"2026-01-31T12:02:05Z\"}]";
+    struct given *given = given_of(&verb, 2, WORDS("-o", "table"));
+    cleanup_json json_t *rows = json_read(text, sizeof text - 1, NULL, NULL);
+    capture_begin(false);
+    output_list(given, rows, of);
+    output_object(given, json_array_get(rows, 1), of);
+    given_free(given);
+    prints(capture_take(),
+           "ID  TOOK\n1   \n2   2 min 5 s\nID           2\nTOOK         2 min 5 s\n");
+}
+
 static void test_empty(void **state)
 {
     (void)state;
@@ -221,6 +238,7 @@ int main(void)
         T(test_terminal),
         T(test_long_values_are_cut_in_a_table),
         T(test_a_rare_column_is_there_when_a_row_has_one),
+        T(test_how_long_it_took),
         T(test_empty),
         T(test_hostile),
         T(test_format_is_checked),
