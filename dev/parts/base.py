@@ -25,10 +25,17 @@ def cache():
     return base / "leat"
 
 
+PORTS = []  # that this process has chosen
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Nobody else's while this process lives, also before its daemon is there and while that is away: it stays bound, so that
+    the system gives it to no other, and who listens there with SO_REUSEADDR, as daemons do, may."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("127.0.0.1", 0))
+    PORTS.append(s)
+    return s.getsockname()[1]
 
 
 def start_time(pid):

@@ -9,8 +9,8 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -19,14 +19,11 @@ import urllib.parse
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "dev"))
+from parts.base import free_port, start_time  # noqa: E402
+
 BUILD = ROOT / "build" / os.environ.get("LEAT_TEST_BUILD", "check")
 TERMINAL = {"succeeded", "failed", "cancelled", "skipped"}
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def until(check, seconds=60, every=0.05, what=""):
