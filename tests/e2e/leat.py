@@ -135,10 +135,13 @@ class Leat:
                     found.append(int(entry.name))
         return found
 
-    def kill(self, name, signo=signal.SIGKILL):
-        pids = self.pids(name)
-        assert pids, f"no {name} runs"
+    def kill(self, *names, signo=signal.SIGKILL):
+        """Waits for each of these programs, which may be on its way back from an earlier death, then strikes all at once;
+        who was killed is dead afterwards."""
+        pids = [pid for name in names for pid in until(lambda name=name: self.pids(name), what=f"a {name} to strike")]
         signal_all(signo, pids)
+        if signo == signal.SIGKILL:
+            until(lambda: not any(map(start_time, pids)), what=f"the end of {names}")
         return pids
 
     def arm(self, *specs):

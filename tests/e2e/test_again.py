@@ -131,7 +131,6 @@ steps:
     mend(leat, ledger)
     again = leat.json("retry", run)["id"]
     for _ in range(3):
-        until(lambda: leat.pids("leat-scheduler"), what="a scheduler")
         leat.kill("leat-scheduler")
         time.sleep(0.7)
     assert leat.wait_run(again, 180)["state"] == "succeeded"
@@ -295,7 +294,6 @@ steps:
     leat.apply(text.replace("LEDGER", str(ledger)).replace("echo b $1", "sleep 0.5; echo B $1"))
     run = leat.json("run", "lasting", "--only", "each/b", "--inputs-from", old)["id"]
     for _ in range(3):
-        until(lambda: leat.pids("leat-scheduler"), what="a scheduler")
         leat.kill("leat-scheduler")
         time.sleep(0.7)
     shown = leat.wait_run(run, 180)
@@ -494,7 +492,9 @@ def test_a_rerun_says_of_which_pinned_objects_nobody_looks(leat):
     try:
         said = leat.leat("rerun", run, "-o", "json")
         assert said.returncode == 0 and said.stderr == f"warning: {beyond}\n", said
-        leat.ok("cancel", json.loads(said.stdout)["id"])
+        again = json.loads(said.stdout)["id"]
+        leat.leat("cancel", again)  # unless it has ended
+        leat.wait_run(again)
         one = place(manifest["objects"][0]["sha256"])
         one.rename(one.with_suffix(".away"))
         said = leat.leat("rerun", run)

@@ -89,8 +89,7 @@ def test_the_keeper_dies_and_it_is_in_doubt(once, held):
 def test_all_die_at_once(once, held):
     run = start(once)
     running(once, run)
-    for name in ("leat-scheduler", "leat-worker", "leat-keeper"):
-        once.kill(name)
+    once.kill("leat-scheduler", "leat-worker", "leat-keeper")
     shown = once.wait_run(run)
     assert shown["state"] == "failed" and DOUBT in pay_of(once, shown)["reason"]
     assert executions(once, run) == 1
