@@ -38,11 +38,31 @@ def until(check, seconds=60, every=0.05, what=""):
         time.sleep(every)
 
 
+def stalled():
+    """Seconds since the machine's start in which somebody waited for a processor: a promise of seconds is one of seconds in
+    which there was one. 0 where the kernel does not tell."""
+    try:
+        text = pathlib.Path("/proc/pressure/cpu").read_text()
+    except OSError:
+        return 0.0
+    return int(text.splitlines()[0].rpartition("total=")[2]) / 1e6
+
+
 def signal_all(signo, pids):
     """To each of them that is still there: whoever was looked up may have ended since."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signo)
+
+
+def sockets(pid):
+    """The inodes of a process's sockets; none of one that has ended."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                found.add(os.readlink(f"/proc/{pid}/fd/{fd}").removeprefix("socket:[").removesuffix("]"))
+    return found
 
 
 class Answer:
@@ -145,8 +165,13 @@ class Leat:
         return pids
 
     def arm(self, *specs):
-        """Failpoints from now on; each acts once."""
-        self.failpoints.write_text(",".join(specs))
+        """Failpoints from now on; each acts once. The file changes at one stroke: a daemon that met it empty on the way, in
+        the same tick of the clock, would not look again."""
+        beside = self.work / "failpoints-new"
+        beside.write_text(",".join(specs))
+        beside.chmod(0o666)
+        os.utime(beside, ns=(time.time_ns(), time.time_ns()))
+        beside.rename(self.failpoints)
 
     def struck(self, name):
         return name in self.failpoint_log.read_text().split()
@@ -245,7 +270,7 @@ class Stream:
                     return True
         return False
 
-    def to_the_end(self, seconds=60):
+    def to_the_end(self, seconds=180):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             with contextlib.suppress(OSError, http.client.HTTPException):
