@@ -3,16 +3,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/evp.h>
 #include <uthash.h>
 
 #include "cli/client.h"
 #include "cli/stream.h"
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/base/states.h"
 #include "common/base/text.h"
 #include "common/text/json.h"
+
+#define BEGIN_US (60 * US_PER_S)
+#define LOOK_US  (500 * US_PER_MS)
 
 static int get_run(const char *run, json_t **out, struct err *err)
 {
@@ -307,6 +312,24 @@ int follow_logs(const char *run, const char *step, const char *attempt, bool fol
     if (follow && !(attempt && none_comes(shown, step)))
         return follow_stream(json_get_string(shown, "id", run), &f, err);
     return print_logs(shown, step, attempt, f.named, err);
+}
+
+int follow_begin(const char *run, struct err *err)
+{
+    const int64_t until = clock_monotonic_us() + BEGIN_US;
+    for (;;) {
+        struct err why = {0};
+        cleanup_json json_t *shown = NULL;
+        const int rc = get_run(run, &shown, &why);
+        if (rc >= 0)
+            return 0;
+        if (rc != LEAT_ENOTFOUND && rc != LEAT_EUNREACHABLE)
+            return err_set(err, rc, "%s", why.text);
+        if (clock_monotonic_us() > until)
+            return err_set(err, LEAT_EUNREACHABLE,
+                           "the queue has run %s, and no scheduler has looked at it yet", run);
+        usleep(LOOK_US);
+    }
 }
 
 static bool never_enough(void *arg, const char *event, const json_t *data)

@@ -9,5 +9,8 @@
  * what is there of the newest attempt, or of `attempt`. */
 int follow_logs(const char *run, const char *step, const char *attempt, bool follow,
                 struct err *err);
+/* Waits until a run that the queue has taken is there: the next leader makes it. LEAT_EUNREACHABLE
+ * when none does in a minute. */
+int follow_begin(const char *run, struct err *err);
 /* Waits until the run is terminal; *ended is a new reference to the run. */
 int follow_end(const char *run, json_t **ended, struct err *err);

@@ -18,7 +18,10 @@ int started_show(const struct given *given, const json_t *answer, struct err *er
         output_object(given, answer, columns);
         return 0;
     }
-    int rc = follow ? follow_logs(id, NULL, NULL, true, err) : 0;
+    const bool taken = strcmp(json_get_string(answer, "state", ""), "unknown") == 0;
+    int rc = taken ? follow_begin(id, err) : 0;
+    if (rc == 0 && follow)
+        rc = follow_logs(id, NULL, NULL, true, err);
     if (rc == 0)
         rc = follow_end(id, &run, err);
     if (rc < 0)
