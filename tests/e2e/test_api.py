@@ -8,11 +8,13 @@ import time
 import pytest
 from leat import Leat, Stream, in_background, until
 
+# Of 6 s, and until its gate is there.
 TALK = """
 name: talk
+params: {gate: /}
 steps:
   speak:
-    command: [sh, -c, 'i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo "line $i"; sleep 0.1; done']
+    command: [sh, -c, 'i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo "line $i"; sleep 0.1; done; while [ ! -e "$1" ]; do sleep 0.1; done', sh, "${{ params.gate }}"]
   after: {needs: [speak], command: [echo, done]}
 """
 WIDE = "name: wide\nsteps:\n" + "".join(f"  s{i:04}: {{executor: noop}}\n" for i in range(1000))
@@ -27,6 +29,12 @@ def leat():
         yield instance
     finally:
         instance.remove()
+
+
+def held(leat, name):
+    """A run of talk, and the gate that it waits for."""
+    gate = leat.work / f"gate-{name}"
+    return leat.json("run", "talk", "-p", f"gate={gate}")["id"], gate
 
 
 LINES = "".join(f"line {i}\n" for i in range(1, 61))
@@ -62,13 +70,16 @@ def test_a_finished_run_is_told_again_and_resumed_anywhere(leat):
 
 
 def test_the_api_killed_while_streams_are_read(leat):
-    run = leat.json("run", "talk")["id"]
+    run, gate = held(leat, "killed")
     stream = Stream(leat, run)
     reader = in_background(stream.to_the_end)
     for n in (10, 25, 40):
         until(lambda: f"line {n}\n" in stream.text("speak"), what=f"line {n}")
+        before = stream.breaks
         leat.kill("leat-api")
-    reader.join(60)
+        until(lambda: stream.breaks > before, what="that the reader has seen it")
+    gate.touch()
+    reader.join(180)
     assert stream.events[-1][0] == "end" and stream.events[-1][1]["state"] == "succeeded"
     assert stream.breaks >= 3
     assert stream.text("speak") == LINES  # no line lost, none twice
@@ -81,7 +92,7 @@ def test_the_leader_killed_while_a_stream_is_read(leat):
     reader = in_background(stream.to_the_end)
     until(lambda: "line 20\n" in stream.text("speak"), what="line 20")
     leat.kill("leat-scheduler")
-    reader.join(90)
+    reader.join(180)
     assert stream.events[-1][1]["state"] == "succeeded" and stream.text("speak") == LINES
 
 
@@ -91,7 +102,7 @@ def test_a_thousand_changes(leat):
     streams = [Stream(leat, run) for _ in range(8)]
     readers = [in_background(s.to_the_end) for s in streams]
     for reader in readers:
-        reader.join(60)
+        reader.join(180)
     for stream in streams:
         last = {d["step"]: d["state"] for n, d in stream.events if n == "step"}
         assert len(last) == 1000 and set(last.values()) == {"succeeded"}
@@ -112,19 +123,22 @@ def test_follow_and_wait_of_the_command_line(leat):
 
 
 def test_logs_f_goes_on_across_a_kill_of_the_api(leat):
-    run = leat.json("run", "talk")["id"]
+    run, gate = held(leat, "followed")
     done = []
-    reader = in_background(lambda: done.append(leat.leat("logs", run, "speak", "-f")))
+    reader = in_background(lambda: done.append(leat.leat("logs", run, "speak", "-f", timeout=120)))
     for _ in range(2):
-        time.sleep(2)
+        until(lambda: streams(leat) == 1, what="that it reads")
+        time.sleep(1)  # some of it
         leat.kill("leat-api")
-    reader.join(60)
+    gate.touch()
+    reader.join(120)
     assert done and done[0].returncode == 0, done
     assert done[0].stdout == LINES
 
 
 def test_what_a_stream_refuses(leat):
     run = leat.json("run", "talk")["id"]
+
     def ask(path, headers=None):
         connection = http.client.HTTPConnection("127.0.0.1", leat.api_port, timeout=30)
         connection.request("GET", path, headers=headers or {})
@@ -150,6 +164,12 @@ def metric(leat, name):
     return 0.0
 
 
+def streams(leat):
+    """How many the API serves; None while it is away."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        return metric(leat, "leat_api_streams")
+
+
 BULK = """
 name: bulk
 steps:
@@ -166,12 +186,12 @@ def test_a_slow_client_is_ended_and_resumes(leat):
     slow = socket.create_connection(("127.0.0.1", leat.api_port))
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     slow.sendall(f"GET /api/v1/runs/{run}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-    until(lambda: metric(leat, "leat_api_streams") == 1, what="the slow stream")
+    until(lambda: streams(leat) == 1, what="the slow stream")
     quick = Stream(leat, run).to_the_end()
     whole = "".join(f"{i}\n" for i in range(1, 2000001))
     assert quick.text("pour") == whole
     assert metric(leat, "process_resident_memory_bytes") - before < 32 << 20
-    until(lambda: metric(leat, "leat_api_streams") == 0, 45, 0.5, "the end of the slow stream")
+    until(lambda: streams(leat) == 0, 120, 0.5, "the end of the slow stream")
     slow.settimeout(10)
     got = b""
     with contextlib.suppress(OSError):
@@ -187,7 +207,7 @@ def test_a_slow_client_is_ended_and_resumes(leat):
 
 
 def test_more_streams_than_are_served(leat):
-    run = leat.json("run", "talk")["id"]
+    run, gate = held(leat, "streams")
     lines = []
     try:
         for _ in range(256):
@@ -200,7 +220,8 @@ def test_more_streams_than_are_served(leat):
     finally:
         for s in lines:
             s.close()
-    until(lambda: metric(leat, "leat_api_streams") == 0, what="the end of all streams")
+    until(lambda: streams(leat) == 0, what="the end of all streams")
+    gate.touch()
     assert Stream(leat, run).to_the_end().text("speak") == LINES
 
 
@@ -282,7 +303,7 @@ def worker(leat):
 
 
 def test_a_drained_worker_gets_nothing_new(leat):
-    run = leat.json("run", "talk")["id"]
+    run, gate = held(leat, "drained")
     until(lambda: worker(leat)["local"]["used"] == 1, what="a step that runs")
     assert leat.leat("worker", "remove", "local").returncode == 4  # it is active and holds a step
     assert leat.json("worker", "drain", "local")["state"] == "draining"
@@ -291,6 +312,7 @@ def test_a_drained_worker_gets_nothing_new(leat):
     waiting = leat.json("run", "target")["id"]
     leat.kill("leat-scheduler")  # it is drained after a takeover too
     leat.kill("leat-worker")     # and in its next life
+    gate.touch()
     until(lambda: worker(leat)["local"]["used"] == 0, what="the end of what it had")
     time.sleep(3)
     assert worker(leat)["local"]["state"] == "draining"
