@@ -2,6 +2,7 @@
 2xx and the inbox. Afterwards: each run ends right, each step has one committed result that really ran, the running
 process was followed, not restarted (a dead keeper's attempts are lost and run again)."""
 import json
+import os
 import pathlib
 import re
 import signal
@@ -17,7 +18,7 @@ on:
   event: {type: dev.example.chain}
 steps:
   first:
-    command: [sh, -c, 'echo "$LEAT_RUN_ID first $LEAT_ATTEMPT_ID" >> LEDGER; sleep 0.7; echo 20 > "$0"', "${{ outputs.n.path }}"]
+    command: [sh, -c, 'echo "$LEAT_RUN_ID first $LEAT_ATTEMPT_ID" >> LEDGER; sleep 0.7; while test -e HELD; do sleep 0.1; done; echo 20 > "$0"', "${{ outputs.n.path }}"]
     outputs: {n: {type: integer}}
   left:
     command: [sh, -c, 'echo "$LEAT_RUN_ID left $LEAT_ATTEMPT_ID" >> LEDGER; sleep 0.3; echo "$1" > "$0"; echo "$1" > "$2"', "${{ outputs.n.path }}", "${{ steps.first.outputs.n }}", "${{ outputs.file.path }}"]
@@ -60,10 +61,19 @@ def leat():
         instance.up()
         instance.ok("secret", "set", "s", stdin="sesame")
         instance.apply(SOURCES, "sources.yaml")
-        instance.apply(PIPELINE.replace("LEDGER", str(instance.ledger)))
+        instance.apply(PIPELINE.replace("LEDGER", str(instance.ledger)).replace("HELD", str(instance.work / "held")))
         yield instance
     finally:
         instance.remove()
+
+
+@pytest.fixture
+def held(leat):
+    """The first step does not end before this is called."""
+    file = leat.work / "held"
+    file.touch()
+    yield lambda: file.unlink()
+    file.unlink(missing_ok=True)
 
 
 def upload(leat):
@@ -138,7 +148,7 @@ def test_killed_at(leat, name, process):
     assert len(runs) == len(set(runs))
     for run in runs:
         check_run(leat, run, at_most=3 if process == "keeper" else 1)
-    until(lambda: leat.struck(name), 15, what=f"{name} is struck: it was never reached")
+    until(lambda: leat.struck(name), what=f"{name} is struck: it was never reached")
     leat.arm()
 
 
@@ -158,20 +168,21 @@ def test_killed_in_a_migration(name):
 
 @pytest.mark.parametrize("victims", [["leat-scheduler"], ["leat-worker"], ["leat-triggers"], ["leat-api"],
                                      ["leat-scheduler", "leat-worker", "leat-triggers", "leat-api"]], ids="+".join)
-def test_kill_9_while_work_is_live(leat, victims):
+def test_kill_9_while_work_is_live(leat, held, victims):
     run = leat.event_runs(upload(leat))[0]
     until(lambda: [line for line in leat.ledger_lines() if line[0] == run], what="first runs")
     event = deliver(leat, f"kill-{time.time_ns()}")
-    for victim in victims:
-        leat.kill(victim)
+    leat.kill(*victims)
+    held()
     for each in [run, *leat.event_runs(event)]:
         check_run(leat, each, at_most=1)
 
 
-def test_kill_9_of_the_keeper(leat):
+def test_kill_9_of_the_keeper(leat, held):
     run = leat.event_runs(upload(leat))[0]
     until(lambda: [line for line in leat.ledger_lines() if line[0] == run], what="first runs")
     leat.kill("leat-keeper")
+    held()
     check_run(leat, run, at_most=2)
     assert leat.sql(f"SELECT count(*) FROM attempt_done WHERE run = '{run}' AND state = 'lost'")[0][0] >= "1"
 
@@ -187,6 +198,11 @@ def test_postgres_killed(leat):
         check_run(leat, each, at_most=1)
 
 
+def workspaces(leat):
+    """What goes while it is looked for is there no more."""
+    return [folder for folder, _, _ in os.walk(leat.data / "worker") if folder.endswith("/in")]
+
+
 def test_nothing_is_left_over(leat):
     """I9, I13, I14 at rest."""
     def at_rest():
@@ -195,6 +211,5 @@ def test_nothing_is_left_over(leat):
     lag = """SELECT t.name, p.partition, p.next, coalesce(o.next, 0) FROM bus_partition p JOIN bus_topic t ON t.id = p.topic
              LEFT JOIN read_offset o ON o.topic = t.name AND o.partition = p.partition
              WHERE t.name IN ('leat.commands', 'leat.events') AND p.next <> coalesce(o.next, 0)"""
-    until(lambda: leat.sql(lag) == [], 10, what="lag 0")
-    workspaces = leat.data / "worker"
-    until(lambda: not [p for p in workspaces.rglob("in") if p.is_dir()], 15, what="no workspace without a live attempt")
+    until(lambda: leat.sql(lag) == [], what="lag 0")
+    until(lambda: not workspaces(leat), what="no workspace without a live attempt")
