@@ -168,7 +168,7 @@ static void take_over(struct core *core, struct step_ref at, const struct learne
 {
     char old[UUID_TEXT];
     uuid_format(&ref_run(at)->adopts->id, old);
-    cleanup_free char *reason = mem_printf("adopted from %s", old);
+    cleanup_free char *reason = mem_printf(ADOPT_REASON "%s", old);
     step_end(core, at,
              &(struct step_end){.state = result->state,
                                 .attempt = result->attempt,

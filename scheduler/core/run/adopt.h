@@ -7,6 +7,9 @@
 #pragma once
 #include "scheduler/core/state.h"
 
+#define ADOPT_REASON                                                                               \
+    "adopted from " /* and the run's id: begins the reason of what was taken over */
+
 /* `from`: NULL when the finished run is no more; then nothing is taken over. */
 void adopt_begin(struct core *core, struct run *run, struct learned *from);
 /* A frame of a group that repeats one begins. */

@@ -3,7 +3,6 @@
 
 #include "common/base/mem.h"
 #include "common/base/plant.h"
-#include "common/base/text.h"
 #include "common/text/json.h"
 #include "scheduler/core/catalog.h"
 #include "scheduler/core/commands_internal.h"
@@ -64,7 +63,7 @@ static bool group_is_there(const struct asked *a, const struct learned *of, cons
     if (tries != NO_TRY)
         return tries == TRIED_BRANCH;
     const struct learned_result *r = result_without_try(of, inside->parent);
-    if (r && r->reason && text_starts_with(r->reason, "adopted from "))
+    if (r && learned_is_adopted(r))
         command_refuse(a, "%s was %s as a whole: retry that run from %s, or this one from %s",
                        group->name, r->reason, inside->name, group->name);
     else if (r)

@@ -4,6 +4,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "scheduler/core/run/adopt.h"
 #include "scheduler/core/run/only.h"
 
 struct learned *learned_find(struct core *core, const struct uuid *run)
@@ -177,6 +178,11 @@ bool learned_is_left_out(const struct learned_result *r)
 {
     return r->state == STEP_SKIPPED && r->reason &&
            text_starts_with(r->reason, ONLY_LEFT_OUT_REASON);
+}
+
+bool learned_is_adopted(const struct learned_result *r)
+{
+    return r->reason && text_starts_with(r->reason, ADOPT_REASON);
 }
 
 bool learned_went_well(const struct learned_result *r)

@@ -17,6 +17,8 @@ const struct learned_group *learned_group_of(const struct learned *l, int32_t st
                                              int32_t iteration, int32_t attempt);
 /* By a run of a few steps. */
 bool learned_is_left_out(const struct learned_result *r);
+/* By a retry, from the run that it repeats: of a group, what is in it is in that run. */
+bool learned_is_adopted(const struct learned_result *r);
 /* Succeeded as a whole or was skipped by itself; NULL is not. */
 bool learned_went_well(const struct learned_result *r);
 /* Index of the first result of that iteration, and behind its last. */

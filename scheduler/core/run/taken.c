@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "common/base/text.h"
 #include "common/ir/value.h"
 #include "scheduler/core/run/learned.h"
 #include "scheduler/core/run/only.h"
@@ -99,8 +98,7 @@ static const struct learned_group *try_of(const struct taken *t, int32_t step, i
 static int check_without_try(const struct taken *t, const struct ir_step *def, const char *name,
                              const struct learned_result *end)
 {
-    const bool adopted = end && end->reason && text_starts_with(end->reason, "adopted from ");
-    if (adopted && end->state == STEP_SUCCEEDED)
+    if (end && learned_is_adopted(end) && end->state == STEP_SUCCEEDED)
         return err_set(t->err, LEAT_EREFUSED,
                        "%s was %s as a whole: take the inputs from that run, or name %s", name,
                        end->reason, def->name);
