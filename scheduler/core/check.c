@@ -186,7 +186,7 @@ static void check_step(const struct core *core, struct step_ref at, struct recou
 
 static void check_frame(const struct core *core, const struct frame *f, struct recount *n)
 {
-    int32_t left = 0, work_left = 0, failed = 0, work_failed = 0, cancelled = 0;
+    int32_t left = 0, work_left = 0, failed = f->unfit, work_failed = f->unfit, cancelled = 0;
     const int32_t work = f->dag ? (int32_t)f->dag->work : f->count;
     struct step_ref at = {(struct frame *)(uintptr_t)f, 0};
     MUST(!f->over || !f->steps);
@@ -206,10 +206,11 @@ static void check_frame(const struct core *core, const struct frame *f, struct r
     const bool broken = f->run->broken;
     MUST(left == f->left && work_left == f->work_left);
     MUST(!f->adoption || f->stop == GOES_ON);
+    MUST(!f->unfit || (f->stop != GOES_ON && !f->params && f->group->def->group->scope));
     MUST(broken ||
          (failed == f->failed && work_failed == f->work_failed && cancelled == f->cancelled));
-    MUST(cancelled == 0 || f->stop != GOES_ON || broken ||
-         core->sweeping); /* only a stop cancels */
+    MUST(cancelled == 0 || f->stop != GOES_ON || broken || f->closing ||
+         core->sweeping); /* only a stop cancels; an unfit one is found so when it is closed */
     MUST(left > 0 || f->closing || f->sweeping || f->adoption || broken ||
          f->run->state == RUN_PENDING || f->run->state == RUN_QUEUED);
     MUST(work_left > 0 || f->in_finally || f->closing || f->adoption || broken || !f->steps ||

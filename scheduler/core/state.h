@@ -206,13 +206,15 @@ struct frame {
     int32_t id;          /* iteration of its rows; the root is 0 */
     int32_t left;        /* steps that are not terminal */
     int32_t work_left;   /* of these: not finally */
-    int32_t failed;      /* failed without leave to; and finally steps that were cancelled */
+    int32_t failed;      /* failed without leave to; and finally steps that were cancelled; and it
+                            by itself, when it is unfit */
     int32_t work_failed; /* of these: not finally */
     int32_t cancelled;   /* work that was cancelled */
     int32_t ordinal;     /* in its group */
     int32_t sweep;       /* next step that the stop looks at */
     int32_t pins;        /* queue entries that point here */
     uint8_t stop;        /* enum stop, of the work */
+    bool unfit;          /* what it is given could not be worked out */
     bool stop_finally;   /* its finally steps took too long */
     bool in_finally;     /* its work is over */
     bool sweeping;       /* on core->sweeping */

@@ -204,6 +204,18 @@ void frame_stop(struct core *core, struct frame *f, enum stop stop, const char *
     frame_sweep_again(core, f);
 }
 
+/* It was the first to go wrong there, whatever a takeover has read of what came after. */
+void frame_fail(struct core *core, struct frame *f, const char *reason)
+{
+    free(f->reason);
+    f->reason = mem_string(reason);
+    f->unfit = true;
+    f->failed++;
+    f->work_failed++;
+    if (!f->stop)
+        frame_stop(core, f, STOP_FAILED, NULL);
+}
+
 void frame_finally_due(struct core *core, struct frame *f, const struct core_now *now,
                        struct batch *out)
 {

@@ -24,6 +24,10 @@ void frame_advance(struct core *core, struct frame *f, const struct core_now *no
 /* Nothing more of its work begins and what runs is asked to end, a bounded number of steps a turn.
  * The first to ask decides. `reason` may be NULL. */
 void frame_stop(struct core *core, struct frame *f, enum stop stop, const char *reason);
+/* What it is given cannot be worked out: it has failed, and of it only what is `finally` runs.
+ * Once.
+ */
+void frame_fail(struct core *core, struct frame *f, const char *reason);
 void frame_sweep_again(struct core *core, struct frame *f);
 /* Looks at the next steps of a stopped frame. */
 void frame_sweep(struct core *core, struct frame *f, const struct core_now *now, struct batch *out);

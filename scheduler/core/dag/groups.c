@@ -198,7 +198,8 @@ static void stop_frames(struct core *core, struct group *g, enum stop stop, cons
         step_mark(core, g->at);
     }
     DL_FOREACH (g->frames, f)
-        frame_stop(core, f, stop, reason);
+        if (!f->stop) /* one without its parameters stops by itself */
+            frame_stop(core, f, stop, reason);
 }
 
 /* Failed as a whole: the first reason counts. */
@@ -308,7 +309,7 @@ void group_frame_restored(struct core *core, struct frame *f)
 {
     struct err err = {0};
     if (view_params(f, &err) < 0)
-        fail(core, f->group, err.text);
+        frame_fail(core, f, err.text);
 }
 
 static void begin_frame(struct core *core, struct group *g)

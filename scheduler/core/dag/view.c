@@ -147,10 +147,11 @@ static void add_around(struct view *v, struct step_ref at, const struct frame *f
     json_t *params = at.frame->run->params;
     if (ref_ir(at)->finally)
         add_outcome(v, at.frame);
-    for (; f->group; f = f->group->at.frame) {
+    for (const struct frame *from = f; f->group; f = f->group->at.frame) {
+        const bool inside = f != from || f == at.frame; /* else `at` is the group itself */
         add_frame(v, f);
-        if (f->params && !plant_on(PLANT_PART_SEES_PARAMS_OUTSIDE)) {
-            params = f->params;
+        if (f->group->def->group->scope && inside && !plant_on(PLANT_PART_SEES_PARAMS_OUTSIDE)) {
+            params = f->params; /* NULL: they cannot be worked out, and no others are seen */
             break;
         }
         if (f->group->def->finally)
@@ -161,7 +162,7 @@ static void add_around(struct view *v, struct step_ref at, const struct frame *f
 
 /* Those of what was written elsewhere are found out before they are looked at: after a takeover
  * reports are heard before anything else, and what a step gave under other parameters would be kept
- * as the result of those. One that cannot be found out fails its group later. */
+ * as the result of those. Where they cannot be found out the frame fails later. */
 static void find_params(struct frame *f)
 {
     while (f->group && !f->group->def->group->scope)
@@ -203,36 +204,26 @@ void view_close(struct view *v)
 
 /* ---- into what was written elsewhere ------------------------------------------------------- */
 
-static int param_value(struct frame *f, const struct ir_param *param, json_t *to, struct err *err)
+static uint8_t params_see(const struct ir_group *def)
 {
-    struct view view;
-    if (!param->value) {
-        json_object_set(to, param->name, param->fallback);
-        return 0;
-    }
-    view_begin(&view);
-    if (plant_on(PLANT_PARAMS_OF_THE_FIRST_ITEM))
-        add_owned(&view, "index", json_integer(0));
-    view_fill(&view, f->group->at, f, order_sees_template(param->value), NULL);
-    json_t *value = template_eval_json(param->value, &view.vars, err);
-    view_close(&view);
-    if (!value)
-        return err_wrap(err, "with: %s", param->name);
-    json_object_set_new(to, param->name, value);
-    return 0;
+    uint8_t sees = 0;
+    for (size_t i = 0; i < def->param_count; i++)
+        if (def->params[i].value)
+            sees |= order_sees_template(def->params[i].value);
+    return sees;
 }
 
 int view_params(struct frame *f, struct err *err)
 {
     const struct ir_group *def = f->group->def->group;
+    struct view view;
     if (!def->scope || f->params)
         return 0;
-    json_t *params = json_object();
-    for (size_t i = 0; i < def->param_count; i++)
-        if (param_value(f, &def->params[i], params, err) < 0) {
-            json_decref(params);
-            return err->code;
-        }
-    f->params = params;
-    return 0;
+    view_begin(&view);
+    if (plant_on(PLANT_PARAMS_OF_THE_FIRST_ITEM))
+        add_owned(&view, "index", json_integer(0));
+    view_fill(&view, f->group->at, f, params_see(def), NULL);
+    f->params = ir_group_params(def, &view.vars, err);
+    view_close(&view);
+    return f->params ? 0 : err_wrap(err, "with");
 }

@@ -432,7 +432,7 @@ static void a_parameter_that_fails_fails_the_part(void **state)
         h, "name: p\nsteps:\n  sub: {pipeline: q, with: {city: \"${{ event.data.c }}\"}}\n", PART);
     struct uuid run = harness_run(h, "p", 1);
     assert_string_equal(run_is(h, run), "failed");
-    reason_has(h, run, 0, "with: city");
+    reason_has(h, run, 0, "with: parameter city");
 }
 
 int main(void)
