@@ -324,6 +324,6 @@ void front_group(struct front *f, size_t step)
     json_object_del(s->out, "finally_timeout_us");
     if (s->shape == FRONT_USES)
         front_ties(f, step);
-    if (s->params)
+    if (f->step[step].params) /* pins may have been added: `s` is where it was */
         read_with(f, step);
 }

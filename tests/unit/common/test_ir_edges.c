@@ -186,6 +186,35 @@ static void ten_thousand_steps_in_groups_take_no_time(void **state)
     ir_unref(ir);
 }
 
+/* What is pinned for a component is one step more: also where there is no room for it as it is. */
+static void each_component_pins_and_is_given_its_parameters(void **state)
+{
+    static const struct part COMPONENT[] = {
+        {IR_REFERENCE_COMPONENT, "c.yaml",
+         "{kind: component, name: c, params: {n: 1}, inputs: {i: {}}, command: [c, \"${{ params.n "
+         "}}\"]}"}};
+    (void)state;
+    for (int count = 1; count <= 70; count++) {
+        struct parts parts = {COMPONENT, ARRAY_LEN(COMPONENT), {0}};
+        struct err err = {0};
+        cleanup_text struct text yaml = {0};
+        text_puts(&yaml, "name: p\nsteps:\n");
+        for (int i = 0; i < count; i++)
+            text_printf(&yaml,
+                        "  s%d: {uses: ./c.yaml, with: {n: %d}, inputs: {i: {objects: {bucket: "
+                        "b, prefix: \"%d/\"}}}}\n",
+                        i, i, i);
+        cleanup_json json_t *out = parts_compile(&parts, "p.yaml", yaml.data, NULL, &err);
+        struct ir *ir = out ? ir_load(out, &err) : NULL;
+        if (!ir)
+            fail_msg("%s", err.text);
+        assert_int_equal(ir->step_count, 3 * count);
+        for (int i = 0; i < count; i++)
+            assert_int_equal(ir->steps[2 * i].group->param_count, 1);
+        ir_unref(ir);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +223,7 @@ int main(void)
         cmocka_unit_test(groups_go_sixteen_deep),
         cmocka_unit_test(what_is_inlined_counts_too),
         cmocka_unit_test(components_do_not_multiply_without_end),
+        cmocka_unit_test(each_component_pins_and_is_given_its_parameters),
         cmocka_unit_test(ten_thousand_steps_in_groups_take_no_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
