@@ -48,14 +48,14 @@ def on_terminal(leat, *words, env=None):
                              stdin=slave, stdout=slave, stderr=slave, cwd=leat.folder)
     os.close(slave)
     out = b""
-    while select.select([master], [], [], 30)[0]:
+    while select.select([master], [], [], 60)[0]:
         try:
             piece = os.read(master, 65536)
         except OSError:
             break
         out += piece
     os.close(master)
-    assert child.wait(10) == 0, out
+    assert child.wait(60) == 0, out
     return out.decode().replace("\r\n", "\n")
 
 
@@ -169,7 +169,7 @@ def bash_offers(leat, line):
         printf '%s\n' "${COMPREPLY[@]}"
     """
     done = subprocess.run(["bash", "--norc", "-c", script, "bash", line], env=shell_env(leat), text=True,
-                          capture_output=True, timeout=30, cwd=leat.folder)
+                          capture_output=True, timeout=60, cwd=leat.folder)
     assert done.returncode == 0 and not done.stderr, done.stderr
     return [w for w in done.stdout.split("\n") if w]
 
@@ -204,7 +204,7 @@ def interact(leat, shell, prepare, keys, expected):
     os.close(slave)
     shown = ""
 
-    def read_until(pattern, seconds=20):
+    def read_until(pattern, seconds=60):
         nonlocal shown
         end = time.monotonic() + seconds
         while not re.search(pattern, shown):
@@ -230,8 +230,7 @@ def test_zsh_completes(leat, run):
     shell = ["zsh", "-f", "-i"]
     assert re.search("greet", interact(leat, shell, prepare, "leat run g\t\t", r"greet"))
     assert "--follow" in interact(leat, shell, prepare, "leat run greet --fo\t", r"--follow")
-    offered = interact(leat, shell, prepare, "leat secret \t\t", r"remove")
-    assert "Removes a secret" in offered and "Sets a secret" in offered
+    interact(leat, shell, prepare, "leat secret \t\t", r"(?s)(?=.*Removes a secret).*Sets a secret")
 
 
 @pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed (dev/setup check)")
@@ -255,8 +254,8 @@ def test_completion_does_not_wait_for_ever(leat):
         silent.listen(8)
         env = {**shell_env(leat), "LEAT_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}
         started = time.monotonic()
-        subprocess.run([BUILD / "bin" / "leat", "complete", "--", "show", ""], env=env, capture_output=True, timeout=20)
-        assert time.monotonic() - started < 5
+        subprocess.run([BUILD / "bin" / "leat", "complete", "--", "show", ""], env=env, capture_output=True, timeout=60)
+        assert time.monotonic() - started < 15  # a call waits for 30 s
 
 
 # ---- more verbs -------------------------------------------------------------------------------

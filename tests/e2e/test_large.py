@@ -6,7 +6,7 @@ STEPS = 10_000
 
 def shown(leat, pipeline, *arguments):
     leat.ok("run", pipeline, "--wait", *arguments, timeout=240)
-    return leat.json("show", f"latest:{pipeline}")
+    return leat.json("show", f"latest:{pipeline}", timeout=240)
 
 
 def test_ten_thousand_steps(leat):

@@ -162,7 +162,7 @@ def test_cancel_ends_a_run(leat):
     run = json.loads(leat.ok("run", "sleeper", "-o", "json"))["id"]
     until(lambda: leat.json("show", run)["steps"][0]["state"] == "running", what="nap runs")
     leat.ok("cancel", run)
-    assert leat.wait_run(run, 30)["state"] == "cancelled"
+    assert leat.wait_run(run)["state"] == "cancelled"
     assert leat.leat("cancel", run).returncode == 4
 
 
