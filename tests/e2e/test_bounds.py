@@ -26,9 +26,11 @@ WAITS = "name: waits\nsteps:\n  on: {wait: {type: dev.example.on}}\n"
 
 @pytest.fixture(scope="module")
 def leat():
-    instance = Leat(extra=["--most-runs", "3", "--most-pipelines", "3"]).up()
-    yield instance
-    instance.remove()
+    instance = Leat(extra=["--most-runs", "3", "--most-pipelines", "3"])
+    try:
+        yield instance.up()
+    finally:
+        instance.remove()
 
 
 def send(leat, kind, n):
