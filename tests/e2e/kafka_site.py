@@ -1,5 +1,6 @@
 """Leat on real brokers for a test: `leat up` and daemons beside it, each started alone with a file of settings; events
 sent as a good sender does; what happened told by others than Leat (the effect ledger, Postgres, the brokers)."""
+import contextlib
 import http.client
 import itertools
 import json
@@ -16,6 +17,7 @@ from leat import ROOT, Leat, request, signal_all, until
 
 sys.path.insert(0, str(ROOT / "dev"))
 from parts import part  # noqa: E402
+from parts.base import start_time  # noqa: E402
 
 SOURCES = "{kind: source, name: ce, provider: cloudevents, secret: s}\n"
 HEADERS = {"Content-Type": "application/cloudevents+json", "Authorization": "Bearer sesame"}
@@ -23,7 +25,7 @@ STEADY = """
 name: steady
 on: {event: {type: dev.example.steady}}
 steps:
-  one: {command: [sh, -c, 'echo "$LEAT_RUN_ID one $LEAT_ATTEMPT_ID" >> LEDGER; sleep 0.7']}
+  one: {command: [sh, -c, 'echo "$LEAT_RUN_ID one $LEAT_ATTEMPT_ID" >> LEDGER; sleep 0.7; while [ -e LEDGER.held ]; do sleep 0.1; done']}
   two: {needs: [one], command: [sh, -c, 'echo "$LEAT_RUN_ID two $LEAT_ATTEMPT_ID" >> LEDGER; sleep 0.3']}
   three: {needs: [two], command: [sh, -c, 'echo "$LEAT_RUN_ID three $LEAT_ATTEMPT_ID" >> LEDGER']}
 """
@@ -69,8 +71,18 @@ class Site:
         for name in ("w2", "w3"):
             self.start("leat-worker", name, f"name = {name}\ndata = {self.leat.work}/{name}\nstore = {self.leat.data}/store\n"
                        f"slots = {self.leat.slots}\npath = {self.leat.path}\napi = {self.leat.api}\ntoken-file = {self.leat.data}/token\n")
-        until(lambda: len(self.active()) == 3, 60, what="three active workers")
+        until(lambda: len(self.active()) == 3, 120, what="three active workers")
         return self
+
+    @contextlib.contextmanager
+    def steady_held(self):
+        """Meanwhile no first step of steady ends."""
+        file = self.leat.ledger.with_suffix(".held")
+        file.touch()
+        try:
+            yield
+        finally:
+            file.unlink()
 
     def active(self):
         return [w for w in self.leat.json("workers") if w["state"] == "active"]
@@ -105,9 +117,10 @@ class Site:
     def kill_supervised(self, name):
         """The one that `leat up` started and starts again; those beside it go on."""
         alone = {process.pid for process in self.alone.values()}
-        pids = [pid for pid in self.leat.pids(name) if pid not in alone]
+        pids = until(lambda: [pid for pid in self.leat.pids(name) if pid not in alone], what=f"the supervised {name}")
         assert len(pids) == 1, pids
         os.kill(pids[0], signal.SIGKILL)
+        until(lambda: not start_time(pids[0]), what="its end")
 
     # ---- events ---------------------------------------------------------------------------------
 
@@ -153,8 +166,10 @@ class Site:
 
     def leading(self):
         """The same once it is one that lives."""
-        until(lambda: self.leader()[0] in self.leat.pids_of("leat-scheduler"), 30, what="a leader that lives")
-        return self.leader()
+        def living():
+            leader = self.leader()
+            return leader if leader[0] in self.leat.pids_of("leat-scheduler") else None
+        return until(living, what="a leader that lives")
 
     def check_at_rest(self):
         """I13: every record that the brokers hold of what the leader reads has been taken in, by the brokers' own word."""
@@ -163,7 +178,7 @@ class Site:
                 "SELECT topic, partition, next FROM read_offset WHERE topic IN ('leat.events', 'leat.commands')")}
             return {at: (end, read.get(at, 0)) for at, end in self.ends("leat.events", "leat.commands").items()
                     if end != read.get(at, 0)}
-        until(lambda: not behind(), 30, what=f"offsets in Postgres that are the brokers' ends: {behind()}")
+        until(lambda: not behind(), what=f"offsets in Postgres that are the brokers' ends: {behind()}")
 
     def ends(self, *topics):
         """{(topic, partition): end offset}, as the brokers say."""
@@ -188,6 +203,7 @@ class Load:
         self.site, self.pause = site, pause
         self.numbers = iter(range(count)) if count else itertools.count()
         self.answered, self.late, self.ended = {}, set(), threading.Event()  # {n: (event, when)}
+        self.asked, self.refused = {}, {}  # {n: when what was answered 202 was sent}, {sender: when it was last answered 503}
         self.wrong = []
         self.threads = [threading.Thread(target=self.send_all) for _ in range(clients)]
         for each in self.threads:
@@ -208,6 +224,7 @@ class Load:
         while True:
             assert time.monotonic() < end, f"event {n} is never taken"
             try:
+                self.asked[n] = time.monotonic()
                 connection = connection or http.client.HTTPConnection("127.0.0.1", self.site.leat.hooks_port, timeout=30)
                 connection.request("POST", "/hooks/ce", envelope(f"burst-{n}", "dev.example.burst", {"n": n}), HEADERS)
                 answer = connection.getresponse()
@@ -221,6 +238,7 @@ class Load:
                 return connection
             assert answer.status == 503 and int(answer.headers["Retry-After"]) > 0, (answer.status, text)
             self.late.add(n)
+            self.refused[threading.get_ident()] = time.monotonic()
             time.sleep(0.5)
 
     def end(self):
@@ -235,6 +253,14 @@ class Load:
 
     def between(self, begin, end):
         return [n for n, (_, when) in list(self.answered.items()) if begin < when < end]
+
+    def sent_and_taken(self, begin, end):
+        """Sent after `begin`, answered 202 before `end`."""
+        return [n for n in self.between(begin, end) if self.asked[n] > begin]
+
+    def all_refused(self, begin):
+        """Each sender has had a 503 since then."""
+        return sum(when > begin for when in list(self.refused.values())) == len(self.threads)
 
     def check(self, seconds=180):
         """I1: every event has exactly the runs that its triggers say, each of which succeeded and ran its step once."""

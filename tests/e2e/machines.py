@@ -1,5 +1,6 @@
 """Machines of their own on this one: network namespaces on a bridge, each with its own view of the files, in which what is
 hidden is not there. Needs root. Nothing of it leaves this machine: there is no route but the bridge's."""
+import contextlib
 import os
 import pathlib
 import shutil
@@ -74,6 +75,18 @@ class Machine:
     def pids(self):
         return [int(pid) for pid in ip("netns", "pids", self.space).split()]
 
+    def pid_of(self, program):
+        """Of the one process of that program: one that it is about to make looks like it for a moment."""
+        def one():
+            found = []
+            for pid in self.pids():
+                with contextlib.suppress(OSError):
+                    words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                    if words[0].endswith(f"/{program}".encode()):
+                        found.append(pid)
+            return found[0] if len(found) == 1 else None
+        return until(one, what=f"one {program} on {self.name}")
+
     def cut(self):
         """The cable is out: what is sent is not answered, and nobody says so."""
         for chain, way in (("INPUT", "-i"), ("OUTPUT", "-o")):
@@ -95,5 +108,5 @@ class Machine:
         signal_all(signal.SIGKILL, self.pids())
         for process in self.processes.values():
             process.wait()
-        until(lambda: not self.pids(), 10, what="an empty machine")
+        until(lambda: not self.pids(), what="an empty machine")
         ip("netns", "del", self.space)
