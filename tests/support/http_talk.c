@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 
 static struct loop *loop;
@@ -21,7 +22,7 @@ void talk_to(struct loop *on, int server_port)
 int dial(void)
 {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const struct timeval wait = {5, 0};
+    const struct timeval wait = {60, 0};
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
@@ -91,6 +92,14 @@ void hang_up(const char *request)
     loop_run(loop);
     while (!t.ended)
         loop_step(loop, true);
+}
+
+bool connections_are(const struct http_server *server, int count)
+{
+    const int64_t end = clock_monotonic_us() + 60 * US_PER_S;
+    while (http_server_connections(server) != count && clock_monotonic_us() < end)
+        loop_step(loop, false);
+    return http_server_connections(server) == count;
 }
 
 int count_of(const char *in, const char *what)

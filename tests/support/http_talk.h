@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include "common/base/loop.h"
 #include "common/base/text.h"
+#include "common/http/server.h"
 
 /* What every later call talks to. */
 void talk_to(struct loop *loop, int port);
@@ -34,6 +35,10 @@ void hang_up(const char *request);
 /* A request with a body of `len` bytes "abcdefghij…" and further header lines; to be freed. */
 char *post(const char *path, size_t len, const char *more);
 char *put(const char *path, size_t len);
+
+/* The server has so many connections, or comes to it: what a client opens and closes it sees in a
+ * turn of its own. */
+bool connections_are(const struct http_server *server, int count);
 
 int count_of(const char *in, const char *what);
 

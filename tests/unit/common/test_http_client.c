@@ -242,16 +242,16 @@ static void test_bad_urls(void **state)
 static void test_timeout(void **state)
 {
     (void)state;
+    const int64_t limit = 2 * US_PER_S; /* within it the server has the request */
     const int64_t start = clock_monotonic_us();
-    send_to("/hold", (struct http_outgoing){.timeout_us = 100 * US_PER_MS});
+    send_to("/hold", (struct http_outgoing){.timeout_us = limit});
     assert_int_equal(failure.code, LEAT_EUNREACHABLE);
-    assert_true(clock_monotonic_us() - start >= 100 * US_PER_MS);
-    assert_true(clock_monotonic_us() - start < 5 * US_PER_S);
+    assert_true(clock_monotonic_us() - start >= limit);
+    assert_true(clock_monotonic_us() - start < 60 * US_PER_S);
     http_answer(pending, 200, NULL, "", 0);
     pending = NULL;
-    send_to("/hold",
-            (struct http_outgoing){
-                .method = "POST", .body = "x", .body_len = 1, .timeout_us = 100 * US_PER_MS});
+    send_to("/hold", (struct http_outgoing){
+                         .method = "POST", .body = "x", .body_len = 1, .timeout_us = limit});
     assert_int_equal(failure.code, LEAT_EUNKNOWN);
 }
 
@@ -261,7 +261,7 @@ static void take_and_close(void *arg)
     char buf[4096];
     const int listener = *(int *)arg;
     struct pollfd wait = {.fd = listener, .events = POLLIN};
-    poll(&wait, 1, 5000);
+    poll(&wait, 1, 60000);
     const int fd = accept(listener, NULL, NULL);
     if (fd >= 0 && read(fd, buf, sizeof buf) > 0)
         close(fd);
@@ -345,8 +345,8 @@ static void test_cancel(void **state)
     const struct http_outgoing hold_call = {.url = held}, stream_call = {.url = streamed};
     http_cancel(http_send(client, &hold_call, never, NULL)); /* before it began */
     struct http_transfer *t = http_send(client, &hold_call, never, NULL);
-    for (int i = 0; i < 1000 && !pending; i++)
-        loop_step(loop, false);
+    while (!pending)
+        loop_step(loop, true);
     http_cancel(t); /* while it waits */
     http_answer(pending, 200, NULL, "", 0);
     pending = NULL;

@@ -54,7 +54,7 @@ static void show(struct http_request *req, void *arg)
     for (size_t i = 0; http_query_at(req, i, &key, &value); i++)
         text_printf(&out, " [%s=%s]", key, value);
     assert_true(strncmp(http_peer(req), "127.0.0.1:", 10) == 0);
-    assert_true(clock_monotonic_us() - http_received_us(req) < US_PER_S);
+    assert_true(clock_monotonic_us() - http_received_us(req) < 60 * US_PER_S);
     const size_t len = out.len;
     http_answer_take(req, 200, "text/plain", text_take(&out), len);
 }
@@ -102,19 +102,37 @@ static const struct http_route routes[] = {
     {.method = NULL},
 };
 
-static int setup(void **state)
+static int serve(int64_t header_us, int64_t body_us)
 {
-    static const struct http_options options = {.max_connections = 8,
-                                                .idle_us = 60 * US_PER_S,
-                                                .header_us = 200 * US_PER_MS,
-                                                .body_us = 200 * US_PER_MS,
-                                                .server = "leat"};
-    (void)state;
+    const struct http_options options = {.max_connections = 8,
+                                         .idle_us = 60 * US_PER_S,
+                                         .header_us = header_us,
+                                         .body_us = body_us,
+                                         .server = "leat"};
     trace[0] = '\0';
     loop = loop_new();
     port = http_server_start(loop, "127.0.0.1:0", routes, NULL, &options, &server, NULL);
     talk_to(loop, port);
     return port > 0 ? 0 : -1;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    return serve(60 * US_PER_S, 60 * US_PER_S); /* a busy machine makes clients slow */
+}
+
+static int setup_impatient(void **state)
+{
+    (void)state;
+    return serve(200 * US_PER_MS, 200 * US_PER_MS);
+}
+
+/* How often it looks for who is to be left, a client that only sends too, follows from these. */
+static int setup_short_bodies(void **state)
+{
+    (void)state;
+    return serve(60 * US_PER_S, 2 * US_PER_S);
 }
 
 static int teardown(void **state)
@@ -351,9 +369,9 @@ static void test_slow_clients_are_cut_off(void **state)
         exchange("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc");
     expect(body, "HTTP/1.1 408");
     const int64_t took = clock_monotonic_us() - start;
-    assert_true(took >= 200 * US_PER_MS && took < 4 * US_PER_S);
+    assert_true(took >= 200 * US_PER_MS && took < 30 * US_PER_S);
     assert_string_equal(trace, "");
-    assert_int_equal(http_server_connections(server), 0);
+    assert_true(connections_are(server, 0));
 }
 
 static void test_too_many_connections(void **state)
@@ -362,15 +380,12 @@ static void test_too_many_connections(void **state)
     int fds[8];
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         fds[i] = dial();
-    for (int i = 0; i < 1000 && http_server_connections(server) < 8; i++)
-        loop_step(loop, false);
-    assert_int_equal(http_server_connections(server), 8);
+    assert_true(connections_are(server, 8));
     cleanup_free char *got = exchange("GET /echo HTTP/1.1\r\nHost: x\r\n\r\n"); /* closed by us */
     expect(got, "HTTP/1.1 503");
     expect(got, "too many connections");
     close(fds[0]);
-    for (int i = 0; i < 1000 && http_server_connections(server) > 7; i++)
-        loop_step(loop, false);
+    assert_true(connections_are(server, 7));
     cleanup_free char *again = exchange(GET("/echo"));
     expect(again, "HTTP/1.1 200");
     for (size_t i = 1; i < ARRAY_LEN(fds); i++)
@@ -405,12 +420,13 @@ int main(void)
         T(test_far_too_large_body_is_answered_at_once),
         T(test_expect_continue),
         T(test_chunked_body),
-        T(test_endless_chunked_body_is_refused),
+        cmocka_unit_test_setup_teardown(test_endless_chunked_body_is_refused, setup_short_bodies,
+                                        teardown),
         T(test_header_at_the_limit_and_over),
         T(test_malformed_requests),
         T(test_pipelined_requests_are_answered_in_order),
         T(test_body_byte_by_byte),
-        T(test_slow_clients_are_cut_off),
+        cmocka_unit_test_setup_teardown(test_slow_clients_are_cut_off, setup_impatient, teardown),
         T(test_too_many_connections),
         T(test_address_in_use),
     };

@@ -64,7 +64,7 @@ static int publish(const struct draft *draft)
     told.count = 0;
     publish_event(&t, draft, heard, NULL);
     assert_int_equal(told.count, 0); /* later, from the loop */
-    assert_true(wait_for_count(t.loop, &told.count, 1, 10000));
+    assert_true(wait_for_count(t.loop, &told.count, 1, 60000));
     wait_ms(t.loop, 5);
     assert_int_equal(told.count, 1);
     return told.code;
@@ -203,7 +203,7 @@ static void test_data_over_the_limit_goes_to_the_store_first(void **state)
     assert_string_equal(e.datacontenttype, "application/json");
     stored.count = 0;
     store_read(t.store, e.dataref, 0, 1 << 20, read_back, NULL);
-    assert_true(wait_for_count(t.loop, &stored.count, 1, 5000));
+    assert_true(wait_for_count(t.loop, &stored.count, 1, 60000));
     cleanup_json json_t *back = json_loadb(stored.data, stored.len, JSON_DECODE_ANY, NULL);
     assert_true(json_equal(back, data));
     free(stored.data);

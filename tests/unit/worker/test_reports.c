@@ -119,7 +119,7 @@ static int64_t number_at(int64_t offset)
 
 static void wait_for_records(int64_t least)
 {
-    for (int i = 0; i < 500 && on_bus() < least; i++)
+    for (int i = 0; i < 6000 && on_bus() < least; i++)
         wait_ms(loop, 10);
     assert_true(on_bus() >= least);
 }
