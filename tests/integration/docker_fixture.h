@@ -106,7 +106,7 @@ static inline struct text docker_log(int attempt)
         struct docker_chunk c = {0};
         spool_chunk_name(name, run, "step", id, n);
         store_read(o->store, name, 0, 1 << 20, docker_got, &c);
-        assert_true(wait_for_count(o->loop, &c.done, 1, 5000));
+        assert_true(wait_for_count(o->loop, &c.done, 1, 60000));
         assert_non_null(c.data);
         text_append(&all, c.data, c.len);
         free(c.data);
@@ -126,19 +126,29 @@ static inline void assert_log_is(int attempt, const char *expected)
     text_free(&log);
 }
 
-/* The engine has nothing of this worker, the disk nothing of its attempts. */
+/* The engine has nothing of this worker, the disk nothing of its attempts. An engine that is busy
+ * may not remove a container when it is asked to: then the worker's sweep, each 15 s, asks again.
+ */
 static inline void assert_clean(void)
 {
-    int left = 1;
-    for (int i = 0; i < 500 && left; i++) {
-        one_worker_pass(o, 20);
-        left = engine_containers("w1");
-    }
-    assert_int_equal(left, 0);
+    assert_true(wait_until(o->loop, engine_containers("w1") == 0));
     char path[128];
     one_worker_path(o, path, sizeof path, "data/work");
-    for (int i = 0; i < 300 && rmdir(path) != 0; i++)
-        one_worker_pass(o, 10);
-    assert_int_not_equal(access(path, F_OK), 0);
+    assert_true(wait_until(o->loop, rmdir(path) == 0));
     mkdir(path, 0755);
+}
+
+static inline void until_running(int attempt)
+{
+    assert_true(wait_for_count(o->loop, &o->seen[attempt].started, 1, 120000));
+}
+
+/* Its program has come so far that it says so. */
+#define READY "echo x > $LEAT_OUT/ready; "
+
+static inline void until_ready(int attempt)
+{
+    char path[400];
+    one_worker_workspace(o, attempt, "out/ready", path, sizeof path);
+    one_worker_until_file(o, path);
 }

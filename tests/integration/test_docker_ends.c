@@ -5,13 +5,6 @@
 
 #define AWAY_MS 30000
 
-static void until_running(int attempt)
-{
-    for (int i = 0; i < 1500 && o->seen[attempt].started == 0; i++)
-        one_worker_pass(o, 10);
-    assert_int_equal(o->seen[attempt].started, 1);
-}
-
 enum { WHOLE, CUT };
 
 static int log_says(int attempt)
@@ -77,7 +70,7 @@ static void test_fuse(void **state)
     o->mute = true;
     const int64_t began = clock_monotonic_us();
     int left = 1;
-    while (left && clock_monotonic_us() - began < 40 * US_PER_S) {
+    while (left && clock_monotonic_us() - began < 80 * US_PER_S) {
         one_worker_pass(o, 100);
         json_t *list = NULL;
         engine_get("GET", "/containers/json", NULL, &list); /* those that run */
@@ -87,7 +80,7 @@ static void test_fuse(void **state)
     const double after = (double)(clock_monotonic_us() - began) / 1e6;
     print_message("its container has ended %.1f s after the last grant\n", after);
     assert_int_equal(left, 0);
-    assert_true(after < 25); /* the lease's 10 s, then what it is given to end */
+    assert_true(after < 60); /* the lease's 10 s, then what it is given to end; 95 s by default */
     o->mute = false;
     struct seen_attempt *s = one_worker_finished(o, 1);
     print_message("%s\n", s->reason);
@@ -101,14 +94,14 @@ static void test_one_that_ignores_term(void **state)
     (void)state;
     NEEDS_ENGINE();
     one_worker_start(o, NULL, docker_flags);
-    order_container(1, "trap 'echo not I' TERM; echo up; while :; do sleep 0.1; done",
+    order_container(1, "trap 'echo not I' TERM; echo up; " READY "while :; do sleep 0.1; done",
                     (struct order_start){0});
     until_running(1);
-    one_worker_pass(o, 500);
+    until_ready(1);
     struct order cancel = {.kind = ORDER_KIND_CANCEL,
                            .attempt = one_worker_id(1),
                            .nonce = 1,
-                           .grace_us = 2 * US_PER_S,
+                           .grace_us = 5 * US_PER_S,
                            .reason = "enough"};
     const int64_t began = clock_monotonic_us();
     one_worker_send(o, &cancel);
@@ -117,7 +110,7 @@ static void test_one_that_ignores_term(void **state)
     print_message("gone after %.1f s\n", (double)took / 1e6);
     assert_int_equal(s->outcome, REPORT_RESULT_OUTCOME_CANCELLED);
     assert_int_equal(s->exit_code, 137);
-    assert_true(took >= 2 * US_PER_S && took < 10 * US_PER_S);
+    assert_true(took >= 5 * US_PER_S && took < 60 * US_PER_S);
     assert_log_is(1, "up\nnot I\n");
     assert_clean();
 }
@@ -129,10 +122,11 @@ static void test_engine_away(void **state)
     (void)state;
     NEEDS_ENGINE();
     one_worker_start(o, NULL, docker_flags);
-    order_container(1, "trap 'exit 0' TERM; echo up; sleep 600 & wait", (struct order_start){0});
-    order_container(2, "echo up; sleep 600", (struct order_start){0});
-    until_running(1);
-    until_running(2);
+    order_container(1, "trap 'exit 0' TERM; echo up; " READY "sleep 600 & wait",
+                    (struct order_start){0});
+    order_container(2, "echo up; " READY "sleep 600", (struct order_start){0});
+    until_ready(1);
+    until_ready(2);
     engine_service("down");
     one_worker_pass(o, AWAY_MS);
     engine_service("up");
@@ -147,6 +141,16 @@ static void test_engine_away(void **state)
     assert_clean();
 }
 
+#define UNTIL_LET "while [ ! -e $LEAT_OUT/let ]; do sleep 0.1; done; "
+
+static void let_end(int attempt)
+{
+    char path[400];
+    one_worker_workspace(o, attempt, "out/let", path, sizeof path);
+    cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    assert_true(fd >= 0);
+}
+
 /* With live-restore they go on: one ends while the engine is away, one after that. */
 static void test_live_restore(void **state)
 {
@@ -157,16 +161,23 @@ static void test_live_restore(void **state)
     engine_service("down");
     engine_service_with("up", "live_restore=true");
     one_worker_start(o, NULL, docker_flags);
-    order_container(1, "echo $$ >> /leat/out/ledger; echo a; sleep 10; echo b", start);
-    order_container(2, "echo $$ >> /leat/out/ledger; echo a; sleep 40; echo b", start);
-    order_container(3, "echo a; sleep 10; exit 5", (struct order_start){0});
-    order_container(4, "echo a; sleep 40; exit 5", (struct order_start){0});
+    order_container(1, "echo $$ >> /leat/out/ledger; echo a; " READY UNTIL_LET "echo b", start);
+    order_container(2, "echo $$ >> /leat/out/ledger; echo a; " READY UNTIL_LET "echo b", start);
+    order_container(3, "echo a; " READY UNTIL_LET "exit 5", (struct order_start){0});
+    order_container(4, "echo a; " READY UNTIL_LET "exit 5", (struct order_start){0});
     for (int attempt = 1; attempt <= 4; attempt++)
-        until_running(attempt);
+        until_ready(attempt);
     engine_service("kill");
+    let_end(1);
+    let_end(3);
     one_worker_pass(o, AWAY_MS);
     assert_int_equal(o->seen[1].finished, 0);
     engine_service("up");
+    one_worker_finished(o, 1);
+    one_worker_finished(o, 3); /* so the worker has looked at all of them */
+    one_worker_pass(o, 5000);
+    let_end(2);
+    let_end(4);
     for (int attempt = 1; attempt <= 4; attempt++) {
         struct seen_attempt *s = one_worker_finished(o, attempt);
         print_message("%d: %d %s\n", attempt, s->outcome, s->reason);
@@ -203,5 +214,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_engine_away, docker_setup, up_teardown),
         cmocka_unit_test_setup_teardown(test_live_restore, docker_setup, up_teardown),
     };
+    cmocka_set_test_filter(getenv("LEAT_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

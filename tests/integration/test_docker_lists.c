@@ -18,7 +18,7 @@ static json_t *artifact(const char *bytes)
 {
     struct put p = {0};
     store_put_bytes(o->store, bytes, strlen(bytes), put_done, &p);
-    assert_true(wait_for_count(o->loop, &p.done, 1, 20000));
+    assert_true(wait_for_count(o->loop, &p.done, 1, 60000));
     return json_pack("{s:s, s:b, s:i}", "artifact", p.hash, "folder", 0, "size",
                      (int)strlen(bytes));
 }
@@ -57,5 +57,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(lists_and_names, docker_setup, docker_teardown),
         cmocka_unit_test_setup_teardown(lists_and_names, docker_setup_copies, docker_teardown),
     };
+    cmocka_set_test_filter(getenv("LEAT_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,5 +121,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {BOTH(test_files_folders_and_values),
                                        BOTH(test_what_is_no_output), BOTH(test_bytes_are_bounded)};
+    cmocka_set_test_filter(getenv("LEAT_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

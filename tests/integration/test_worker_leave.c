@@ -18,7 +18,7 @@
 #include "tests/support/one_worker.h"
 #include "tests/support/waiting.h"
 
-#define PATIENCE_MS 30000
+#define PATIENCE_MS 120000
 
 static struct one_worker *o;
 
@@ -53,16 +53,22 @@ static int executions(int attempt)
     return n;
 }
 
-static void order_once(int attempt)
+static void order_for(int attempt, const char *seconds)
 {
     char script[300];
-    snprintf(script, sizeof script, "echo $LEAT_ATTEMPT_ID >> %s/ledger; sleep 0.3", o->dir);
+    snprintf(script, sizeof script, "echo $LEAT_ATTEMPT_ID >> %s/ledger; sleep %s", o->dir,
+             seconds);
     const char *argv[] = {"sh", "-c", script};
     struct order_start start = {.executor = ORDER_START_EXECUTOR_PROCESS,
                                 .at_most_once = true,
                                 .argv = argv,
                                 .argv_count = 3};
     one_worker_order(o, attempt, &start);
+}
+
+static void order_once(int attempt)
+{
+    order_for(attempt, "0.3");
 }
 
 static void until_asked(int attempt)
@@ -138,13 +144,13 @@ static void test_the_keeper_dies_while_it_runs(void **state)
 {
     (void)state;
     one_worker_start(o, NULL, NULL);
-    order_once(1);
+    order_for(1, "600");
     until_asked(1);
     one_worker_leave(o, 1);
     char ledger[128];
     one_worker_path(o, ledger, sizeof ledger, "ledger");
     one_worker_until_file(o, ledger);
-    kill(one_worker_keeper(o), SIGKILL);
+    one_worker_signal_keeper(o, SIGKILL);
     assert_int_equal(one_worker_finished(o, 1)->outcome, REPORT_RESULT_OUTCOME_LOST);
     one_worker_pass(o, 500);
     assert_int_equal(executions(1), 1);

@@ -52,7 +52,7 @@ static json_t *artifact(const char *bytes, bool folder)
 {
     struct put p = {0};
     store_put_bytes(o->store, bytes, strlen(bytes), put_done, &p);
-    assert_true(wait_for_count(o->loop, &p.done, 1, 20000));
+    assert_true(wait_for_count(o->loop, &p.done, 1, 60000));
     return json_pack("{s:s, s:b, s:i}", "artifact", p.hash, "folder", (int)folder, "size",
                      (int)strlen(bytes));
 }

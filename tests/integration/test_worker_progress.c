@@ -62,7 +62,7 @@ static void who_is_silent_is_ended(void **state)
     (void)state;
     one_worker_start(o, NULL, NULL);
     order(1, "sleep 600", US_PER_S); /* never touches it */
-    order(2, "for i in 1 2 3 4 5 6 7 8; do touch $LEAT_PROGRESS; sleep 0.5; done", 3 * US_PER_S);
+    order(2, "for i in $(seq 20); do touch $LEAT_PROGRESS; sleep 0.5; done", 8 * US_PER_S);
     order(3, "touch $LEAT_PROGRESS; sleep 0.2; touch $LEAT_PROGRESS; exec sleep 600", US_PER_S);
     order(4, "rm $LEAT_PROGRESS; exec sleep 600", US_PER_S);
     order(5, "trap 'exit 0' TERM; while :; do sleep 0.1; done", US_PER_S); /* says all is well */
@@ -80,10 +80,10 @@ static void times_that_were_set_count(void **state)
 {
     (void)state;
     one_worker_start(o, NULL, NULL);
-    order(1, "for i in 1 2 3 4 5 6 7 8 9; do touch -d 2001-01-0$i $LEAT_PROGRESS; sleep 0.4; done",
-          2 * US_PER_S);
-    order(2, "for i in 1 2 3 4 5 6; do touch -d 2101-01-0$i $LEAT_PROGRESS; sleep 0.5; done",
-          2 * US_PER_S);
+    order(1, "for i in $(seq 10 30); do touch -d 2001-01-$i $LEAT_PROGRESS; sleep 0.5; done",
+          8 * US_PER_S);
+    order(2, "for i in $(seq 10 25); do touch -d 2101-01-$i $LEAT_PROGRESS; sleep 0.6; done",
+          8 * US_PER_S);
     assert_succeeded(1);
     assert_succeeded(2);
 }
@@ -97,13 +97,13 @@ static void a_worker_that_was_away_ends_nobody(void **state)
     one_worker_path(o, go, sizeof go, "go");
     snprintf(script, sizeof script,
              "while ! test -s %s; do touch $LEAT_PROGRESS; sleep 0.1; done; exit 0", go);
-    order(1, script, 2 * US_PER_S);
+    order(1, script, 6 * US_PER_S);
     order(2, "echo x > up; exec sleep 600", 8 * US_PER_S);
     char up[400];
     one_worker_workspace(o, 2, "up", up, sizeof up);
     one_worker_until_file(o, up);
     one_worker_kill(o, SIGKILL);
-    one_worker_pass(o, 5000); /* longer than the heartbeat of the first */
+    one_worker_pass(o, 8000); /* longer than the heartbeat of the first */
     one_worker_start(o, NULL, NULL);
     one_worker_pass(o, 3000);
     assert_int_equal(o->seen[1].finished, 0);
@@ -122,12 +122,12 @@ static void a_worker_that_was_stopped_ends_nobody(void **state)
     char up[400];
     one_worker_workspace(o, 1, "up", up, sizeof up);
     order(1,
-          "echo x > up; i=0; while test $i -lt 70; do touch $LEAT_PROGRESS; sleep 0.1; "
+          "echo x > up; i=0; while test $i -lt 100; do touch $LEAT_PROGRESS; sleep 0.1; "
           "i=$((i+1)); done",
-          2 * US_PER_S);
+          6 * US_PER_S);
     one_worker_until_file(o, up);
     kill(o->pid, SIGSTOP);
-    one_worker_pass(o, 5000);
+    one_worker_pass(o, 8000);
     kill(o->pid, SIGCONT);
     assert_succeeded(1);
 }
@@ -140,11 +140,11 @@ static void why_it_was_ended_outlives_the_worker(void **state)
     one_worker_start(o, NULL, NULL);
     one_worker_workspace(o, 1, "asked", asked, sizeof asked);
     o->grace_us = 8 * US_PER_S;
-    order(1, "trap 'echo x > asked' TERM; while :; do sleep 0.1; done", US_PER_S);
+    order(1, "trap 'echo x > asked' TERM; while :; do sleep 0.1; done", 5 * US_PER_S);
     one_worker_until_file(o, asked);
     one_worker_kill(o, SIGKILL);
     one_worker_start(o, NULL, NULL);
-    assert_silent(1, "1 s");
+    assert_silent(1, "5 s");
 }
 
 int main(void)

@@ -62,7 +62,8 @@ void one_worker_send(struct one_worker *o, struct order *order)
     if (order->epoch == 0)
         order->epoch = o->epoch;
     cleanup_free char *text = order_encode(order, &len);
-    bus_publish(o->bus, TOPIC_ORDERS_PREFIX NAME, NULL, 0, text, len, 0, sent, o);
+    bus_publish(o->bus, TOPIC_ORDERS_PREFIX NAME, NULL, 0, text, len, PATIENCE_S * US_PER_S, sent,
+                o);
 }
 
 static void grant(void *arg)
@@ -185,8 +186,8 @@ static void open_leader(struct one_worker *o)
     const struct embedded_options options = {
         .conninfo = o->db.conninfo, .name = "leader", .producer = "leader", .doorbells = bells};
     o->bus = embedded_open(o->loop, &options);
-    for (int i = 0; i < 500 && !o->bus->ops->id(o->bus); i++)
-        wait_ms(o->loop, 10);
+    if (!wait_until(o->loop, o->bus->ops->id(o->bus) != NULL))
+        die("no bus");
     const struct bus_topic topic = {TOPIC_REPORTS, 1};
     o->bus->ops->topics_make(o->bus, &topic, 1, made, o);
     o->reader = o->bus->ops->reader_open(o->bus, &events, o);
@@ -322,10 +323,27 @@ void one_worker_kill(struct one_worker *o, int signo)
     o->pid = 0;
 }
 
+/* What a keeper's pid file says; 0 = nothing. */
+static pid_t written_keeper(const struct one_worker *o)
+{
+    char path[128];
+    int pid = 0;
+    snprintf(path, sizeof path, "%s/data/keeper.pid", o->dir);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    const int n = fscanf(file, "%d", &pid);
+    fclose(file);
+    return n == 1 ? pid : 0;
+}
+
+/* Until it executes, a child has its keeper's command line: of several the one that wrote itself
+ * down counts. */
 pid_t one_worker_keeper(const struct one_worker *o)
 {
     char data[128];
     pid_t found = 0;
+    const pid_t written = written_keeper(o);
     snprintf(data, sizeof data, "%s/data", o->dir);
     DIR *proc = opendir("/proc");
     for (const struct dirent *e; proc && (e = readdir(proc));) {
@@ -334,12 +352,21 @@ pid_t one_worker_keeper(const struct one_worker *o)
         cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0 || read(fd, line, sizeof line - 1) <= 0)
             continue;
-        if (text_ends_with(line, "leat-keeper") && strcmp(line + strlen(line) + 1, data) == 0)
+        if (found != written && text_ends_with(line, "leat-keeper") &&
+            strcmp(line + strlen(line) + 1, data) == 0)
             found = (pid_t)strtol(e->d_name, NULL, 10);
     }
     if (proc)
         closedir(proc);
     return found;
+}
+
+void one_worker_signal_keeper(struct one_worker *o, int signo)
+{
+    pid_t pid = 0;
+    if (!wait_until(o->loop, (pid = one_worker_keeper(o)) > 0))
+        die("there is no keeper"); /* and 0 would be all of this test */
+    kill(pid, signo);
 }
 
 /* ---- orders
@@ -430,4 +457,16 @@ void one_worker_until_file(struct one_worker *o, const char *path)
 void one_worker_pass(struct one_worker *o, int ms)
 {
     wait_ms(o->loop, ms);
+}
+
+void one_worker_until_it_takes(struct one_worker *o, int *attempt)
+{
+    struct order_start start = {.executor = ORDER_START_EXECUTOR_NOOP};
+    for (int i = 0; i < PATIENCE_S; i++) {
+        one_worker_order(o, *attempt, &start);
+        if (one_worker_finished(o, (*attempt)++)->outcome != REPORT_RESULT_OUTCOME_REFUSED)
+            return;
+        wait_ms(o->loop, 500);
+    }
+    die("it refuses all that it is given");
 }

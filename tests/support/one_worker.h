@@ -57,6 +57,8 @@ void one_worker_spawn(struct one_worker *o, const char *failpoint, const char *c
 void one_worker_kill(struct one_worker *o, int signo); /* and waits for its end */
 int one_worker_wait(struct one_worker *o);             /* for it to end by itself: its status */
 pid_t one_worker_keeper(const struct one_worker *o);   /* 0 = none */
+/* Once there is one: it is started apart from the worker's hello. */
+void one_worker_signal_keeper(struct one_worker *o, int signo);
 
 struct uuid one_worker_id(int attempt);
 void one_worker_path(const struct one_worker *o, char *out, size_t most, const char *name);
@@ -73,4 +75,7 @@ void one_worker_shell(struct one_worker *o, int attempt, const char *script);
 struct seen_attempt *one_worker_finished(struct one_worker *o, int attempt);
 struct seen_attempt *one_worker_over(struct one_worker *o, int attempt);
 void one_worker_until_file(struct one_worker *o, const char *path); /* it has content */
+/* After a silence of the leader: sends steps that do nothing, *attempt and those after it, until
+ * one is not refused. The lease is live then. */
+void one_worker_until_it_takes(struct one_worker *o, int *attempt);
 void one_worker_pass(struct one_worker *o, int ms);

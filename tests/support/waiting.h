@@ -27,3 +27,13 @@ static inline void wait_ms(struct loop *loop, int ms)
     const int never = 0;
     wait_for_count(loop, &never, 1, ms);
 }
+
+/* Runs the loop until the expression holds, for longer than any machine is busy; its value. */
+#define wait_until(loop, expression)                                                               \
+    ({                                                                                             \
+        const int64_t wait_until_end = clock_monotonic_us() + 120 * US_PER_S;                      \
+        bool wait_until_holds;                                                                     \
+        while (!(wait_until_holds = (expression)) && clock_monotonic_us() < wait_until_end)        \
+            wait_ms(loop, 5);                                                                      \
+        wait_until_holds;                                                                          \
+    })
