@@ -34,9 +34,7 @@ static void put(const char *data, size_t len, char hash[SHA256_HEX])
 {
     hash[0] = '\0';
     store_put_bytes(api.store, data, len, put_done, hash);
-    for (int i = 0; i < 3000 && !*hash; i++)
-        wait_ms(api.loop, 10);
-    assert_true(*hash);
+    assert_true(wait_until(api.loop, *hash));
 }
 
 static int setup(void **state)
@@ -49,9 +47,7 @@ static int setup(void **state)
     api = (struct api){.loop = loop_new()};
     api.pg = pg_open(api.loop, &(struct pg_options){.conninfo = db.conninfo, .name = "test-api"},
                      &events, &api);
-    for (int i = 0; i < 500 && !pg_is_up(api.pg); i++)
-        wait_ms(api.loop, 10);
-    assert_true(pg_is_up(api.pg));
+    assert_true(wait_until(api.loop, pg_is_up(api.pg)));
     folder_make(folder);
     if (store_open(api.loop, folder, NULL, &api.store, &err) < 0)
         fail_msg("%s", err.text);

@@ -34,9 +34,7 @@ static int setup(void **state)
     api.config.store = store;
     api.pg = pg_open(api.loop, &(struct pg_options){.conninfo = db.conninfo, .name = "test-api"},
                      &events, &api);
-    for (int i = 0; i < 500 && !pg_is_up(api.pg); i++)
-        wait_ms(api.loop, 10);
-    assert_true(pg_is_up(api.pg));
+    assert_true(wait_until(api.loop, pg_is_up(api.pg)));
     talk_to(api.loop,
             http_server_start(api.loop, "127.0.0.1:0", API_ROUTES, &api, NULL, &server, NULL));
     return 0;

@@ -115,10 +115,9 @@ static void open_all(struct fixture *f, bool sync_commit_off)
                                              .look_us = 20 * US_PER_MS};
     int made = 0;
     f->bus = embedded_open(f->loop, &options);
-    for (int i = 0; i < 500 && !f->bus->ops->id(f->bus); i++)
-        wait_ms(f->loop, 10);
+    assert_true(wait_until(f->loop, f->bus->ops->id(f->bus) != NULL));
     f->bus->ops->topics_make(f->bus, &(struct bus_topic){"t", 1}, 1, on_done, &made);
-    assert_true(wait_for_count(f->loop, &made, 1, 5000));
+    assert_true(wait_for_count(f->loop, &made, 1, 60000));
     f->reader = f->bus->ops->reader_open(f->bus, &events, f);
     assign(f);
 }
@@ -164,12 +163,12 @@ static void publish_for(struct fixture *f, int ms)
 
 static void expect_exactly_once(struct fixture *f)
 {
-    assert_true(wait_for_count(f->loop, &f->answered, f->sent_count, 60000));
+    assert_true(wait_for_count(f->loop, &f->answered, f->sent_count, 120000));
     assert_int_equal(f->answered, f->sent_count);
     int durable = 0;
     for (int i = 0; i < f->sent_count; i++)
         durable += f->sent[i].code == 0;
-    if (!wait_for_count(f->loop, &f->read, durable, 5000))
+    if (!wait_for_count(f->loop, &f->read, durable, 60000))
         fail_msg("%d of %d were read, after %d resets", f->read, durable, f->resets);
     wait_ms(f->loop, 100);
     for (int i = 0; i < f->sent_count; i++) {
@@ -215,7 +214,8 @@ static void deadline_passes_while_the_server_is_away(void **state)
     const int before = f->sent_count; /* of these some may be under way, with more time */
     for (int i = 0; i < 20; i++)
         publish(f, 300 * US_PER_MS);
-    wait_ms(f->loop, 600);
+    for (int i = before; i < f->sent_count; i++)
+        assert_true(wait_for_count(f->loop, &f->sent[i].answers, 1, 60000));
     for (int i = before; i < f->sent_count; i++) {
         assert_int_equal(f->sent[i].answers, 1);
         assert_int_equal(f->sent[i].code, LEAT_EUNREACHABLE);
@@ -256,9 +256,9 @@ static void lost_tail_leaves_no_gap(void **state)
         test_cluster_again(&f->own);
     }
     publish_for(f, 200);
-    assert_true(wait_for_count(f->loop, &f->answered, f->sent_count, 60000));
+    assert_true(wait_for_count(f->loop, &f->answered, f->sent_count, 120000));
     const int left = (int)test_sql(f->own.conninfo, "SELECT count(*) FROM bus_record");
-    assert_true(wait_for_count(f->loop, &f->read, left, 5000)); /* gaps fail in on_records */
+    assert_true(wait_for_count(f->loop, &f->read, left, 60000)); /* gaps fail in on_records */
     assert_int_equal(test_sql(f->own.conninfo, "SELECT next FROM bus_partition"), left);
     for (int i = 0; i < f->sent_count; i++)
         assert_in_range(f->copies[i], 0, 1);
@@ -269,8 +269,8 @@ static void killed_producer_frees_its_name(void **state)
 {
     struct fixture *f = *state;
     open_all(f, false);
-    publish(f, 0); /* takes partition 0 */
-    assert_true(wait_for_count(f->loop, &f->answered, 1, 5000));
+    publish(f, PATIENT_US); /* takes partition 0 */
+    assert_true(wait_for_count(f->loop, &f->answered, 1, 60000));
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     const pid_t child = fork();
@@ -280,8 +280,8 @@ static void killed_producer_frees_its_name(void **state)
         const struct embedded_options options = {
             .conninfo = f->own.conninfo, .name = "child", .producer = "q"};
         struct bus *bus = embedded_open(loop, &options);
-        bus_publish(bus, "t", NULL, 0, "\0\0\0\0", 4, 0, on_delivered, &s);
-        wait_for_count(loop, &s.answers, 1, 5000);
+        bus_publish(bus, "t", NULL, 0, "\0\0\0\0", 4, PATIENT_US, on_delivered, &s);
+        wait_for_count(loop, &s.answers, 1, 60000);
         (void)!write(ends[1], "x", 1);
         for (;;)
             loop_step(loop, true);
@@ -293,11 +293,11 @@ static void killed_producer_frees_its_name(void **state)
     close(ends[0]);
     close(ends[1]);
     const struct embedded_options options = {
-        .conninfo = f->own.conninfo, .name = "next", .producer = "q"};
+        .conninfo = f->own.conninfo, .name = "next", .producer = "q", .lock_wait_us = PATIENT_US};
     struct bus *next = embedded_open(f->loop, &options);
     struct sent s = {.f = f};
-    bus_publish(next, "t", NULL, 0, "\0\0\0\0", 4, 0, on_delivered, &s);
-    assert_true(wait_for_count(f->loop, &s.answers, 1, 3000));
+    bus_publish(next, "t", NULL, 0, "\0\0\0\0", 4, PATIENT_US, on_delivered, &s);
+    assert_true(wait_for_count(f->loop, &s.answers, 1, 120000));
     assert_int_equal(s.code, 0);
     assert_int_equal(s.offset, 1);
     next->ops->close(next);

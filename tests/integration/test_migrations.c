@@ -46,7 +46,7 @@ static void migrate(const struct test_database *db, struct migrator *m, int n)
         m[i].pg = pg_open(loop, &options, &(struct pg_events){.up = on_up}, &m[i]);
     }
     for (int i = 0; i < n; i++) {
-        assert_true(wait_for_count(loop, &m[i].done, 1, 20000));
+        assert_true(wait_for_count(loop, &m[i].done, 1, 60000));
         assert_int_equal(m[i].done, 1);
     }
     for (int i = 0; i < n; i++)

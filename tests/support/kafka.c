@@ -102,8 +102,6 @@ struct bus *test_kafka_bus(struct loop *loop, const struct test_kafka *kafka)
     struct bus *bus = kafka_open(loop, &options, &err);
     if (!bus)
         fail_msg("%s", err.text);
-    for (int i = 0; i < 2000 && !bus->ops->id(bus); i++)
-        wait_ms(loop, 10);
-    assert_non_null(bus->ops->id(bus));
+    assert_true(wait_until(loop, bus->ops->id(bus) != NULL));
     return bus;
 }

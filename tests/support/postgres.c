@@ -12,6 +12,7 @@
 #include "common/base/loop.h"
 #include "common/base/mem.h"
 #include "common/pg/migrate.h"
+#include "tests/support/waiting.h"
 
 static void give_up(const char *what, const char *why)
 {
@@ -40,6 +41,15 @@ long long test_sql(const char *conninfo, const char *sql)
     PQclear(r);
     PQfinish(conn);
     return value;
+}
+
+void test_until_a_lock_is_waited_for(struct loop *loop, const char *conninfo)
+{
+    if (!wait_until(loop,
+                    test_sql(conninfo, "SELECT count(*) FROM pg_locks l JOIN pg_database d ON "
+                                       "d.oid = l.database WHERE NOT granted AND datname = "
+                                       "current_database()") > 0))
+        give_up("nobody waits for a lock", conninfo);
 }
 
 /* ---- databases ------------------------------------------------------------------------------ */

@@ -3,6 +3,7 @@
 #pragma once
 #include <stdbool.h>
 #include <libpq-fe.h>
+#include "common/base/loop.h"
 
 /* A fresh database in the cluster that LEAT_TEST_PG names (dev/run-integration starts one). */
 struct test_database {
@@ -27,3 +28,5 @@ void test_cluster_remove(struct test_cluster *cluster);
 PGconn *test_connect(const char *conninfo);
 /* Runs a statement on a fresh connection; the first value of its first row, 0 without one. */
 long long test_sql(const char *conninfo, const char *sql);
+/* Runs the loop until somebody in this database waits for a lock: what was sent is there. */
+void test_until_a_lock_is_waited_for(struct loop *loop, const char *conninfo);
