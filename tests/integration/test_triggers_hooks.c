@@ -232,6 +232,7 @@ static void test_callers_of_one_reading_share_it(void **state)
     const int before = w.changes;
     for (int i = 0; i < 100; i++)
         catalog_read(w.t.catalog, NULL, NULL);
+    assert_true(wait_for_count(w.t.loop, &w.changes, before + 2, 60000));
     wait_ms(w.t.loop, 300);
     assert_int_equal(w.changes - before, 2); /* the one under way and the one after it */
 }

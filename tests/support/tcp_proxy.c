@@ -24,15 +24,17 @@ struct tcp_proxy {
     pthread_t thread;
     pthread_mutex_t lock;
     _Atomic bool stop;
-    _Atomic int answers, connections;
+    _Atomic int answers, connections, open;
     _Atomic int64_t sent, cut_at;      /* cut_at < 0 = never */
     _Atomic int64_t received, drop_at; /* likewise */
     char *text;
     struct pair pairs[PAIRS];
 };
 
-static void drop(struct pair *p)
+static void drop(struct tcp_proxy *x, struct pair *p)
 {
+    if (p->client >= 0)
+        atomic_fetch_sub(&x->open, 1);
     if (p->client >= 0)
         close(p->client);
     if (p->server >= 0)
@@ -69,11 +71,12 @@ static void take(struct tcp_proxy *x)
         return;
     }
     atomic_fetch_add(&x->connections, 1);
+    atomic_fetch_add(&x->open, 1);
     *p = (struct pair){client, -1, atomic_load(&x->answers) > 0};
     if (p->answer)
         atomic_fetch_sub(&x->answers, 1);
     else if ((p->server = dial(x->target)) < 0)
-        drop(p);
+        drop(x, p);
 }
 
 static bool write_all(int fd, const char *data, ssize_t len)
@@ -93,7 +96,7 @@ static void pass(struct tcp_proxy *x, struct pair *p, int from, int to)
     char buffer[65536];
     const ssize_t n = recv(from, buffer, sizeof buffer, 0);
     if (n <= 0 || !write_all(to, buffer, n)) {
-        drop(p);
+        drop(x, p);
         return;
     }
     if (from == p->client) {
@@ -103,7 +106,7 @@ static void pass(struct tcp_proxy *x, struct pair *p, int from, int to)
     const int64_t drop_at = atomic_load(&x->drop_at);
     if (atomic_fetch_add(&x->received, n) + n >= drop_at && drop_at >= 0) {
         atomic_store(&x->drop_at, -1);
-        drop(p);
+        drop(x, p);
     }
 }
 
@@ -117,7 +120,7 @@ static void say(struct tcp_proxy *x, struct pair *p)
     shutdown(p->client, SHUT_WR);
     while (recv(p->client, buffer, sizeof buffer, MSG_DONTWAIT) > 0)
         ;
-    drop(p);
+    drop(x, p);
 }
 
 static void turn(struct tcp_proxy *x)
@@ -132,7 +135,7 @@ static void turn(struct tcp_proxy *x)
     for (size_t i = 0; i < PAIRS; i++) {
         struct pair *p = &x->pairs[i];
         if (p->client >= 0 && is_cut(x))
-            drop(p);
+            drop(x, p);
         else if (p->client >= 0 && fds[1 + 2 * i].revents && p->answer)
             say(x, p);
         else if (p->client >= 0 && fds[1 + 2 * i].revents)
@@ -176,7 +179,7 @@ void tcp_proxy_stop(struct tcp_proxy *x)
     atomic_store(&x->stop, true);
     pthread_join(x->thread, NULL);
     for (size_t i = 0; i < PAIRS; i++)
-        drop(&x->pairs[i]);
+        drop(x, &x->pairs[i]);
     close(x->listener);
     pthread_mutex_destroy(&x->lock);
     free(x->text);
@@ -205,6 +208,14 @@ void tcp_proxy_drop_after(struct tcp_proxy *x, int64_t bytes)
 int64_t tcp_proxy_sent(const struct tcp_proxy *x)
 {
     return atomic_load(&x->sent);
+}
+
+void tcp_proxy_cut_all(struct tcp_proxy *x)
+{
+    tcp_proxy_cut_after(x, 0);
+    while (atomic_load(&x->open) > 0)
+        usleep(1000);
+    tcp_proxy_cut_after(x, -1);
 }
 
 int tcp_proxy_connections(const struct tcp_proxy *x)

@@ -15,6 +15,8 @@ void tcp_proxy_answer(struct tcp_proxy *proxy, int count, const char *text);
 /* Once `bytes` more have gone to the server, every connection is cut and new ones are refused,
  * until it is called again; < 0 = never. */
 void tcp_proxy_cut_after(struct tcp_proxy *proxy, int64_t bytes);
+/* Cuts every connection that there is, and takes new ones when all are. */
+void tcp_proxy_cut_all(struct tcp_proxy *proxy);
 /* Once `bytes` more have gone to a client, its connection is dropped; once. */
 void tcp_proxy_drop_after(struct tcp_proxy *proxy, int64_t bytes);
 /* What has gone to the server, to the client; connections taken. */

@@ -47,10 +47,7 @@ static void start(struct triggers_world *w)
     const int port = http_server_start(t->loop, "127.0.0.1:0", routes, t, NULL, &w->server, NULL);
     assert_true(port > 0);
     talk_to(t->loop, port);
-    const int64_t end = clock_monotonic_us() + 10 * US_PER_S;
-    while (!pg_is_up(t->pg) && clock_monotonic_us() < end)
-        wait_ms(t->loop, 2);
-    assert_true(pg_is_up(t->pg));
+    assert_true(wait_until(t->loop, pg_is_up(t->pg)));
     world_read(w);
 }
 
@@ -60,9 +57,7 @@ static void end(struct triggers_world *w)
     struct triggers *t = &w->t;
     http_server_stop(w->server);
     wait_ms(t->loop, 20);
-    const int64_t until = clock_monotonic_us() + 10 * US_PER_S;
-    while (pg_open_calls(t->pg) > 0 && clock_monotonic_us() < until)
-        wait_ms(t->loop, 2);
+    assert_true(wait_until(t->loop, pg_open_calls(t->pg) == 0));
     clock_close(t->cron);
     buckets_close(t->buckets);
     wait_ms(t->loop, 20);
@@ -151,7 +146,7 @@ void world_read(struct triggers_world *w)
 {
     int done = 0;
     catalog_read(w->t.catalog, read_once, &done);
-    assert_true(wait_for_count(w->t.loop, &done, 1, 10000));
+    assert_true(wait_for_count(w->t.loop, &done, 1, 60000));
     wait_ms(w->t.loop, 5);
 }
 
@@ -160,12 +155,15 @@ int world_events(const struct triggers_world *w)
     return (int)memory_log_end(w->queue, TOPIC_EVENTS, 0);
 }
 
+void world_until_sql(struct triggers_world *w, const char *sql, int64_t value)
+{
+    if (!wait_until(w->t.loop, test_sql(w->db.conninfo, sql) == value))
+        fail_msg("never %lld: %s", (long long)value, sql);
+}
+
 bool world_until_events(struct triggers_world *w, int least)
 {
-    const int64_t until = clock_monotonic_us() + 10 * US_PER_S;
-    while (world_events(w) < least && clock_monotonic_us() < until)
-        wait_ms(w->t.loop, 5);
-    return world_events(w) >= least;
+    return wait_until(w->t.loop, world_events(w) >= least);
 }
 
 struct event world_event(const struct triggers_world *w, int n)

@@ -32,8 +32,10 @@ void world_source(struct triggers_world *w, const char *name, const char *provid
 void world_read(struct triggers_world *w);
 void world_sql(struct triggers_world *w, const char *sql);
 
-int world_events(const struct triggers_world *w);                /* on the queue by now */
-bool world_until_events(struct triggers_world *w, int least);    /* within 10 s */
+int world_events(const struct triggers_world *w); /* on the queue by now */
+/* Runs the loop until the statement's first value is that. */
+void world_until_sql(struct triggers_world *w, const char *sql, int64_t value);
+bool world_until_events(struct triggers_world *w, int least);    /* or it gives up     */
 struct event world_event(const struct triggers_world *w, int n); /* event_clear it */
 /* BUCKETS/BUCKET/NAME */
 void world_path(const struct triggers_world *w, const char *bucket, const char *name,
