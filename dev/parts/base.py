@@ -9,10 +9,13 @@ import fcntl
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 
 
@@ -28,14 +31,48 @@ def cache():
 PORTS = []  # that this process has chosen
 
 
-def free_port():
-    """Nobody else's while this process lives, also before its daemon is there and while that is away: it stays bound, so that
-    the system gives it to no other, and who listens there with SO_REUSEADDR, as daemons do, may."""
+def held(port):
+    """Bound, so that nobody else's socket gets it while this process lives; who listens there with SO_REUSEADDR, as daemons do,
+    may. False when somebody has it."""
+    alone = socket.socket()
+    try:
+        alone.bind(("", port))
+    except OSError:
+        return False
+    finally:
+        alone.close()
     s = socket.socket()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    s.bind(("127.0.0.1", 0))
+    try:
+        s.bind(("127.0.0.1", port))
+    except OSError:
+        s.close()
+        return False
     PORTS.append(s)
-    return s.getsockname()[1]
+    return True
+
+
+def free_port():
+    """Nobody else's, also before its daemon is there and while that is away: no connection gets it from the kernel, which has
+    a range for those, and nobody else is given it here before all others were, when this process has long ended."""
+    first = 10000
+    last = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]) - 1
+    if last - first < 1000:  # connections are given nearly all
+        last = 60999
+    with open(pathlib.Path(tempfile.gettempdir()) / f"leat-ports-{os.getuid()}", "a+") as kept:
+        fcntl.flock(kept, fcntl.LOCK_EX)
+        kept.seek(0)
+        text = kept.read()
+        port = int(text) if text.isdigit() else random.randint(first, last)
+        for _ in range(last - first + 1):
+            port = port + 1 if first <= port < last else first
+            if held(port):
+                break
+        else:
+            raise PartError(f"no port from {first} to {last} is free")
+        kept.truncate(0)
+        kept.write(str(port))
+    return port
 
 
 def start_time(pid):
@@ -54,6 +91,21 @@ def command(*argv, **more):
     if done.returncode != 0:
         raise PartError(f"{argv[0]} failed with {done.returncode}:\n" + "\n".join(done.stdout.splitlines()[-20:]))
     return done.stdout
+
+
+def fetching(*argv, again=None, **more):
+    """The same for one that needs the network, whose faults pass: it is tried three times; `again` tidies up in between."""
+    for wait in (5, 30, None):
+        try:
+            return command(*argv, **more)
+        except PartError as error:
+            if wait is None:
+                raise PartError(f"tried three times: {error}") from None
+            print(f"{error}\nit is tried again in {wait} s", file=sys.stderr, flush=True)
+        time.sleep(wait)
+        if again:
+            again()
+    return None
 
 
 class BasePart:
@@ -175,8 +227,8 @@ class BasePart:
     def keep_records(self):
         (self.folder / "processes.json").write_text(json.dumps(self.records))
 
-    def until(self, ready, seconds=60, process=None):
-        """Waits for ready() to be true; shows the log's end when it never is."""
+    def until(self, ready, seconds=300, process=None):
+        """Waits for ready() to be true, on a busy machine too; shows the log's end when it never is."""
         end = time.monotonic() + seconds
         while True:
             with contextlib.suppress(OSError):
@@ -215,10 +267,16 @@ class BasePart:
         while self.running():
             if time.monotonic() > end:
                 return False
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(-1, os.WNOHANG)
+            self.reap()
             time.sleep(0.02)
+        self.reap()
         return True
+
+    def reap(self):
+        """Those of them that are children of this very process, and no other child of it."""
+        for record in self.recorded():
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(record["pid"], os.WNOHANG)
 
     def down(self):
         self.signal(self.stop_signal)
@@ -228,7 +286,7 @@ class BasePart:
 
     def kill(self):
         self.signal(signal.SIGKILL)
-        if not self.gone(10):
+        if not self.gone(120):
             raise PartError(f"{self.name}: {self.running()} do not end after SIGKILL")
 
     def after_stop(self):
@@ -244,16 +302,18 @@ def go_install(target, package, program):
     if not shutil.which("go"):
         raise PartError(f"{program} is built with Go, which is not installed")
     environment = {**os.environ, "GOBIN": str(target), "GOFLAGS": "-p=2", "CGO_ENABLED": "0"}
-    command("nice", "-n", "10", "go", "install", package, env=environment, cwd="/")
+    fetching("nice", "-n", "10", "go", "install", package, env=environment, cwd="/")
     if not (target / program).exists():
         raise PartError(f"go install {package} made no {program}")
 
 
 def http_ok(url):
+    """Asked directly: what the parts listen on is on this machine, whatever proxy the environment names."""
+    import http.client
     import urllib.error
     import urllib.request
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5) as answer:
             return 200 <= answer.status < 300
-    except urllib.error.URLError:
+    except (urllib.error.URLError, http.client.HTTPException):
         return False

@@ -101,7 +101,7 @@ class Part(BasePart):
                               *(["--insecure-registry", self.settings["insecure_registry"]]
                                 if self.settings["insecure_registry"] else [])],
                              env={**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
-        self.until(self.answers, 60, process)
+        self.until(self.answers, process=process)
         self.import_image()
 
     def ask(self, method, path, body=None):

@@ -16,7 +16,8 @@ WORDS = ("auto", "process", "docker")
 SOCKET = "/var/run/docker.sock"
 CLIENT = "/usr/bin/docker"  # builds the images
 OLDEST = (1, 41)            # Docker 20.10, what the worker speaks
-ANSWER_S = 5
+ANSWER_S = 5                # of one that is there
+WORK_S = 120                # of one that is asked to do something, on a busy machine
 REPOSITORY = "leat.quickstart"  # of the steps' images; resolves nowhere, so that nothing is ever pulled in their place
 
 Choice = collections.namedtuple("Choice", "executor why")
@@ -33,11 +34,11 @@ def socket_of(host):
     return host.removeprefix("unix://")
 
 
-def ask(path, method, url):
+def ask(path, method, url, seconds=ANSWER_S):
     """The parsed answer; OSError, ValueError or http.client's when there is none."""
-    connection = http.client.HTTPConnection("docker", timeout=ANSWER_S)
+    connection = http.client.HTTPConnection("docker", timeout=seconds)
     connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.settimeout(ANSWER_S)
+    connection.sock.settimeout(seconds)
     try:
         connection.sock.connect(path)
         connection.request(method, url)
@@ -169,14 +170,14 @@ def containers(path, data):
     acknowledged. Mounts do not tell: a step without inputs has none from there."""
     query = urllib.parse.urlencode({"all": 1, "filters": json.dumps({"label": ["dev.leat.worker", "dev.leat.attempt"]})})
     attempts = {p.name for p in pathlib.Path(data, "worker").glob("*/*") if p.is_dir()}
-    return [c["Id"] for c in ask(path, "GET", f"/containers/json?{query}") if c["Labels"]["dev.leat.attempt"] in attempts]
+    return [c["Id"] for c in ask(path, "GET", f"/containers/json?{query}", WORK_S) if c["Labels"]["dev.leat.attempt"] in attempts]
 
 
 def remove_containers(path, data):
     """How many there were. Only when Leat has ended: a worker that runs would report them lost."""
     found = containers(path, data)
     for each in found:
-        ask(path, "DELETE", f"/containers/{each}?force=1&v=1")
+        ask(path, "DELETE", f"/containers/{each}?force=1&v=1", WORK_S)
     return len(found)
 
 

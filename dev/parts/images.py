@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 
-from .base import PartError, cache, command
+from .base import PartError, cache, command, fetching
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SUITE = "bookworm"
@@ -88,8 +88,9 @@ def base_tar(name):
         if half:
             if not shutil.which("mmdebstrap"):
                 raise PartError("a base image needs mmdebstrap: dev/setup check installs it")
-            command("mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", "--format=tar",
-                    *(f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT), SUITE, half)
+            fetching("mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", "--format=tar",
+                     *(f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT), SUITE, half,
+                     again=lambda: half.unlink(missing_ok=True))
     return tar
 
 
@@ -110,8 +111,8 @@ def wheels():
         if half:
             with tempfile.TemporaryDirectory() as folder:
                 command("/usr/bin/python3", "-m", "venv", folder)
-                command(f"{folder}/bin/pip", "download", "-q", "--disable-pip-version-check", "--only-binary=:all:",
-                        "-d", half, *(word for f in files for word in ("-r", f)))
+                fetching(f"{folder}/bin/pip", "download", "-q", "--disable-pip-version-check", "--only-binary=:all:",
+                         "-d", half, *(word for f in files for word in ("-r", f)))
     return house
 
 

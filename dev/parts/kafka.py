@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 
-from .base import BasePart, PartError, command, start_time
+from .base import BasePart, PartError, command, fetching, start_time
 
 POM = """<project><modelVersion>4.0.0</modelVersion>
 <groupId>leat</groupId><artifactId>kafka-broker</artifactId><version>1</version><packaging>pom</packaging>
@@ -72,7 +72,7 @@ class Part(BasePart):
     def get(self, target):
         self.needs("mvn", "maven")
         (target / "pom.xml").write_text(POM.format(version=self.broker))
-        command("mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={target}/libs",
+        fetching("mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={target}/libs",
                 "-DincludeScope=runtime", cwd=target)
 
     def fetch(self):
@@ -89,7 +89,7 @@ class Part(BasePart):
         half.unlink(missing_ok=True)
         with tempfile.TemporaryDirectory() as folder:
             first = Part(folder, {"heap": "128"})
-            first.first, first.stop_seconds, first.records = half, 120, []
+            first.first, first.stop_seconds, first.records = half, 600, []
             try:
                 first.keep_settings()
                 first.start()
@@ -227,10 +227,10 @@ class Part(BasePart):
                 begun[node] = self.spawn_at(node - 1, [*self.java(f"-Xms{heap}m", f"-Xmx{heap}m", *self.how()), "kafka.Kafka",
                                                        self.properties_file(node)])
         for node, process in begun.items():
-            self.until(lambda node=node: self.answers(node), 90, process)
+            self.until(lambda node=node: self.answers(node), process=process)
         if len(self.nodes) > 1:
             self.needs("kcat", "kcat")
-            self.until(self.all_known, 90)
+            self.until(self.all_known)
 
     def answers(self, node):
         """ApiVersions, version 0: the smallest question that only a broker that serves answers."""
@@ -252,4 +252,4 @@ class Part(BasePart):
     def kill_node(self, node):
         """One of them, as a power cut of its machine; `up` starts it again."""
         os.kill(self.recorded()[node - 1]["pid"], signal.SIGKILL)
-        self.until(lambda: not self.alive(node), 10)
+        self.until(lambda: not self.alive(node))

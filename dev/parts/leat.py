@@ -83,13 +83,13 @@ class Part(BasePart):
             self.processes[name] = self.spawn([self.bin / program, "--config", self.write_config(name)],
                                               log=f"{name}.log", env=self.environment(), cwd="/")
         for name, port in (("scheduler-1", "scheduler_1"), ("api", "api"), ("triggers", "hooks"), ("worker", "worker")):
-            self.until(lambda: http_ok(f"http://127.0.0.1:{self.port(port)}/healthz"), 120, self.processes[name], name)
+            self.until(lambda: http_ok(f"http://127.0.0.1:{self.port(port)}/healthz"), process=self.processes[name], name=name)
 
         # One leads, has made the tables, and knows the worker.
-        self.until(lambda: self.command("workers", "-o", "name", check=False).stdout.strip(), 120,
-                   self.processes["worker"], "worker")
+        self.until(lambda: self.command("workers", "-o", "name", check=False).stdout.strip(),
+                   process=self.processes["worker"], name="worker")
 
-    def until(self, ready, seconds=60, process=None, name=None):
+    def until(self, ready, seconds=300, process=None, name=None):
         try:
             super().until(ready, seconds, process)
         except PartError as error:
@@ -114,6 +114,7 @@ class Part(BasePart):
             words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
             if b"leat-keeper" in words and str(self.folder).encode() in words and start_time(pid):
                 os.kill(pid, signal.SIGTERM)
+                self.until(lambda: start_time(pid) is None, 60, name="worker")
 
     def kill(self):
         super().kill()

@@ -44,4 +44,4 @@ class Part(BasePart):
         (self.folder / "data").mkdir(exist_ok=True)
         process = self.spawn([self.cached / "minio", "server", "--address", f"127.0.0.1:{self.port('minio')}",
                               self.folder / "data"], env=self.environment())
-        self.until(lambda: http_ok(self.addresses()["MINIO"] + "/minio/health/ready"), 60, process)
+        self.until(lambda: http_ok(self.addresses()["MINIO"] + "/minio/health/ready"), process=process)

@@ -5,7 +5,7 @@
 import os
 import pathlib
 
-from .base import BasePart, command, http_ok
+from .base import BasePart, command, fetching, http_ok
 
 REQUIREMENTS = pathlib.Path(__file__).resolve().parents[2] / "examples" / "forecast" / "mlflow" / "requirements.txt"
 
@@ -18,7 +18,7 @@ class Part(BasePart):
 
     def get(self, target):
         command("/usr/bin/python3", "-m", "venv", target)
-        command(target / "bin" / "pip", "install", "-q", "-r", REQUIREMENTS)
+        fetching(target / "bin" / "pip", "install", "-q", "-r", REQUIREMENTS)
         # A venv knows its own place: it is moved into the cache after it was made.
         for script in (target / "bin").iterdir():
             if script.is_file() and not script.is_symlink():
@@ -40,4 +40,4 @@ class Part(BasePart):
                               "--port", self.port("mlflow"), "--backend-store-uri", backend,
                               "--artifacts-destination", chosen["artifacts"] or self.folder / "artifacts",
                               "--workers", "1"], env=environment, cwd=pathlib.Path("/"))
-        self.until(lambda: http_ok(self.addresses()["MLFLOW"] + "/health"), 180, process)
+        self.until(lambda: http_ok(self.addresses()["MLFLOW"] + "/health"), process=process)

@@ -48,5 +48,7 @@ class Part(BasePart):
         (self.folder / "processes.json").write_text(json.dumps([{"pid": pid, "start": start_time(pid)}]))
 
     def down(self):
+        """The cluster's pid file goes a moment before its processes do."""
         if self.running():
             self.script("stop", "fast")
+            self.until(lambda: not self.running() and not self.helpers())

@@ -38,7 +38,7 @@ class Part(BasePart):
             raise PartError(f"a quote in {self.folder}: choose another --dir")
         (self.folder / "registry.yml").write_text(self.config())
         process = self.spawn([program, "serve", self.folder / "registry.yml"])
-        self.until(self.answers, 20, process)
+        self.until(self.answers, process=process)
 
     def config(self):
         text = CONFIG.format(folder=self.folder, port=self.port("registry"))

@@ -34,7 +34,7 @@ class Part(BasePart):
                               "posix", "--versioning-dir", self.folder / "versions", self.folder / "data"],
                              env={**os.environ, "ROOT_ACCESS_KEY": chosen["user"],
                                   "ROOT_SECRET_KEY": chosen["password"]})
-        self.until(self.answers, 30, process)
+        self.until(self.answers, process=process)
 
     def answers(self):
         with socket.create_connection((self.settings["host"], self.port("versitygw")), timeout=1):
