@@ -37,7 +37,7 @@ def leat():
 
 
 def mlflow(leat, path, **query):
-    answer = request("GET", f"{leat.mlflow}/api/2.0/mlflow/{path}?{urllib.parse.urlencode(query)}")
+    answer = request("GET", f"{leat.mlflow}/api/2.0/mlflow/{path}?{urllib.parse.urlencode(query)}", timeout=180)
     assert answer.status == 200, answer.body
     return answer.json()
 
@@ -73,8 +73,8 @@ def check_promotion(leat, run, prefix=""):
 def upload(leat, bucket, key, path):
     answer = leat.put(bucket, key, pathlib.Path(path).read_bytes())
     assert answer.status == 201, answer.body
-    run, = leat.event_runs(answer.json()["event"])
-    return leat.wait_run(run, 420)
+    run, = leat.event_runs(answer.json()["event"], 180)
+    return leat.wait_run(run, 900)
 
 
 def test_an_upload_trains_and_promotes_the_lower_rmse(leat):
@@ -97,7 +97,7 @@ def test_one_more_day_trains_on_both_files(leat):
 
 def test_with_another_setting_the_other_model_wins(leat):
     done = leat.leat("run", "forecast-training", "-p", "n_estimators=1", "-p", "min_samples_leaf=0.4", "-p", "tol=0.0001",
-                     "--wait", timeout=420)
+                     "--wait", timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     run = leat.json("show", "latest:forecast-training")
     assert check_promotion(leat, run["id"]) != leat.winner

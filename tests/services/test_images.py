@@ -20,7 +20,7 @@ DAEMONS = ("scheduler", "worker", "triggers", "api")
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="SKIPPED: dockerd needs root")
 
 
-def until(check, seconds=90, what=""):
+def until(check, seconds=300, what=""):
     end = time.monotonic() + seconds
     while True:
         value = check()
@@ -150,25 +150,25 @@ def containers(docker, leat, postgres, folder):
 def test_every_daemon_becomes_healthy_without_privileges(docker, containers):
     """Read-only root, no capability, no network, and still well."""
     for daemon, name in containers.items():
-        until(lambda: docker.health(name) == "healthy", 90,
-              f"{daemon}: {docker('logs', name, check=False).stderr[-2000:]}")
+        until(lambda: docker.health(name) == "healthy",
+              what=f"{daemon}: {docker('logs', name, check=False).stderr[-2000:]}")
 
 
 def test_health_follows_postgres(docker, containers, postgres):
-    until(lambda: docker.health(containers["triggers"]) == "healthy", 60)
+    until(lambda: docker.health(containers["triggers"]) == "healthy")
     subprocess.run([ROOT / "dev/postgres", "stop", postgres, "immediate"], check=True)
     try:
-        until(lambda: docker.health(containers["triggers"]) == "unhealthy", 60, "triggers do not see that Postgres is away")
+        until(lambda: docker.health(containers["triggers"]) == "unhealthy", what="triggers do not see that Postgres is away")
     finally:
         subprocess.run([ROOT / "dev/postgres", "start", postgres], check=True, capture_output=True)
-    until(lambda: docker.health(containers["triggers"]) == "healthy", 60, "and do not get well again")
+    until(lambda: docker.health(containers["triggers"]) == "healthy", what="and do not get well again")
 
 
 def test_a_daemon_ends_at_sigterm(docker, containers):
-    """As process 1, without an init: no ten seconds until the KILL."""
+    """As process 1, without an init: it does not wait for the KILL, which would be after two minutes."""
     started = time.monotonic()
-    docker("stop", "--time", "30", containers["api"])
-    assert time.monotonic() - started < 10
+    docker("stop", "--time", "120", containers["api"])
+    assert time.monotonic() - started < 90
     assert docker.inspect(containers["api"], ".State.ExitCode") == 0
     docker("start", containers["api"])
 

@@ -16,7 +16,7 @@ TABLES = "create table if not exists t (n int)"
 
 
 def run(*argv, **more):
-    return subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=300, **more)
+    return subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=600, **more)
 
 
 def start_time(pid):
@@ -156,6 +156,16 @@ class Registry:
         return run("curl", "-fsS", f"http://{address['REGISTRY']}/v2/a/blobs/{digest}").stdout == "abc"
 
 
+def comes(check, seconds=120):
+    """A service that answers may need a moment until it has all that it kept."""
+    end = time.monotonic() + seconds
+    while not check():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.2)
+    return True
+
+
 KEEPERS = {"postgres": Postgres(), "kafka": Kafka(), "minio": S3("MINIO"), "versitygw": S3("VERSITYGW"),
            "docker": Docker(), "registry": Registry()}
 SETTINGS = {"kafka": ("--set", "auto_create=1")}
@@ -182,13 +192,13 @@ def test_the_life_of_a_service(services, name):
     assert not any(start_time(p) for p in pids)
     assert "stopped" in services.ok("status", name)
     assert services.up(name) == first, "after a kill it is on the same address"
-    assert keeper.read(first, services.folder), "with its data"
+    assert comes(lambda: keeper.read(first, services.folder)), "with its data"
 
     services.ok("down", name)
     assert services.processes_in(name) == []
     services.ok("down", name)
     assert services.up(name) == first
-    assert keeper.read(first, services.folder)
+    assert comes(lambda: keeper.read(first, services.folder))
 
     services.ok("remove", name)
     assert services.processes_in(name) == []
@@ -284,8 +294,6 @@ def test_a_service_that_ends_while_starting(services):
     """Stopped by somebody else: up starts it again."""
     services.up("registry")
     os.kill(services.pids("registry")[0], signal.SIGKILL)
-    end = time.monotonic() + 10
-    while start_time(services.pids("registry")[0]) and time.monotonic() < end:
-        time.sleep(0.02)
+    assert comes(lambda: not start_time(services.pids("registry")[0]))
     services.up("registry")
     assert f"{'registry':<10} runs" in services.ok("status", "registry")
