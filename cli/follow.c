@@ -16,13 +16,28 @@
 #include "common/base/text.h"
 #include "common/text/json.h"
 
-#define BEGIN_US (60 * US_PER_S)
-#define LOOK_US  (500 * US_PER_MS)
+#define PATIENCE_US (60 * US_PER_S) /* as that of a stream */
+#define LOOK_US     (500 * US_PER_MS)
 
 static int get_run(const char *run, json_t **out, struct err *err)
 {
     cleanup_free char *path = client_path("/api/v1/runs/%s", run);
     return client_call("GET", path, NULL, out, err);
+}
+
+/* The same, again while the API is away or says `too`. */
+static int await_run(const char *run, int too, json_t **out, struct err *err)
+{
+    const int64_t until = clock_monotonic_us() + PATIENCE_US;
+    for (;;) {
+        struct err why = {0};
+        const int rc = get_run(run, out, &why);
+        if (rc >= 0)
+            return rc;
+        if ((rc != too && rc != LEAT_EUNREACHABLE) || clock_monotonic_us() > until)
+            return err_set(err, rc, "%s", why.text);
+        usleep(LOOK_US);
+    }
 }
 
 /* ---- printing ------------------------------------------------------------------------------- */
@@ -230,7 +245,7 @@ static int say_all(const char *run, const struct follow *f, struct err *err)
     cleanup_json json_t *shown = NULL;
     const json_t *step;
     size_t i;
-    const int rc = get_run(run, &shown, err);
+    const int rc = await_run(run, LEAT_EUNREACHABLE, &shown, err);
     json_array_foreach (json_get_array(shown, "steps"), i, step) {
         if (!is_wanted(step, f->step))
             continue;
@@ -316,20 +331,13 @@ int follow_logs(const char *run, const char *step, const char *attempt, bool fol
 
 int follow_begin(const char *run, struct err *err)
 {
-    const int64_t until = clock_monotonic_us() + BEGIN_US;
-    for (;;) {
-        struct err why = {0};
-        cleanup_json json_t *shown = NULL;
-        const int rc = get_run(run, &shown, &why);
-        if (rc >= 0)
-            return 0;
-        if (rc != LEAT_ENOTFOUND && rc != LEAT_EUNREACHABLE)
-            return err_set(err, rc, "%s", why.text);
-        if (clock_monotonic_us() > until)
-            return err_set(err, LEAT_EUNREACHABLE,
-                           "the queue has run %s, and no scheduler has looked at it yet", run);
-        usleep(LOOK_US);
-    }
+    struct err why = {0};
+    cleanup_json json_t *shown = NULL;
+    const int rc = await_run(run, LEAT_ENOTFOUND, &shown, &why);
+    if (rc == LEAT_ENOTFOUND)
+        return err_set(err, LEAT_EUNREACHABLE,
+                       "the queue has run %s, and no scheduler has looked at it yet", run);
+    return rc < 0 ? err_set(err, rc, "%s", why.text) : 0;
 }
 
 static bool never_enough(void *arg, const char *event, const json_t *data)
@@ -341,5 +349,5 @@ static bool never_enough(void *arg, const char *event, const json_t *data)
 int follow_end(const char *run, json_t **ended, struct err *err)
 {
     const int rc = stream_run(run, "?logs=false", never_enough, NULL, err);
-    return rc < 0 ? rc : get_run(run, ended, err);
+    return rc < 0 ? rc : await_run(run, LEAT_EUNREACHABLE, ended, err);
 }

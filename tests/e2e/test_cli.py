@@ -1,5 +1,6 @@
 """The command line as a person meets it: formats, terminals, contexts, completion in real shells."""
 import calendar
+import http.server
 import json
 import os
 import pty
@@ -8,6 +9,7 @@ import select
 import shutil
 import socket
 import subprocess
+import threading
 import time
 import urllib.parse
 
@@ -256,6 +258,44 @@ def test_completion_does_not_wait_for_ever(leat):
         started = time.monotonic()
         subprocess.run([BUILD / "bin" / "leat", "complete", "--", "show", ""], env=env, capture_output=True, timeout=60)
         assert time.monotonic() - started < 15  # a call waits for 30 s
+
+
+class GoesAway(http.server.BaseHTTPRequestHandler):
+    """An API that is started anew when it has told a run's end: two calls later it answers again."""
+    run = {"id": "01920000-0000-7000-8000-000000000001", "name": "brief-1", "state": "succeeded", "steps": []}
+    refused = 0
+
+    def answer(self, status, kind, body):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        self.answer(201, "application/json", json.dumps({**self.run, "state": "running"}).encode())
+
+    def do_GET(self):
+        if "/events" in self.path:
+            self.answer(200, "text/event-stream", b'id: 1;\nevent: end\ndata: {"state": "succeeded"}\n\n')
+        elif GoesAway.refused < 2:
+            GoesAway.refused += 1
+            self.close_connection = True
+        else:
+            self.answer(200, "application/json", json.dumps(self.run).encode())
+
+    def log_message(self, *_):
+        pass
+
+
+def test_who_waits_for_a_run_outwaits_an_api_that_is_away_at_its_end(leat):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), GoesAway) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = subprocess.run([BUILD / "bin" / "leat", "run", "brief", "--wait", "-o", "json"], text=True, capture_output=True,
+                              env={**leat.env, "LEAT_URL": f"http://127.0.0.1:{server.server_port}"}, timeout=60)
+        server.shutdown()
+    assert done.returncode == 0 and json.loads(done.stdout)["state"] == "succeeded", done
+    assert GoesAway.refused == 2
 
 
 # ---- more verbs -------------------------------------------------------------------------------
