@@ -142,6 +142,32 @@ static void what_cannot_be_resolved_is_born_failed(void **state)
     }
 }
 
+/* Its triggers alone, and its run is of that version. */
+static void an_event_meets_the_current_version(void **state)
+{
+    static const char OTHER[] = "name: p\n"
+                                "on:\n"
+                                "  event: {type: dev.example.drift, filter: event.data.psi > 0.5,\n"
+                                "          params: {n: 7}}\n"
+                                "params:\n  n: {type: integer, default: 1}\n"
+                                "steps:\n  other: {command: [y, \"${{ params.n }}\"]}\n";
+    struct harness *h = *state;
+    harness_apply(h, DRIFT);
+    harness_hello(h, 0, 1, NULL, 0);
+    send_event(h, 1, "{\"psi\": 0.3, \"who\": \"a\", \"n\": 1}");
+    const char *second = harness_apply(h, OTHER);
+    send_event(h, 2, "{\"psi\": 0.3, \"who\": \"a\", \"n\": 1}");
+    assert_non_null(strstr(h->verdicts, "\"verdict\":\"filtered\""));
+    struct uuid run = send_event(h, 3, "{\"psi\": 0.6, \"who\": \"a\", \"n\": 1}");
+    assert_string_equal(row_of_run(h, run)->version, second);
+    json_t *n = json_object_get(row_of_run(h, run)->params, "n");
+    assert_int_equal(json_integer_value(n), 7);
+    harness_apply(h, "name: p\nsteps: {a: {command: [a]}}\n");
+    send_event(h, 4, "{\"psi\": 0.6, \"who\": \"a\", \"n\": 1}");
+    assert_string_equal(h->verdicts, "[]");
+    assert_int_equal(h->rows->runs_count, 2);
+}
+
 static void an_event_that_nobody_wants_is_kept(void **state)
 {
     struct harness *h = *state;
@@ -233,6 +259,7 @@ int main(void)
         T(an_event_meets_every_pipeline),
         T(a_trigger_is_paused_alone),
         T(what_cannot_be_resolved_is_born_failed),
+        T(an_event_meets_the_current_version),
         T(an_event_that_nobody_wants_is_kept),
         T(retry_adopts_what_succeeded),
         T(retry_from_the_first_step_runs_all),
