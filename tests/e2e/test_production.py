@@ -116,26 +116,25 @@ class Witness:
     """Writes the engine's events down as they come: afterwards it tells of the last 256 alone."""
 
     def __init__(self, site):
-        self.file = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(
-            ["/usr/bin/docker", "-H", site.at["DOCKER_HOST"], "events", "--since", str(int(time.time())), "--filter",
-             "type=container", "--format", "{{json .}}"], stdout=self.file, stdin=subprocess.DEVNULL)
+        self.file = site.folder / f"events-{uuid.uuid4().hex}"
+        with self.file.open("ab") as file:
+            self.process = subprocess.Popen(
+                ["/usr/bin/docker", "-H", site.at["DOCKER_HOST"], "events", "--since", str(int(time.time())), "--filter",
+                 "type=container", "--format", "{{json .}}"], stdout=file, stdin=subprocess.DEVNULL)
 
     def starts(self):
         """How often a container of each run was started."""
-        self.file.seek(0)
-        lines = [line for line in self.file.read().splitlines(True) if line.endswith("\n")]
+        lines = [line for line in self.file.read_text().splitlines(True) if line.endswith("\n")]
         return collections.Counter(e["Actor"]["Attributes"].get("dev.leat.run") for e in map(json.loads, lines)
                                    if e["Action"] == "start")
 
     def end(self):
         self.process.terminate()
         self.process.wait()
-        self.file.close()
 
 
 def mlflow(site, path, **query):
-    with urllib.request.urlopen(f"{site.at['MLFLOW']}/api/2.0/mlflow/{path}?{urllib.parse.urlencode(query)}", timeout=60) as answer:
+    with urllib.request.urlopen(f"{site.at['MLFLOW']}/api/2.0/mlflow/{path}?{urllib.parse.urlencode(query)}", timeout=180) as answer:
         return json.load(answer)
 
 

@@ -24,6 +24,9 @@
 #define PART (5LL << 20)
 #define MIB  (1LL << 20)
 
+/* For a service to come back, on a busy machine. */
+#define PATIENT_US (300 * US_PER_S)
+
 static const char *const NAMES[] = {"minio", "versitygw"};
 static struct s3_server servers[ARRAY_LEN(NAMES)];
 static bool have[ARRAY_LEN(NAMES)];
@@ -283,7 +286,7 @@ static void killed(const struct s3_server *server)
 {
     struct tcp_proxy *proxy;
     struct opened o;
-    through_proxy(server, "killed", 60 * US_PER_S, &proxy, &o);
+    through_proxy(server, "killed", PATIENT_US, &proxy, &o);
     cleanup_free char *path = make_file(60 * MIB, 60);
     const int64_t before = tcp_proxy_sent(proxy);
     store_put_file(o.store, path, 0, done, &o);
@@ -293,7 +296,7 @@ static void killed(const struct s3_server *server)
     assert_int_equal(o.over, 0);
     wait_ms(o.loop, 1500);
     s3_server_up(server);
-    if (wait_done(&o, 120000) != 0)
+    if (wait_done(&o, 300000) != 0)
         fail_msg("%s", o.err.text);
     const int64_t sent = tcp_proxy_sent(proxy) - before;
     fprintf(stderr, "%s: 60 MiB with a kill -9 between: %lld KiB sent\n", server->name,
@@ -320,7 +323,7 @@ static void slowed(const struct s3_server *server)
 {
     struct tcp_proxy *proxy;
     struct opened o;
-    through_proxy(server, "slowed", 20 * US_PER_S, &proxy, &o);
+    through_proxy(server, "slowed", PATIENT_US, &proxy, &o);
     cleanup_free char *plain = mem_printf(SLOW_DOWN, "");
     cleanup_free char *patient = mem_printf(SLOW_DOWN, "Retry-After: 2\r\n");
     cleanup_free char *path = make_file(100000, 1);
@@ -350,7 +353,7 @@ static void away(const struct s3_server *server)
 {
     struct opened o;
     struct store_options options = options_of(server);
-    options.retry_us = 60 * US_PER_S;
+    options.retry_us = PATIENT_US;
     s3_close(s3_server_bucket(server, "away", false));
     s3_server_kill(server);
     open_store(&o, "away", &options);
@@ -359,7 +362,7 @@ static void away(const struct s3_server *server)
     wait_ms(o.loop, 4000);
     assert_int_equal(o.over, 0);
     s3_server_up(server);
-    assert_true(wait_for_count(o.loop, &o.over, 2, 120000));
+    assert_true(wait_for_count(o.loop, &o.over, 2, 300000));
     assert_int_equal(o.code, 0);
     close_store(&o);
     /* Who has no patience is told. */
