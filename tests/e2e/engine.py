@@ -8,12 +8,10 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 import urllib.parse
 
 import pytest
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from leat import ROOT
 
 
 def service(verb, name, folder, *more):
@@ -70,6 +68,12 @@ class Engine:
     def containers(self):
         return self.ask("GET", "/containers/json?all=1")
 
+    def touch(self, container, path):
+        """Makes a file in a container that runs."""
+        made = self.ask("POST", f"/containers/{container['Id']}/exec", json.dumps({"Cmd": ["/bin/touch", path]}),
+                        {"Content-Type": "application/json"})
+        self.ask("POST", f"/exec/{made['Id']}/start", '{"Detach": true}', {"Content-Type": "application/json"})
+
 
 @contextlib.contextmanager
 def an_engine(*more):
@@ -97,13 +101,3 @@ def run(leat, text, name, *more):
     done = leat.leat("run", name, "--wait", *more, timeout=120)
     shown = json.loads(leat.ok("show", f"latest:{name}", "-o", "json"))
     return done, shown, {s["name"]: s for s in shown["steps"]}
-
-
-def until(what, seconds=30):
-    end = time.monotonic() + seconds
-    while True:
-        value = what()
-        if value:
-            return value
-        assert time.monotonic() < end, "it does not come to that"
-        time.sleep(0.05)

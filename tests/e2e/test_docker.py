@@ -4,8 +4,8 @@ import signal
 import time
 
 import pytest
-from engine import run, until
-from leat import Leat, signal_all
+from engine import run
+from leat import Leat, signal_all, until
 
 CANARY = "canary-7c1f-of-the-secret"
 
@@ -20,7 +20,7 @@ def leat(engine):
 
 
 def test_auto_takes_the_engine(leat, engine):
-    worker = json.loads(leat.ok("workers", "-o", "json"))[0]
+    worker = until(lambda: next((w for w in leat.json("workers") if "docker" in w["executors"]), None), what="the worker's engine")
     assert worker["executors"][:2] == ["docker", "process"]
     log = (leat.data / "log/worker.log").read_text()
     assert "containers: docker " in log
@@ -106,16 +106,17 @@ defaults: {{image: {engine.image}}}
 steps:
 """ + "".join(f"""
   s{i}:
-    command: [/bin/sh, -c, 'echo $LEAT_ATTEMPT_ID >> $LEAT_OUT/ledger; for i in 1 2 3 4 5 6; do echo $i; sleep 0.5; done']
+    command: [/bin/sh, -c, 'echo $LEAT_ATTEMPT_ID >> $LEAT_OUT/ledger; for i in 1 2 3 4 5 6; do echo $i; sleep 0.5; done; until [ -e /tmp/go ]; do sleep 0.1; done']
     outputs: {{ledger: {{}}}}
 """ for i in range(3)))
     leat.ok("apply", file)
     run_id = json.loads(leat.ok("run", "long", "-o", "json"))["id"]
-    until(lambda: len(engine.containers()) == 3)
+    until(lambda: [c["State"] for c in engine.containers()] == ["running"] * 3, 90, what="three containers")
     for _ in range(2):
         time.sleep(0.7)
         leat.kill("leat-worker")
-        until(lambda: leat.pids("leat-worker"))
+    for container in engine.containers():
+        engine.touch(container, "/tmp/go")
     shown = leat.wait_run(run_id)
     assert shown["state"] == "succeeded", str(shown)
     for step in shown["steps"]:

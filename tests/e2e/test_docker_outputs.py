@@ -4,8 +4,8 @@ import pathlib
 import subprocess
 
 import pytest
-from engine import run, until
-from leat import BUILD, Leat
+from engine import run
+from leat import BUILD, Leat, until
 
 ODD = ["plain", "a b", "'", '"', "`id`", "$(id)", "${HOME}", "\\n", "line\nend", "tab\there", "*", "~", "-rf", "--",
        "..", "../../etc", "%s%n", "\u202egnp.exe", "\u200f\u2066mixed\u2069", "\U0001f512", "\u00e9 and e\u0301",
@@ -25,10 +25,6 @@ def leat(engine):
 def pipeline(leat, name, steps):
     """JSON is YAML, but for pairs of surrogates."""
     return run(leat, json.dumps({"name": name, "steps": steps}, ensure_ascii=False), name)
-
-
-def work_folder(leat):
-    return [p for p in leat.data.glob("**/work") if p.is_dir()]
 
 
 def test_the_worker_is_not_root(leat):
@@ -61,9 +57,7 @@ def test_any_user_and_any_mode(leat, engine, user):
 def nothing_left(leat, engine):
     until(lambda: not engine.containers())
     until(lambda: not engine.ask("GET", "/volumes")["Volumes"])
-    folders = work_folder(leat)
-    assert folders
-    until(lambda: not any(any(f.iterdir()) for f in folders))
+    until(lambda: not any((leat.data / "worker" / "work").iterdir()), what="no workspace")
 
 
 @pytest.mark.parametrize("script,said", [

@@ -4,8 +4,8 @@ import shutil
 import sys
 
 import pytest
-from engine import ROOT, an_engine, run, service, until
-from leat import Leat
+from engine import an_engine, run, service
+from leat import ROOT, Leat, until
 
 sys.path.insert(0, str(ROOT / "dev"))
 from parts.docker import authority, certificate  # noqa: E402
@@ -37,7 +37,7 @@ steps:
 """
     host = engine.addresses["DOCKER_TLS"]
     with leat_at(host, engine.addresses["DOCKER_CERTS"]) as leat:
-        assert f"at {host}" in leat.ok("workers", "-o", "wide")
+        until(lambda: f"at {host}" in leat.ok("workers", "-o", "wide"), what="the worker's engine")
         done, shown, steps = run(leat, pipeline, "far")
         assert done.returncode == 0, str(shown) + leat.logs_tail()
         assert leat.ok("logs", "latest:far", "a") == "said\n" and leat.ok("logs", "latest:far", "b") == "data\n"

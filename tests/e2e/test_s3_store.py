@@ -16,11 +16,11 @@ from parts import part  # noqa: E402
 AWAY_S = 60
 PIPELINE = """
 name: {name}
-params: {{wait: {{type: string, default: '0'}}}}
+params: {{gate: /}}
 steps:
   make:
-    command: [sh, -c, 'sleep "$1"; head -c 20000000 /dev/zero | tr "\\\\0" x > "$2"; mkdir "$3"; echo a > "$3/a"; echo b > "$3/b"; echo made', make]
-    args: ["${{{{ params.wait }}}}", "${{{{ outputs.big.path }}}}", "${{{{ outputs.folder.path }}}}"]
+    command: [sh, -c, 'until test -e "$1"; do sleep 0.1; done; head -c 20000000 /dev/zero | tr "\\\\0" x > "$2"; mkdir "$3"; echo a > "$3/a"; echo b > "$3/b"; echo made', make]
+    args: ["${{{{ params.gate }}}}", "${{{{ outputs.big.path }}}}", "${{{{ outputs.folder.path }}}}"]
     outputs: {{big: {{}}, folder: {{}}}}
   use:
     command: [sh, -c, 'wc -c < "$1" | tr -d " " > "$3"; cat "$2/a" "$2/b"', use]
@@ -95,11 +95,13 @@ def test_a_run_with_its_artifacts_and_logs_in_s3(leat, s3):
 def test_minio_away_with_work_waiting(leat, minio):
     """60 s: a step that was running ends, one begins; nothing fails, all goes on; people are told 503 meanwhile."""
     leat.apply(PIPELINE.format(name="patient"), "patient.yaml")
-    running = leat.ok("run", "patient", "-p", "wait=5", "-o", "name").strip()
-    until(lambda: any(s["state"] == "running" for s in leat.json("show", running)["steps"]), 20, what="a step that runs")
+    gate = leat.work / "gate"
+    running = leat.ok("run", "patient", "-p", f"gate={gate}", "-o", "name").strip()
+    until(lambda: any(s["state"] == "running" for s in leat.json("show", running)["steps"]), what="a step that runs")
     earlier = leat.json("runs", "--pipeline", "stored")[0]["id"]
     minio.kill()
     gone = time.monotonic()
+    gate.touch()
     waiting = leat.ok("run", "patient", "-o", "name").strip()
     asked = time.monotonic()
     answer = request("GET", f"{leat.api}/api/v1/runs/{earlier}/artifacts/make.big", timeout=60)
