@@ -45,7 +45,8 @@ static void test_out_of_memory(void **state)
     one_worker_start(o, NULL, docker_flags);
     /* By process 1's child, and by a process whose parent goes on and fails for it. */
     order_container(1, "exec tail /dev/zero", (struct order_start){.container = &small});
-    order_container(2, "tail /dev/zero; exit 9", (struct order_start){.container = &small});
+    order_container(2, "tail /dev/zero; sleep 1; exit 9",
+                    (struct order_start){.container = &small});
     order_container(3, "tail /dev/zero; exit 0", (struct order_start){.container = &small});
     for (int attempt = 1; attempt <= 2; attempt++) {
         struct seen_attempt *s = one_worker_finished(o, attempt);

@@ -261,11 +261,12 @@ static bool is_deadly(const char *signal)
 
 void job_event(struct job *job, const struct engine_event *event)
 {
-    if (job->removing || job->state >= CONTAINER_DRAINING ||
-        (job->container_id && strcmp(job->container_id, event->id) != 0))
+    if (job->removing || (job->container_id && strcmp(job->container_id, event->id) != 0))
         return;
     if (strcmp(event->action, "oom") == 0)
-        job->oom = true;
+        job->oom = true; /* may come after the end */
+    else if (job->state >= CONTAINER_DRAINING)
+        return;
     else if (strcmp(event->action, "kill") == 0 && !job->stop &&
              is_deadly(json_get_string(event->details, "signal", "9")))
         job->killed_outside = true;

@@ -63,6 +63,8 @@ struct job {
     bool killed_outside; /* somebody else sent a deadly signal */
     bool engine_left;    /* the engine was away while it ran */
     bool oom;
+    bool oom_awaited; /* its word for it was given its time */
+    int64_t memory;   /* the container's limit; 0 = none */
     /* Its end. */
     struct executor_exit exit;
     bool named; /* digest and image_id are final */

@@ -17,6 +17,8 @@
 #define FOLLOW_END_US   (10 * US_PER_S) /* after its container */
 #define FOLLOW_TRIES    40              /* of the end of a log; then it counts as truncated */
 #define DIGEST_TIME_US  (5 * US_PER_S)
+#define OOM_TIME_US     US_PER_S /* from the end to the engine's word for it */
+#define KILLED          137
 
 int64_t job_time(const json_t *state, const char *key)
 {
@@ -27,9 +29,19 @@ int64_t job_time(const json_t *state, const char *key)
 
 /* ---- telling -------------------------------------------------------------------------------- */
 
+/* `told`: by what the engine says of the container; its event alone counts for one with a limit. */
+static void explain_memory(struct job *job, bool told)
+{
+    if (job->reason || job->lost || job->exit.exit_code == 0 ||
+        !(told || (job->oom && job->memory > 0)))
+        return;
+    job->reason = mem_printf("out of memory: its limit was %lld bytes", (long long)job->memory);
+}
+
 static void tell(struct job *job)
 {
     const struct executor_owner *owner = &job->docker->owner;
+    explain_memory(job, false);
     machine_move(&MACHINE_CONTAINER, &job->state, CONTAINER_ENDED);
     loop_timer_stop(&job->due);
     loop_timer_stop(&job->retry);
@@ -182,9 +194,29 @@ static void on_image(void *arg, const struct engine_answer *answer, const struct
     bring_or_tell(job);
 }
 
+static void name_image(struct job *job);
+
+static void oom_awaited(void *arg)
+{
+    name_image(arg);
+}
+
+/* The engine hears of an end and of memory that ran out from two sides, in either order. */
+static bool awaits_oom(struct job *job)
+{
+    const bool wanted = !job->oom_awaited && job->exit.exit_code == KILLED && job->memory > 0 &&
+                        !job->oom && !job->reason && !job->stop && !job->lost;
+    if (wanted)
+        loop_timer_start(job->docker->owner.loop, &job->retry, OOM_TIME_US, 0, oom_awaited, job);
+    job->oom_awaited = true;
+    return wanted;
+}
+
 /* One that was adopted does not know yet. */
 static void name_image(struct job *job)
 {
+    if (awaits_oom(job))
+        return;
     /* Nobody read what it wrote while its engine was away (live-restore keeps the program, not its
      * words): nobody can say that the log is whole. */
     job->exit.truncated |= job->engine_left;
@@ -298,13 +330,11 @@ static bool timed_out(const struct job *job)
 static void explain(struct job *job, const json_t *json)
 {
     const json_t *state = json_get_object(json, "State");
-    const int64_t memory = json_get_int(json_get_object(json, "HostConfig"), "Memory", 0);
     const char *error = json_get_string(state, "Error", "");
-    const bool oom = json_get_bool(state, "OOMKilled", false) || (job->oom && memory > 0);
+    job->memory = json_get_int(json_get_object(json, "HostConfig"), "Memory", 0);
     free(TAKE(job->reason));
-    if (oom && job->exit.exit_code != 0)
-        job->reason = mem_printf("out of memory: its limit was %lld bytes", (long long)memory);
-    else if (error[0])
+    explain_memory(job, json_get_bool(state, "OOMKilled", false));
+    if (!job->reason && error[0])
         job->reason = mem_string(error);
 }
 
