@@ -14,6 +14,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/http/server.h"
+#include "tests/support/cpu.h"
 #include "tests/support/http_talk.h"
 
 static struct loop *loop;
@@ -342,13 +343,6 @@ static void test_head_of_a_stream(void **state)
     assert_true(http_is_gone(later.arg));
     assert_int_equal(http_stream_write(later.arg, "x", 1), 0);
     http_stream_end(later.arg);
-}
-
-static int64_t cpu_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return t.tv_sec * US_PER_S + t.tv_nsec / 1000;
 }
 
 /* Kept-alive connections and a pending request cost nothing while nothing happens. */

@@ -19,6 +19,7 @@
 #include "common/base/clock.h"
 #include "common/base/loop.h"
 #include "common/base/mem.h"
+#include "tests/support/cpu.h"
 
 static struct loop *loop;
 static char trace[256];
@@ -389,13 +390,6 @@ static void test_stop_before_run(void **state)
     loop_stop(loop);
     loop_run(loop);
     assert_false(loop_stopping(loop));
-}
-
-static int64_t cpu_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return t.tv_sec * US_PER_S + t.tv_nsec / 1000;
 }
 
 static void test_idle_loop_sleeps(void **state)
