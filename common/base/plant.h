@@ -115,7 +115,10 @@
     P(PINNED_OF_A_ROUND, "pinned-of-a-round")                                                      \
     P(VARS_FORGOTTEN_AT_TAKEOVER, "vars-forgotten-at-takeover")                                    \
     P(TRIGGER_OF_ANY_SOURCE, "trigger-of-any-source")                                              \
-    P(RUN_ID_WITHOUT_TRIGGER, "run-id-without-trigger")
+    P(RUN_ID_WITHOUT_TRIGGER, "run-id-without-trigger")                                            \
+    P(GIVEN_WITHOUT_ITS_TYPE, "given-without-its-type")                                            \
+    P(UNFIT_PART_SEES_OUTSIDE, "unfit-part-sees-outside")                                          \
+    P(UNFIT_ITEM_STOPS_ALL, "unfit-item-stops-all")
 
 enum plant {
 #define P(id, name) PLANT_##id,

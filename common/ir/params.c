@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "common/base/text.h"
 #include "common/ir/ir.h"
 #include "common/ir/value.h"
@@ -106,7 +107,9 @@ json_t *ir_group_params(const struct ir_group *group, const struct cel_vars *var
             err_wrap(err, "parameter %s", param->name);
             return NULL;
         }
-        json_t *one = given ? read_one(param, given, true, err) : json_incref(param->fallback);
+        json_t *one = !given                                   ? json_incref(param->fallback)
+                      : plant_on(PLANT_GIVEN_WITHOUT_ITS_TYPE) ? json_incref(given)
+                                                               : read_one(param, given, true, err);
         if (!one) {
             if (!given)
                 err_set(err, LEAT_EINPUT, "parameter %s: must be given, it has no default",

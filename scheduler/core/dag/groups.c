@@ -308,7 +308,9 @@ struct frame *group_frame_new(struct core *core, struct group *g, int32_t ordina
 void group_frame_restored(struct core *core, struct frame *f)
 {
     struct err err = {0};
-    if (view_params(f, &err) < 0)
+    if (view_params(f, &err) < 0 && plant_on(PLANT_UNFIT_ITEM_STOPS_ALL))
+        fail(core, f->group, err.text);
+    else if (err.code)
         frame_fail(core, f, err.text);
 }
 

@@ -124,7 +124,8 @@ struct effect *check_begin(struct sim *sim, const struct uuid *attempt, const st
         check_at_most_once(sim, attempt, key);
     reference_begins(sim, v, key);
     reference_arguments(sim, v, key, refers, place);
-    if (reference_size(sim, v, key) != strtol(size, NULL, 10))
+    int seen;
+    if (!reference_size(sim, v, key, &seen) || seen != strtol(size, NULL, 10))
         sim_fail(sim, 3, "step %s was given size %s", v->steps[v->step_at[key->step]].name, size);
     const size_t len = strcspn(where, ":"); /* the outcome that a finally step sees comes after */
     if (strcmp(refers, argument) != 0 || strlen(place) != len || strncmp(where, place, len) != 0)
@@ -331,9 +332,12 @@ static void given_to(struct sim *sim, const struct plan_version *v, const struct
 {
     const struct row_key key = {row->run, row->step, row->iteration};
     char refers[16], place[64];
+    int size;
     reference_arguments(sim, v, &key, refers, place);
-    snprintf(out, 192, "%ld|%s|%08x|%s", reference_size(sim, v, &key), refers,
-             reference_list_sum(sim, v, &key), place);
+    if (!reference_size(sim, v, &key, &size))
+        sim_fail(sim, 3, "step %s has a result, and no parameters",
+                 v->steps[v->step_at[row->step]].name);
+    snprintf(out, 192, "%d|%s|%08x|%s", size, refers, reference_list_sum(sim, v, &key), place);
 }
 
 static bool gave(struct sim *sim, const struct effect *effect, const char *outputs)

@@ -118,11 +118,14 @@ void check_asked(struct sim *sim, const struct batch_step *step)
         return;
     const struct plan_version *v = check_version_of(sim, &step->run);
     reference_arguments(sim, v, &key, refers, where);
+    int size;
+    if (!reference_size(sim, v, &key, &size) && s->asks)
+        sim_fail(sim, 3, "step %s of run %s asks, and has no parameters", s->name,
+                 SHORT(step->run));
     const int len = snprintf(want, sizeof want, "waits for an answer of %s",
                              s->by_anna ? "anna" : "anybody who may approve");
     if (s->asks)
-        snprintf(want + len, sizeof want - (size_t)len, ": %ld|%s|%s", reference_size(sim, v, &key),
-                 refers, where);
+        snprintf(want + len, sizeof want - (size_t)len, ": %d|%s|%s", size, refers, where);
     if (!step->reason || strcmp(step->reason, want) != 0)
         sim_fail(sim, 3, "step %s of run %s asks '%s', and is to ask '%s'", s->name,
                  SHORT(step->run), step->reason ? step->reason : "", want);

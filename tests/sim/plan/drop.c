@@ -11,7 +11,7 @@ static const size_t STEP_INDEXES[] = {
     offsetof(struct plan_step, gives[1]),      offsetof(struct plan_step, gives_folder),
     offsetof(struct plan_step, takes),         offsetof(struct plan_step, sees),
     offsetof(struct plan_step, gives[2]),      offsetof(struct plan_step, cases[1].step),
-    offsetof(struct plan_step, cases[2].step),
+    offsetof(struct plan_step, cases[2].step), offsetof(struct plan_step, given_by),
 };
 
 static int *index_at(struct plan_step *s, size_t field)
@@ -86,6 +86,17 @@ static void forget_folders(const struct plan_version *v, struct plan_step *s, ui
     s->item_count = 2;
 }
 
+static void forget_given(const struct plan_version *v, struct plan_step *s, uint32_t kept)
+{
+    const int part = (int)(s - v->steps);
+    const bool of_step = s->given == PLAN_GIVEN_STEP || s->given == PLAN_GIVEN_TEXT;
+    if (of_step ? !has_number(v, s->given_by, kept)
+                : s->given == PLAN_GIVEN_ITEM && plan_items_seen(v, part) < 0)
+        s->given = PLAN_GIVEN_SIZE;
+    if (s->given != PLAN_GIVEN_STEP && s->given != PLAN_GIVEN_TEXT)
+        s->given_by = -1;
+}
+
 static void forget(struct plan_version *v, struct plan_step *s, uint32_t kept)
 {
     s->needs &= kept;
@@ -107,6 +118,7 @@ static void forget(struct plan_version *v, struct plan_step *s, uint32_t kept)
         s->items_from = -1;
         s->item_count = s->item_count ? s->item_count : 2;
     }
+    forget_given(v, s, kept);
 }
 
 static uint32_t renumbered(uint32_t mask, const int *to)

@@ -91,17 +91,3 @@ void plan_write_layers(struct text *out, const struct plan_version *v, int head)
     else if (item >= 0)
         text_printf(out, "when: index > %d, ", item);
 }
-
-void plan_write_uses(struct text *out, const struct plan_version *v, int part)
-{
-    const struct plan_step *s = &v->steps[part];
-    const char *place = s->kind == PLAN_EACH   ? " + index"
-                        : s->kind == PLAN_LOOP ? " + loop.index"
-                                               : "";
-    text_printf(out, s->grafted ? "pipeline: pipe%d@1" : "uses: ./c%d.yaml", part);
-    if (!s->unasked)
-        text_printf(out, ", with: {size: \"${{ params.size + 1%s }}\"}", place);
-    const int takes = s->direct ? v->steps[plan_inside(v, part)].takes : -1;
-    if (takes >= 0)
-        text_printf(out, ", inputs: {l: %s.d}", v->steps[takes].label);
-}

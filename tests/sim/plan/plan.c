@@ -55,6 +55,7 @@ void plan_step_clear(struct plan_step *step, int i)
                                .when = {.step = -1},
                                .refers = -1,
                                .sees = -1,
+                               .given_by = -1,
                                .when_item = -1,
                                .attempts = 1,
                                .again = PLAN_AGAIN_ALL,

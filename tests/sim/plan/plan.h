@@ -38,6 +38,17 @@ enum plan_rule {
     PLAN_NONE_FAILED
 };
 
+/* What the size of a part is: one more than its user has, and its place; or nothing, so that it is
+ * PLAN_PART_SIZE; one more than a step's n, and its place; that n as text, behind a 1; one more
+ * than the item around it. */
+enum plan_given {
+    PLAN_GIVEN_SIZE,
+    PLAN_GIVEN_NOTHING,
+    PLAN_GIVEN_STEP,
+    PLAN_GIVEN_TEXT,
+    PLAN_GIVEN_ITEM
+};
+
 /* Bits of plan_step.again, in the order of the file's words. */
 #define PLAN_AGAIN_FAILED    1u
 #define PLAN_AGAIN_TIMED_OUT 2u
@@ -115,8 +126,11 @@ struct plan_step {
     bool part;    /* what is in it is in a file of its own, and sees nothing of outside but what it
                      is given; no switch */
     bool grafted; /* and that is a pipeline of its own, of which a version is taken */
-    bool late_inside; /* its timeout is said there */
-    bool unasked;     /* it is given no size, so it has PLAN_PART_SIZE */
+    bool late_inside;      /* its timeout is said there */
+    enum plan_given given; /* a part: its size */
+    int given_by;          /* STEP and TEXT: whose n; else -1 */
+    bool given_default;    /* PLAN_DEFAULT where there is none */
+    bool picky;            /* its size is one of some: plan_picks */
     bool direct; /* for_each, loop or uses in one entry with what is in it, one step of its label */
     int when_item; /* in a for_each of one entry: runs from the place after that one; -1 = always */
     /* folders */
@@ -222,10 +236,14 @@ void plan_write_steps(struct text *out, const struct plan_version *v);
 /* Without the steps that are not in `kept`, nor those that cannot stand without them. */
 void plan_drop(struct plan_version *v, uint32_t kept);
 /* The file of a part, "cN.yaml", or the pipeline "pipeN"; false when there is none of that name. */
+void plan_write_dag(struct text *out, const struct plan_version *v, int parent, int branch);
+void plan_write_gives(struct text *out, const struct plan_version *v, int group, int branch);
+void plan_write_program(struct text *out, const struct plan_version *v, int step);
 bool plan_write_part_file(struct text *out, const struct plan_version *v, const char *name);
 /* Is its n a number, of a step that succeeded? A list, of a for_each that collects? */
 bool plan_is_number(const struct plan_version *v, int step);
 bool plan_is_list(const struct plan_version *v, int step);
+uint32_t plan_numbers(const struct plan_version *v, uint32_t mask); /* those of them that are one */
 
 /* What a program writes as d: its hash is of the attempt, its names follow from n. */
 json_t *plan_folder(const struct uuid *attempt, int n, bool listed);
@@ -243,6 +261,13 @@ struct order_start;
 void plan_pins(struct rng *rng, struct plan_version *v);
 void plan_write_pinned(struct text *out, const struct plan_version *v, int step);
 const char *plan_pinned_set(const struct plan_version *v, int pin, const struct order_start *start);
+
+/* plan/parts.c: what is written elsewhere. `head`: the outermost of its entry. */
+void plan_make_part(struct rng *rng, struct plan_version *v, int head, int part, bool grafted);
+bool plan_picks(int size);
+/* The for_each whose item it sees, where that is a number and not its place; -1 = none. */
+int plan_items_seen(const struct plan_version *v, int part);
+void plan_write_uses(struct text *out, const struct plan_version *v, int part);
 
 /* plan/outputs.c: what it writes and may leave out; what of it a step that starts a run takes. */
 void plan_outputs(struct rng *rng, struct plan_step *step);
@@ -285,7 +310,6 @@ int plan_body(const struct plan_version *v, int head);     /* the innermost of t
 int plan_layer_add(struct plan_version *v, int around);
 void plan_layers_settle(struct plan_version *v); /* what is in a layer is what it gives */
 void plan_write_layers(struct text *out, const struct plan_version *v, int head);
-void plan_write_uses(struct text *out, const struct plan_version *v, int part);
 void plan_write_items(struct text *out, const struct plan_version *v, const struct plan_step *s);
 
 /* Steps that run nothing and wait for what comes from outside. */

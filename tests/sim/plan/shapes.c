@@ -21,11 +21,7 @@ bool plan_is_list(const struct plan_version *v, int step)
     return s->kind == PLAN_EACH && s->gives[0] >= 0 && plan_is_number(v, s->gives[0]);
 }
 
-/* ---- the generator --------------------------------------------------------------------------- */
-
-static void make_dag(struct rng *rng, struct plan_version *v, int parent, int branch, int depth);
-
-static uint32_t numbers_of(const struct plan_version *v, uint32_t mask)
+uint32_t plan_numbers(const struct plan_version *v, uint32_t mask)
 {
     uint32_t numbers = 0;
     for (int i = 0; i < v->step_count; i++)
@@ -33,6 +29,10 @@ static uint32_t numbers_of(const struct plan_version *v, uint32_t mask)
             numbers |= 1u << i;
     return numbers;
 }
+
+/* ---- the generator --------------------------------------------------------------------------- */
+
+static void make_dag(struct rng *rng, struct plan_version *v, int parent, int branch, int depth);
 
 static int list_of(const struct plan_version *v, uint32_t mask)
 {
@@ -67,7 +67,7 @@ static int step_add(struct plan_version *v, int parent, int branch)
 
 static void make_each(struct rng *rng, const struct plan_version *v, struct plan_step *s)
 {
-    const uint32_t numbers = numbers_of(v, s->needs);
+    const uint32_t numbers = plan_numbers(v, s->needs);
     const int list = list_of(v, s->needs);
     s->kind = PLAN_EACH;
     s->items_from = list >= 0 ? list : rng_chance(rng, 0.4) ? plan_pick(rng, numbers) : -1;
@@ -96,21 +96,10 @@ static void make_tries(struct rng *rng, struct plan_step *s)
     s->timeout_us = rng_chance(rng, 0.2) ? rng_in(rng, 3, 30) * SEC : 0;
 }
 
-/* What is in it is written elsewhere: in a component, or in another pipeline. */
-static void make_part(struct rng *rng, struct plan_step *s, bool grafted)
-{
-    s->part = true;
-    s->grafted = grafted;
-    s->unasked = rng_chance(rng, 0.2);
-    s->late_inside = grafted && rng_chance(rng, 0.3);
-    if (s->late_inside && !s->timeout_us)
-        s->timeout_us = rng_in(rng, 3, 30) * SEC;
-}
-
 static void make_group(struct rng *rng, struct plan_version *v, int i, int depth)
 {
     struct plan_step *s = &v->steps[i];
-    const uint32_t numbers = numbers_of(v, s->needs);
+    const uint32_t numbers = plan_numbers(v, s->needs);
     s->kind = (enum plan_kind)rng_in(rng, PLAN_GROUP, PLAN_LOOP);
     make_tries(rng, s);
     if (s->kind == PLAN_SWITCH && (numbers || rng_chance(rng, 0.25)))
@@ -120,7 +109,7 @@ static void make_group(struct rng *rng, struct plan_version *v, int i, int depth
     else if (s->kind == PLAN_LOOP)
         make_loop(rng, s);
     if (s->kind != PLAN_SWITCH && rng_chance(rng, s->kind == PLAN_GROUP ? 0.65 : 0.25))
-        make_part(rng, s, rng_chance(rng, 0.5));
+        plan_make_part(rng, v, i, i, rng_chance(rng, 0.5));
     for (int b = 0; b < s->branches; b++)
         make_dag(rng, v, i, b, depth + 1);
 }
@@ -156,7 +145,7 @@ static void make_program(struct rng *rng, struct plan_version *v, int i,
 {
     struct plan_step *s = &v->steps[i];
     const bool given = s->parent >= 0 && v->steps[s->parent].part && v->steps[s->parent].direct;
-    const uint32_t numbers = given ? 0 : numbers_of(v, head->needs);
+    const uint32_t numbers = given ? 0 : plan_numbers(v, head->needs);
     plan_step_program(rng, s);
     if (s->takes_us > 3 * SEC && s->times > 1)
         s->takes_us = 3 * SEC;
@@ -164,7 +153,7 @@ static void make_program(struct rng *rng, struct plan_version *v, int i,
         s->cache |= rng_chance(rng, 0.3); /* of its own parameters */
     plan_take_list(rng, v, head, s);
     const bool inside = head->parent >= 0 && !v->steps[head->parent].part && !given;
-    const uint32_t outer = inside ? numbers_of(v, v->steps[head->parent].needs) : 0;
+    const uint32_t outer = inside ? plan_numbers(v, v->steps[head->parent].needs) : 0;
     if (s->takes >= 0)
         return; /* the list alone makes the difference */
     s->refers_default = rng_chance(rng, 0.4);
@@ -187,7 +176,7 @@ static void make_body(struct rng *rng, struct plan_version *v, int i, const stru
                       int depth)
 {
     struct plan_step *s = &v->steps[i];
-    const uint32_t numbers = numbers_of(v, head->needs);
+    const uint32_t numbers = plan_numbers(v, head->needs);
     const int64_t dice = rng_in(rng, 0, 9);
     if (dice < 2) {
         make_wait(rng, v, i, head);
@@ -221,7 +210,7 @@ static void make_layers(struct rng *rng, struct plan_version *v, int i, int dept
     if (loop)
         make_loop(rng, &v->steps[at]);
     if (steps ? rng_chance(rng, 0.4) : part)
-        make_part(rng, &v->steps[at], steps && rng_chance(rng, 0.7));
+        plan_make_part(rng, v, i, at, steps && rng_chance(rng, 0.7));
     if (!steps)
         at = plan_layer_add(v, at);
     if (each && (both || !part) && !head->when.looks && rng_chance(rng, 0.3))
@@ -244,7 +233,7 @@ static void make_step(struct rng *rng, struct plan_version *v, int i, uint32_t e
         return;
     }
     s->needs = needs_among(rng, earlier);
-    const uint32_t numbers = numbers_of(v, s->needs);
+    const uint32_t numbers = plan_numbers(v, s->needs);
     if (s->needs && rng_chance(rng, 0.3))
         s->rule = (enum plan_rule)rng_in(rng, PLAN_ALL_DONE, PLAN_NONE_FAILED);
     s->allow_failure = rng_chance(rng, 0.15);
@@ -270,7 +259,7 @@ static void look_back(struct rng *rng, const struct plan_version *v, struct plan
     if (s->sees < 0 && rng_chance(rng, 0.3))
         s->sees = plan_pick(rng, work);
     if (s->refers < 0 && s->takes < 0 && rng_chance(rng, 0.3))
-        s->refers = plan_pick(rng, numbers_of(v, work));
+        s->refers = plan_pick(rng, plan_numbers(v, work));
     s->refers_default = rng_chance(rng, 0.7);
     if (!rng_chance(rng, 0.5))
         return;

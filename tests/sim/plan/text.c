@@ -3,8 +3,6 @@
 #include "common/base/text.h"
 #include "tests/sim/plan/plan.h"
 
-static void write_dag(struct text *out, const struct plan_version *v, int parent, int branch);
-
 static const char *const RULES[] = {"all_succeeded", "all_done", "any_failed", "any_succeeded",
                                     "none_failed"};
 
@@ -55,7 +53,7 @@ void plan_write_arguments(struct text *out, const struct plan_version *v, int i,
         text_printf(out, "@${{ steps.%s.state }}", v->steps[s->sees].label);
 }
 
-static void write_program(struct text *out, const struct plan_version *v, int i)
+void plan_write_program(struct text *out, const struct plan_version *v, int i)
 {
     const struct plan_step *s = &v->steps[i];
     text_puts(out, "command: [work, \"");
@@ -117,9 +115,9 @@ void plan_write_items(struct text *out, const struct plan_version *v, const stru
         text_printf(out, ", parallelism: %d", s->parallelism);
 }
 
-static void write_gives(struct text *out, const struct plan_version *v, const struct plan_step *s,
-                        int branch)
+void plan_write_gives(struct text *out, const struct plan_version *v, int group, int branch)
 {
+    const struct plan_step *s = &v->steps[group];
     const bool number = s->gives[branch] >= 0, folder = s->gives_folder >= 0;
     if (!number && !folder)
         return;
@@ -141,16 +139,16 @@ static void write_group(struct text *out, const struct plan_version *v, int i)
             plan_write_condition(out, v, &s->cases[b]);
             if (s->cases[b].looks)
                 text_puts(out, ", ");
-            write_dag(out, v, i, b);
-            write_gives(out, v, s, b);
+            plan_write_dag(out, v, i, b);
+            plan_write_gives(out, v, i, b);
             text_puts(out, "}");
         }
         text_puts(out, "]");
     } else if (s->part) {
         plan_write_uses(out, v, i);
     } else {
-        write_dag(out, v, i, 0);
-        write_gives(out, v, s, 0);
+        plan_write_dag(out, v, i, 0);
+        plan_write_gives(out, v, i, 0);
     }
 }
 
@@ -170,7 +168,7 @@ static void write_step(struct text *out, const struct plan_version *v, int i)
     text_printf(out, "%s: {", s->label);
     plan_write_layers(out, v, i);
     if (v->steps[body].kind == PLAN_RUN)
-        write_program(out, v, body);
+        plan_write_program(out, v, body);
     else if (plan_waits(&v->steps[body]))
         plan_write_wait(out, v, &v->steps[body]);
     else
@@ -212,52 +210,10 @@ static void write_part(struct text *out, const struct plan_version *v, int paren
         plan_write_finally_time(out, v, parent, branch);
 }
 
-static void write_dag(struct text *out, const struct plan_version *v, int parent, int branch)
+void plan_write_dag(struct text *out, const struct plan_version *v, int parent, int branch)
 {
     write_part(out, v, parent, branch, false);
     write_part(out, v, parent, branch, true);
-}
-
-static void write_component(struct text *out, const struct plan_version *v, int part)
-{
-    const struct plan_step *s = &v->steps[part];
-    text_printf(out, "{kind: component, name: %s, params: {size: {type: integer, default: %d}}, ",
-                s->label, PLAN_PART_SIZE);
-    if (s->direct) {
-        write_program(out, v, plan_inside(v, part));
-    } else {
-        write_dag(out, v, part, 0);
-        write_gives(out, v, s, 0);
-    }
-    text_puts(out, "}\n");
-}
-
-/* What starts its own runs, and how many there may be, is of no account in a part. */
-static void write_grafted(struct text *out, const struct plan_version *v, int part)
-{
-    const struct plan_step *s = &v->steps[part];
-    text_printf(out,
-                "{name: pipe%d, params: {size: {type: integer, default: %d}}, on: {event: {type: "
-                "dev.sim.a}}, concurrency: {limit: 1, policy: skip}, queue_timeout: 1s, ",
-                part, PLAN_PART_SIZE);
-    if (s->late_inside)
-        text_printf(out, "timeout: %llds, ", (long long)(s->timeout_us / SEC));
-    write_dag(out, v, part, 0);
-    write_gives(out, v, s, 0);
-    text_puts(out, "}\n");
-}
-
-bool plan_write_part_file(struct text *out, const struct plan_version *v, const char *name)
-{
-    const bool pipeline = strncmp(name, "pipe", 4) == 0;
-    const long part = strtol(name + (pipeline ? 4 : 1), NULL, 10); /* "@1" or ".yaml" follows */
-    if (part >= v->step_count || !v->steps[part].part || v->steps[part].grafted != pipeline)
-        return false;
-    if (pipeline)
-        write_grafted(out, v, (int)part);
-    else
-        write_component(out, v, (int)part);
-    return true;
 }
 
 /* Top-level keys, one a line. */

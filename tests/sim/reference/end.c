@@ -221,6 +221,7 @@ static void check_succeeded(const struct scene *at, int step, const struct row_g
     check_collected(at, step, start, t);
     at->sim->counts.direct += s->direct;
     at->sim->counts.grafted += s->grafted;
+    at->sim->counts.given += s->part && s->given >= PLAN_GIVEN_STEP;
 }
 
 static void check_failed(const struct scene *at, int step, const struct row_group *start,
@@ -342,15 +343,19 @@ static void check_step_end(const struct scene *at, int step, bool may_stop)
 
 static struct outcome dag_outcome(const struct scene *at, bool may_stop)
 {
-    struct outcome was = {0};
+    const bool unfit = scene_is_unfit(at);
+    struct outcome was = {.failed = unfit};
+    at->sim->counts.unfit += unfit;
     for (int i = 0; i < at->v->step_count; i++) {
         if (!scene_has(at, i))
             continue;
         const struct plan_step *s = &at->v->steps[i];
         /* A finally step is ended by its deadline and nothing else, and has failed then; whether
          * that had come was held against the rows when it was committed. */
-        check_step_end(at, i, s->finally || may_stop);
+        check_step_end(at, i, s->finally || may_stop || unfit);
         const uint8_t state = scene_result(at, i)->state;
+        if (unfit && !s->finally && state != STEP_CANCELLED)
+            wrong(at, i, "what it stands in cannot be given its parameters");
         const bool late = s->finally && state == STEP_CANCELLED;
         was.failed |= (state == STEP_FAILED || late) && !s->allow_failure;
         was.cancelled |= state == STEP_CANCELLED && !late;

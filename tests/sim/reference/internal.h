@@ -28,7 +28,12 @@ bool scene_number(const struct scene *at, int step, int *n);
 bool scene_has(const struct scene *at, int step);
 int scene_branch(const struct scene *at, const struct plan_step *s);
 int scene_items(const struct scene *at, const struct plan_step *s);
+/* The number of a step that is seen from there. */
+bool scene_number_seen(const struct scene *at, int step, int *n);
+/* It is a part, and cannot be given its parameters: nothing of it runs but its finally steps. */
+bool scene_is_unfit(const struct scene *at);
 int scene_verdict(const struct scene *at, int step);
 struct scene scene_of(struct sim *sim, const struct plan_version *v, const struct uuid *run,
                       int32_t iteration);
+struct scene scene_outward(const struct scene *at); /* the DAG that its group stands in */
 struct scene scene_around(const struct scene *at, int step);

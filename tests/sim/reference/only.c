@@ -52,7 +52,8 @@ static bool is_part(const struct alone *a, int group)
 /* A finally step looks at others without needing them. */
 static bool looks_at(const struct plan_step *s, int step)
 {
-    return s->needs >> step & 1u || s->refers == step || s->sees == step || s->takes == step;
+    return s->needs >> step & 1u || s->refers == step || s->sees == step || s->takes == step ||
+           s->given_by == step;
 }
 
 static bool is_needed(const struct alone *a, int step)
@@ -260,6 +261,7 @@ static bool looks_at_what_is_left_out(const struct alone *a)
         if (!runs(a, i) && !is_part(a, i))
             continue;
         if ((s->refers >= 0 && !is_there(a, s->refers, true)) ||
+            (s->given_by >= 0 && !is_there(a, s->given_by, true)) ||
             (s->takes >= 0 && !is_there(a, s->takes, false)) || lacks(a, &s->when) ||
             (s->items_from >= 0 && !is_there(a, s->items_from, !s->items_folder)))
             return true;

@@ -66,7 +66,7 @@ struct scene scene_of(struct sim *sim, const struct plan_version *v, const struc
     return at;
 }
 
-static struct scene around(const struct scene *at)
+struct scene scene_outward(const struct scene *at)
 {
     struct scene up = scene_of(at->sim, at->v, &at->run, at->start->key.at.iteration);
     up.seen = at->seen;
@@ -86,12 +86,12 @@ struct scene scene_around(const struct scene *at, int step)
     while (!scene_has(&here, step)) {
         if (!here.start)
             sim_fail(at->sim, 0, "the plan refers to a step that is not around");
-        here = around(&here);
+        here = scene_outward(&here);
     }
     return here;
 }
 
-static bool number_seen(const struct scene *at, int step, int *n)
+bool scene_number_seen(const struct scene *at, int step, int *n)
 {
     const struct scene here = scene_around(at, step);
     return scene_number(&here, step, n);
@@ -112,6 +112,14 @@ static bool misses_input(const struct scene *at, const struct plan_step *s)
     json_t *d = taken_by(at, s);
     json_decref(d);
     return s->takes >= 0 && !d && !at->v->steps[s->takes].d_optional;
+}
+
+/* It looks at its size, and what it stands in could not be given one. */
+static bool misses_size(const struct scene *at, const struct plan_step *s)
+{
+    const struct row_key here = {at->run, 0, at->iteration};
+    int size;
+    return (s->kind == PLAN_RUN || s->asks) && !reference_size(at->sim, at->v, &here, &size);
 }
 
 /* ---- what a step should come to before it is tried ------------------------------------------- */
@@ -178,14 +186,13 @@ static bool asked_for(const struct scene *at, const struct plan_condition *c, in
     const struct row_key here = {at->run, 0, at->iteration};
     switch (c->looks) {
     case PLAN_LOOKS_AT_STEP:
-        return number_seen(at, c->step, n);
+        return scene_number_seen(at, c->step, n);
     case PLAN_LOOKS_AT_EVENT:
         return event_number(at, n);
     case PLAN_LOOKS_AT_BRANCH:
         return branch_number(at, n);
     default:
-        *n = (int)reference_size(at->sim, at->v, &here);
-        return true;
+        return reference_size(at->sim, at->v, &here, n);
     }
 }
 
@@ -251,9 +258,9 @@ int scene_verdict(const struct scene *at, int step)
         return holds == CANNOT_SAY ? STEP_FAILED : STEP_SKIPPED;
     if (s->when_item >= 0 && at->iteration - at->start->first <= s->when_item)
         return STEP_SKIPPED;
-    if (s->refers >= 0 && !s->refers_default && !number_seen(at, s->refers, &n))
+    if (s->refers >= 0 && !s->refers_default && !scene_number_seen(at, s->refers, &n))
         return STEP_FAILED;
-    if (misses_input(at, s))
+    if (misses_input(at, s) || misses_size(at, s))
         return STEP_FAILED;
     if (s->kind == PLAN_EACH && scene_items(at, s) < 0)
         return STEP_FAILED;
@@ -271,6 +278,9 @@ void reference_begins(struct sim *sim, const struct plan_version *v, const struc
                  at.parent < 0 ? "the run" : v->steps[at.parent].name);
     if (scene_verdict(&at, step) != BEGINS)
         sim_fail(sim, 5, "step %s of run %s starts against its needs or condition",
+                 v->steps[step].name, SHORT(key->run));
+    if (!v->steps[step].finally && scene_is_unfit(&at))
+        sim_fail(sim, 5, "step %s of run %s begins in a part without its parameters",
                  v->steps[step].name, SHORT(key->run));
     if (v->steps[step].finally && !database_in_finally(sim->db, &key->run, key->iteration))
         sim_fail(sim, 14, "the finally step %s of run %s begins, and nothing says since when",
@@ -298,26 +308,6 @@ static int round_before(const struct scene *here, int ordinal)
     return ordinal > 0 && scene_number(&before, giver, &n) ? n : NO_ROUND;
 }
 
-/* A part has what it is given, and the file says one more than its user has, and its place; or
- * nothing, and it has its default. */
-long reference_size(struct sim *sim, const struct plan_version *v, const struct row_key *key)
-{
-    const struct row_run *run = database_run(sim->db, &key->run);
-    json_t *params = json_loads(run->params, 0, NULL);
-    const long size = (long)json_integer_value(json_object_get(params, "size"));
-    long more = 0;
-    json_decref(params);
-    for (struct scene here = scene_of(sim, v, &key->run, key->iteration); here.start;
-         here = around(&here)) {
-        const struct plan_step *s = &v->steps[here.parent];
-        if (s->part && s->unasked)
-            return more + PLAN_PART_SIZE;
-        if (s->part)
-            more += 1 + (s->kind == PLAN_GROUP ? 0 : here.iteration - here.start->first);
-    }
-    return size + more;
-}
-
 static const char *state_seen(const struct scene *at, int step)
 {
     const struct row_result *result = scene_result(at, step);
@@ -331,7 +321,7 @@ void reference_arguments(struct sim *sim, const struct plan_version *v, const st
     const struct plan_step *s = &v->steps[v->step_at[key->step]];
     int n = 0, item = -1, round = -1, before = NO_ROUND;
     bool named = false;
-    if (s->refers >= 0 && !number_seen(&at, s->refers, &n)) {
+    if (s->refers >= 0 && !scene_number_seen(&at, s->refers, &n)) {
         if (!s->refers_default)
             sim_fail(sim, 5, "step %s runs though it refers to nothing", s->name);
         n = PLAN_DEFAULT;
@@ -341,7 +331,8 @@ void reference_arguments(struct sim *sim, const struct plan_version *v, const st
     if (s->refers < 0)
         refers[0] = '\0';
     /* A part sees nothing of what is around it. */
-    for (struct scene here = at; here.start && !v->steps[here.parent].part; here = around(&here)) {
+    for (struct scene here = at; here.start && !v->steps[here.parent].part;
+         here = scene_outward(&here)) {
         const int ordinal = here.iteration - here.start->first;
         if (v->steps[here.parent].kind == PLAN_EACH && item < 0 && (!s->pin || s->pins_item)) {
             item = ordinal;
@@ -370,7 +361,7 @@ bool reference_outcome_fits(struct sim *sim, const struct plan_version *v,
     const struct scene at = scene_of(sim, v, &key->run, key->iteration);
     const struct row_run *run = database_run(sim->db, &key->run);
     bool failed = false, cancelled = false, stops = run->done || run->state == RUN_CANCELLING;
-    for (struct scene here = at; here.start; here = around(&here)) {
+    for (struct scene here = at; here.start; here = scene_outward(&here)) {
         const struct row_step *group = database_step(sim->db, &here.start->key.at);
         stops |= !group || group->state == STEP_CANCELLING;
     }

@@ -10,8 +10,9 @@ void reference_begins(struct sim *sim, const struct plan_version *v, const struc
 /* The two arguments that its process must have been given. */
 void reference_arguments(struct sim *sim, const struct plan_version *v, const struct row_key *key,
                          char refers[16], char where[64]);
-/* And what params.size is for it. */
-long reference_size(struct sim *sim, const struct plan_version *v, const struct row_key *key);
+/* And what params.size is for it; false: what it stands in could not be given one. */
+bool reference_size(struct sim *sim, const struct plan_version *v, const struct row_key *key,
+                    int *size);
 /* What a finally step may be told of how its DAG went. */
 bool reference_outcome_fits(struct sim *sim, const struct plan_version *v,
                             const struct row_key *key, const char *state);

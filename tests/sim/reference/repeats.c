@@ -205,14 +205,15 @@ static void compare_dag(const struct repeat *r, const struct pair *at)
 
 /* ---- reruns ---------------------------------------------------------------------------------- */
 
-/* Its text looks at a round, or at a parameter that is made of one. */
-static bool sees_a_round(const struct plan_version *v, const struct plan_step *pin)
+/* Its text looks at a round or another step, or at a parameter that is made of one. */
+static bool sees_others(const struct plan_version *v, const struct plan_step *pin)
 {
     if (pin->pins_round)
         return true;
     for (int g = pin->parent; g >= 0; g = v->steps[g].parent) {
-        if (v->steps[g].part && v->steps[g].unasked)
-            return false;
+        const enum plan_given given = v->steps[g].part ? v->steps[g].given : PLAN_GIVEN_SIZE;
+        if (given != PLAN_GIVEN_SIZE)
+            return given == PLAN_GIVEN_STEP || given == PLAN_GIVEN_TEXT;
         if (v->steps[g].part && v->steps[g].kind == PLAN_LOOP)
             return true;
     }
@@ -228,8 +229,10 @@ static void check_pinned(const struct repeat *r, const struct pair *at, int step
     const struct row_result *is = database_result(r->sim->db, &now);
     const struct row_result *was = at->old < 0 ? NULL : database_result(r->sim->db, &then);
     const bool taken = text_starts_with(is->reason, "adopted from ");
-    const bool may = s->pin && was && was->state == STEP_SUCCEEDED && !sees_a_round(r->v, s) &&
-                     reference_size(r->sim, r->v, &then) == reference_size(r->sim, r->v, &now);
+    int size_then, size_now;
+    const bool may = s->pin && was && was->state == STEP_SUCCEEDED && !sees_others(r->v, s) &&
+                     reference_size(r->sim, r->v, &then, &size_then) &&
+                     reference_size(r->sim, r->v, &now, &size_now) && size_then == size_now;
     if (taken && !may)
         wrong(r, at, step, "a rerun pins it anew");
     if (may && !taken && is->state != STEP_CANCELLED)
