@@ -118,7 +118,8 @@
     P(RUN_ID_WITHOUT_TRIGGER, "run-id-without-trigger")                                            \
     P(GIVEN_WITHOUT_ITS_TYPE, "given-without-its-type")                                            \
     P(UNFIT_PART_SEES_OUTSIDE, "unfit-part-sees-outside")                                          \
-    P(UNFIT_ITEM_STOPS_ALL, "unfit-item-stops-all")
+    P(UNFIT_ITEM_STOPS_ALL, "unfit-item-stops-all")                                                \
+    P(TIED_TO_THE_FIRST, "tied-to-the-first")
 
 enum plant {
 #define P(id, name) PLANT_##id,

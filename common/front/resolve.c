@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 #include "common/front/front.h"
 #include "common/text/json.h"
 
@@ -154,7 +155,10 @@ static int32_t tied(struct front *f, size_t step, const char *text, const char *
         front_problem(f, "'%s': this component declares no input %s", text, *output);
         return -1;
     }
-    const json_t *tie = user < 0 ? NULL : json_object_get(f->step[user].ties, *output);
+    json_t *ties = user < 0 ? NULL : f->step[user].ties;
+    const json_t *tie = plant_on(PLANT_TIED_TO_THE_FIRST)
+                            ? json_object_iter_value(json_object_iter(ties))
+                            : json_object_get(ties, *output);
     if (!tie)
         return -1; /* optional, or told where it is used */
     const int32_t index = names_find(f->paths, json_get_string(tie, "step", ""));

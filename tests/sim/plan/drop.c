@@ -12,6 +12,7 @@ static const size_t STEP_INDEXES[] = {
     offsetof(struct plan_step, takes),         offsetof(struct plan_step, sees),
     offsetof(struct plan_step, gives[2]),      offsetof(struct plan_step, cases[1].step),
     offsetof(struct plan_step, cases[2].step), offsetof(struct plan_step, given_by),
+    offsetof(struct plan_step, pins_for),
 };
 
 static int *index_at(struct plan_step *s, size_t field)

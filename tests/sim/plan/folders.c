@@ -58,6 +58,11 @@ static uint32_t where(const struct plan_version *v, uint32_t mask, bool lists)
     return found;
 }
 
+uint32_t plan_folders(const struct plan_version *v, uint32_t mask)
+{
+    return where(v, mask, false) | where(v, mask, true);
+}
+
 void plan_items_of_folder(struct rng *rng, const struct plan_version *v, struct plan_step *each)
 {
     const uint32_t folders = where(v, each->needs, false);
@@ -99,12 +104,6 @@ void plan_take_list(struct rng *rng, const struct plan_version *v, const struct 
 
 void plan_write_folders(struct text *out, const struct plan_version *v, const struct plan_step *s)
 {
-    const bool given = s->parent >= 0 && v->steps[s->parent].part && v->steps[s->parent].direct;
     plan_write_outputs(out, s);
-    if (s->takes >= 0 && v->steps[s->takes].pin)
-        plan_write_pinned(out, v, (int)(s - v->steps));
-    else if (s->takes >= 0 && given) /* a component of a program: its user says what it is */
-        text_puts(out, ", inputs: {l: {}}");
-    else if (s->takes >= 0)
-        text_printf(out, ", inputs: {l: %s.d}", v->steps[s->takes].label);
+    plan_write_taken_input(out, v, (int)(s - v->steps));
 }

@@ -52,6 +52,7 @@ void plan_make_part(struct rng *rng, struct plan_version *v, int head, int part,
     struct plan_step *s = &v->steps[part];
     s->part = true;
     s->grafted = grafted;
+    s->hashed = !grafted && rng_chance(rng, 0.3);
     give(rng, v, head, part, s);
     s->late_inside = grafted && rng_chance(rng, 0.3);
     if (s->late_inside && !s->timeout_us)
@@ -78,15 +79,28 @@ static void write_size(struct text *out, const struct plan_version *v, int part)
     text_puts(out, " }}\"}");
 }
 
+static void write_component(struct text *out, const struct plan_version *v, int part);
+
+static void write_hash(struct text *out, const struct plan_version *v, int part)
+{
+    cleanup_text struct text file = {0};
+    char hex[SHA256_HEX];
+    write_component(&file, v, part);
+    sha256_hex(file.data, file.len, hex);
+    text_printf(out, "@sha256:%s", hex);
+}
+
 void plan_write_uses(struct text *out, const struct plan_version *v, int part)
 {
     const struct plan_step *s = &v->steps[part];
-    text_printf(out, s->grafted ? "pipeline: pipe%d@1" : "uses: ./c%d.yaml", part);
+    text_printf(out, s->grafted ? "pipeline: pipe%d@1" : "uses: \"./c%d.yaml", part);
+    if (s->hashed)
+        write_hash(out, v, part);
+    text_puts(out, s->grafted ? "" : "\"");
     if (s->given != PLAN_GIVEN_NOTHING)
         write_size(out, v, part);
-    const int takes = s->direct ? v->steps[plan_inside(v, part)].takes : -1;
-    if (takes >= 0)
-        text_printf(out, ", inputs: {l: %s.d}", v->steps[takes].label);
+    if (!s->grafted)
+        plan_write_ties(out, v, part);
 }
 
 static void write_params(struct text *out, const struct plan_step *s)
@@ -109,6 +123,7 @@ static void write_component(struct text *out, const struct plan_version *v, int 
     if (s->direct) {
         plan_write_program(out, v, plan_inside(v, part));
     } else {
+        plan_write_declared(out, v, part);
         plan_write_dag(out, v, part, 0);
         plan_write_gives(out, v, part, 0);
     }

@@ -1,5 +1,6 @@
 /* Pinned objects: programs that take what a bucket holds, and the built-in steps that pin it for
  * them, in the run or in each item or round that their texts look at. */
+#include <stdio.h>
 #include <string.h>
 #include "common/base/text.h"
 #include "schema/gen/messages.h"
@@ -29,13 +30,14 @@ static int user_of(const struct plan_version *v, int i, bool item, bool round)
 }
 
 /* Of the step, from the DAG in which the pin stands. False: there is no room for it. */
-static bool pin_name(const struct plan_version *v, int step, int group, char out[48])
+static bool pin_name(const struct plan_version *v, int step, int group, const char *input,
+                     char out[48])
 {
     static const char PREFIX[] = "objects:";
     const char *path = group < 0 ? "" : v->steps[group].name;
     const char *rest = v->steps[step].name + (group < 0 ? 0 : strlen(path) + 1);
     size_t len = strlen(path);
-    if (len + 1 + strlen(PREFIX) + strlen(rest) + strlen(".l") > PIN_NAME_MAX)
+    if (len + 1 + strlen(PREFIX) + strlen(rest) + 1 + strlen(input) > PIN_NAME_MAX)
         return false;
     memcpy(out, path, len);
     if (group >= 0)
@@ -44,19 +46,24 @@ static bool pin_name(const struct plan_version *v, int step, int group, char out
     len += strlen(PREFIX);
     for (const char *c = rest; *c; c++)
         out[len++] = *c == '/' ? '.' : *c;
-    memcpy(out + len, ".l", sizeof ".l");
+    out[len] = '.';
+    memcpy(out + len + 1, input, strlen(input) + 1);
     return true;
 }
 
-static void pin_for(struct rng *rng, struct plan_version *v, int step)
+/* `user`: the step whose text asks for it, itself or a part around it. */
+static void pin_for(struct rng *rng, struct plan_version *v, int step, int user)
 {
-    const bool item = plan_nearest(v, step, PLAN_EACH) >= 0 && rng_chance(rng, 0.6);
-    const bool round = plan_nearest(v, step, PLAN_LOOP) >= 0 && rng_chance(rng, 0.6);
-    struct plan_step *by = &v->steps[user_of(v, step, item, round)];
+    const bool item = plan_nearest(v, user, PLAN_EACH) >= 0 && rng_chance(rng, 0.6);
+    const bool round = plan_nearest(v, user, PLAN_LOOP) >= 0 && rng_chance(rng, 0.6);
+    struct plan_step *by = &v->steps[user_of(v, user, item, round)];
     const int i = v->step_count;
     struct plan_step *pin = &v->steps[i];
+    char input[8] = "l";
     plan_step_clear(pin, i);
-    if (!pin_name(v, step, by->parent, pin->name))
+    if (user != step && !v->steps[user].direct)
+        snprintf(input, sizeof input, "x%d", (uint8_t)step);
+    if (!pin_name(v, user, by->parent, input, pin->name))
         return;
     v->step_count++;
     pin->parent = by->parent;
@@ -64,21 +71,16 @@ static void pin_for(struct rng *rng, struct plan_version *v, int step)
     pin->finally = by->finally;
     pin->times = by->parent < 0 ? 1 : v->steps[by->parent].times;
     pin->pin = true;
+    pin->pins_for = user;
     pin->pins_item = item;
     pin->pins_round = round;
-    pin->pool = v->steps[step].pool;
+    pin->pool = user == step ? v->steps[step].pool : 0; /* a part is of none */
     pin->attempts = 3;
     pin->lost = 5;
     pin->takes_us = rng_in(rng, 10 * MS, 2 * SEC);
     pin->fails = 0.2;
     v->steps[step].takes = i;
     by->needs |= 1u << i;
-}
-
-/* Of a component of a program its user says what its inputs are. */
-static bool is_given(const struct plan_version *v, const struct plan_step *s)
-{
-    return s->parent >= 0 && v->steps[s->parent].part && v->steps[s->parent].direct;
 }
 
 /* Rather where another try, or another run, may go over another list. */
@@ -94,29 +96,26 @@ void plan_pins(struct rng *rng, struct plan_version *v)
     const int count = v->step_count;
     for (int i = 0; i < count && v->step_count < PLAN_STEPS; i++) {
         const struct plan_step *s = &v->steps[i];
-        if (s->kind == PLAN_RUN && s->takes < 0 && !is_given(v, s) && rng_chance(rng, chance(v, i)))
-            pin_for(rng, v, i);
+        if (s->kind == PLAN_RUN && s->takes < 0 && rng_chance(rng, chance(v, i)))
+            pin_for(rng, v, i, plan_pin_user(rng, v, i));
     }
 }
 
 /* The set is one of its own for each step, and another for each size. */
-void plan_write_pinned(struct text *out, const struct plan_version *v, int step)
+void plan_write_pinned(struct text *out, const struct plan_version *v, int pin)
 {
-    const struct plan_step *s = &v->steps[step], *pin = &v->steps[s->takes];
-    text_printf(out, ", inputs: {l: {objects: {bucket: store, prefix: \"%s/${{ params.size }}|",
-                s->label);
-    plan_write_place(out, v, step, pin->pins_item, pin->pins_round);
-    text_puts(out, "\"}}}");
+    const struct plan_step *p = &v->steps[pin];
+    text_printf(out, "{objects: {bucket: store, prefix: \"%d/${{ params.size }}|", pin);
+    plan_write_place(out, v, p->pins_for, p->pins_item, p->pins_round);
+    text_puts(out, "\"}}");
 }
 
-const char *plan_pinned_set(const struct plan_version *v, int pin, const struct order_start *start)
+const char *plan_pinned_set(int pin, const struct order_start *start)
 {
-    for (int i = 0; i < v->step_count; i++) {
-        const size_t len = strlen(v->steps[i].label);
-        if (v->steps[i].takes == pin && start->bucket && strcmp(start->bucket, "store") == 0 &&
-            start->prefix && strncmp(start->prefix, v->steps[i].label, len) == 0 &&
-            start->prefix[len] == '/')
-            return start->prefix + len + 1;
-    }
-    return NULL;
+    char mine[16];
+    const int len = snprintf(mine, sizeof mine, "%d/", pin);
+    return start->bucket && strcmp(start->bucket, "store") == 0 && start->prefix &&
+                   strncmp(start->prefix, mine, (size_t)len) == 0
+               ? start->prefix + len
+               : NULL;
 }

@@ -56,6 +56,7 @@ void plan_step_clear(struct plan_step *step, int i)
                                .refers = -1,
                                .sees = -1,
                                .given_by = -1,
+                               .pins_for = -1,
                                .when_item = -1,
                                .attempts = 1,
                                .again = PLAN_AGAIN_ALL,

@@ -137,8 +137,11 @@ struct plan_step {
     bool folder;       /* a program that writes one, d */
     bool items_folder; /* goes over the names in the d of items_from */
     int gives_folder;  /* a for_each: whose d it collects; -1 = none */
+    bool spare;        /* a program in a component: an input of it that its user need not give */
     int takes;         /* a program: whose d is its input, one or a list of them; -1 = none */
     bool pin;          /* built in: pins the objects that one program takes (plan/pins.c) */
+    int pins_for;      /* whose text asks for them: it, or the part that it stands in */
+    bool hashed;       /* a component: its user says which content it has */
     bool pins_item, pins_round; /* its set is another for each: it stands in that item or round */
     /* outputs: whether they may be left out, the chance that they are, or are of no such type */
     bool n_optional, d_optional;
@@ -253,14 +256,16 @@ void plan_items_of_folder(struct rng *rng, const struct plan_version *v, struct 
 void plan_give_folders(struct rng *rng, struct plan_version *v, int each, uint32_t here);
 void plan_take_list(struct rng *rng, const struct plan_version *v, const struct plan_step *head,
                     struct plan_step *s);
+/* Of those, programs that write one, and for_each that collect them. */
+uint32_t plan_folders(const struct plan_version *v, uint32_t mask);
 void plan_write_folders(struct text *out, const struct plan_version *v, const struct plan_step *s);
 
 /* plan/pins.c: some programs take pinned objects, and the steps that pin them. What an order of one
  * says of its set: SIZE|PLACE; NULL = it asks for something else. */
 struct order_start;
 void plan_pins(struct rng *rng, struct plan_version *v);
-void plan_write_pinned(struct text *out, const struct plan_version *v, int step);
-const char *plan_pinned_set(const struct plan_version *v, int pin, const struct order_start *start);
+void plan_write_pinned(struct text *out, const struct plan_version *v, int pin);
+const char *plan_pinned_set(int pin, const struct order_start *start);
 
 /* plan/parts.c: what is written elsewhere. `head`: the outermost of its entry. */
 void plan_make_part(struct rng *rng, struct plan_version *v, int head, int part, bool grafted);
@@ -268,6 +273,16 @@ bool plan_picks(int size);
 /* The for_each whose item it sees, where that is a number and not its place; -1 = none. */
 int plan_items_seen(const struct plan_version *v, int part);
 void plan_write_uses(struct text *out, const struct plan_version *v, int part);
+
+/* plan/ties.c: inputs of components, and of components in them. plan_user_of: the component around
+ * it that may have inputs, -1 = none; plan_pin_user: whose text is to ask for what it takes. */
+int plan_user_of(const struct plan_version *v, int step);
+bool plan_is_handed_in(const struct plan_version *v, int step); /* what it takes, by its part */
+void plan_take_through(struct rng *rng, struct plan_version *v, int step);
+int plan_pin_user(struct rng *rng, const struct plan_version *v, int step);
+void plan_write_taken_input(struct text *out, const struct plan_version *v, int step);
+void plan_write_declared(struct text *out, const struct plan_version *v, int part);
+void plan_write_ties(struct text *out, const struct plan_version *v, int part);
 
 /* plan/outputs.c: what it writes and may leave out; what of it a step that starts a run takes. */
 void plan_outputs(struct rng *rng, struct plan_step *step);

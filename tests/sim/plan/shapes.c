@@ -152,6 +152,7 @@ static void make_program(struct rng *rng, struct plan_version *v, int i,
     if (s->parent >= 0 && v->steps[s->parent].part)
         s->cache |= rng_chance(rng, 0.3); /* of its own parameters */
     plan_take_list(rng, v, head, s);
+    plan_take_through(rng, v, i);
     const bool inside = head->parent >= 0 && !v->steps[head->parent].part && !given;
     const uint32_t outer = inside ? plan_numbers(v, v->steps[head->parent].needs) : 0;
     if (s->takes >= 0)

@@ -405,6 +405,9 @@ void reference_list(struct sim *sim, const struct plan_version *v, const struct 
     if (!want)
         return;
     const bool list = v->steps[s->takes].kind == PLAN_EACH;
+    sim->counts.handed_in += plan_is_handed_in(v, v->step_at[key->step]);
+    sim->counts.handed_pins +=
+        v->steps[s->takes].pin && v->steps[s->takes].pins_for != (int)(s - v->steps);
     if (list ? !is_list_of(&at, s->takes, &order->inputs[0], want)
              : !is_folder_of(&order->inputs[0], want, v->steps[s->takes].pin))
         sim_fail(sim, 3, "step %s is given something else than %s has %s", s->name,

@@ -39,7 +39,7 @@ static void roll_pin(struct local *a, const struct plan_version *v, int step,
                      const struct order_start *start)
 {
     struct sim *sim = a->worker->sim;
-    const char *set = plan_pinned_set(v, step, start), *place = set ? strchr(set, '|') : NULL;
+    const char *set = plan_pinned_set(step, start), *place = set ? strchr(set, '|') : NULL;
     if (!place || start->executor != ORDER_START_EXECUTOR_OBJECTS || start->argv_count ||
         start->inputs_count || start->listed_count || start->outputs_count != 1 ||
         strcmp(start->outputs[0].name, "manifest") != 0 || start->outputs[0].optional)
