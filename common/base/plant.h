@@ -119,7 +119,8 @@
     P(GIVEN_WITHOUT_ITS_TYPE, "given-without-its-type")                                            \
     P(UNFIT_PART_SEES_OUTSIDE, "unfit-part-sees-outside")                                          \
     P(UNFIT_ITEM_STOPS_ALL, "unfit-item-stops-all")                                                \
-    P(TIED_TO_THE_FIRST, "tied-to-the-first")
+    P(TIED_TO_THE_FIRST, "tied-to-the-first")                                                      \
+    P(FILTER_SEES_THE_FIRST, "filter-sees-the-first")
 
 enum plant {
 #define P(id, name) PLANT_##id,

@@ -72,6 +72,10 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
         " pins of reruns, %" PRId64 " of them inside groups; parts of groups: %" PRId64
         " results, %" PRId64 " that had none to take over\n",
         c->adopted, c->adopted_inside, c->pinned, c->pinned_inside, c->only_inside, c->only_lost);
+    printf("waits ended by filters with parameters: %" PRId64 ", with other steps: %" PRId64
+           ", with their place: %" PRId64 "; filters that failed on an event: %" PRId64 "\n",
+           c->filters[PLAN_LOOKS_AT_SIZE], c->filters[PLAN_LOOKS_AT_STEP],
+           c->filters[PLAN_LOOKS_AT_INDEX], c->unfiltered);
     printf("runs by another trigger than the first for events: %" PRId64 "\n", c->by_others);
     printf("conditions: %" PRId64 " of a parameter held, %" PRId64 " did not, %" PRId64
            " of an event held, %" PRId64 " did not, %" PRId64 " of a branch held, %" PRId64

@@ -27,18 +27,32 @@ static const struct batch_result *result_in(const struct batch *b, const struct 
     return NULL;
 }
 
-static const struct batch_event *first_that_fits(const struct plan_step *s, const struct batch *b)
+/* What events of the batch come to for one wait: the first that fits, and on how many before that
+ * its filter fails. */
+struct met {
+    const struct batch_event *ends;
+    int failed;
+};
+
+static struct met meet_all(struct sim *sim, const struct plan_step *s, const struct row_key *key,
+                           const struct batch *b)
 {
-    for (size_t i = 0; i < b->events_count; i++) {
-        json_t *envelope = json_loads(b->events[i].envelope, 0, NULL);
+    struct met m = {0};
+    int over;
+    const bool known = reference_bound(sim, check_version_of(sim, &key->run), key, &over);
+    for (size_t i = 0; i < b->events_count && !m.ends; i++) {
+        const struct batch_event *event = &b->events[i];
+        if (!plan_wait_fits(s, event->type, event->source))
+            continue;
+        json_t *envelope = json_loads(event->envelope, 0, NULL);
         json_t *n = json_object_get(json_object_get(envelope, "data"), "n");
-        const bool fits =
-            plan_wait_fits(s, b->events[i].type, b->events[i].source, (int)json_integer_value(n));
+        if (!known || !n)
+            m.failed++;
+        else if (json_integer_value(n) > over)
+            m.ends = event;
         json_decref(envelope);
-        if (fits)
-            return &b->events[i];
     }
-    return NULL;
+    return m;
 }
 
 /* Something around it may be about to cancel it. */
@@ -78,12 +92,17 @@ static void check_ended_by(struct sim *sim, const struct batch_result *result,
     json_decref(outputs);
 }
 
-/* True: an event of this batch ends it. */
-static bool check_wait(struct sim *sim, const struct batch *b, const struct row_step *row,
-                       const struct plan_step *s)
+/* Of all waits: those that an event of this batch ends; filters that fail, for sure and at most. */
+struct told {
+    int ended, failed, may_fail;
+};
+
+static void check_wait(struct sim *sim, const struct batch *b, const struct row_step *row,
+                       const struct plan_step *s, struct told *told)
 {
     const struct batch_result *result = result_in(b, &row->key);
-    const struct batch_event *event = first_that_fits(s, b);
+    const struct met m = meet_all(sim, s, &row->key, b);
+    const struct batch_event *event = m.ends;
     const bool ended = result && result->state == STEP_SUCCEEDED;
     if (ended && !event)
         sim_fail(sim, 5, "step %s of run %s waits, no event that fits was committed and it ends",
@@ -97,7 +116,11 @@ static bool check_wait(struct sim *sim, const struct batch *b, const struct row_
                  result ? machine_state_name(&MACHINE_STEP, result->state) : "still waits",
                  result ? result->reason : "");
     sim->counts.waits_ended += ended;
-    return ended;
+    sim->counts.filters[s->filter] += ended;
+    told->ended += ended;
+    told->may_fail += m.failed;
+    if (m.failed && !result && !may_stop(sim, b, &row->key.run))
+        told->failed += m.failed;
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -202,30 +225,38 @@ static void check_answers(struct sim *sim, const struct batch *b, int ended)
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
-static void check_verdicts(struct sim *sim, const struct batch *b, int ended)
+static void check_verdicts(struct sim *sim, const struct batch *b, const struct told *want)
 {
-    int told = 0;
+    int told = 0, failed = 0;
     size_t k;
     json_t *v;
     for (size_t i = 0; i < b->events_count; i++) {
         json_t *verdicts = json_loads(b->events[i].verdicts, 0, NULL);
-        json_array_foreach (verdicts, k, v)
+        json_array_foreach (verdicts, k, v) {
             told += strcmp(json_get_string(v, "verdict", ""), "ended") == 0;
+            failed += json_object_get(v, "waiting") &&
+                      strcmp(json_get_string(v, "verdict", ""), "failed") == 0;
+        }
         json_decref(verdicts);
     }
-    if (told != ended)
-        sim_fail(sim, 1, "events say that they end %d waits, and %d end", told, ended);
+    if (told != want->ended)
+        sim_fail(sim, 1, "events say that they end %d waits, and %d end", told, want->ended);
+    if (failed < want->failed || failed > want->may_fail)
+        sim_fail(sim, 1, "filters of %d waits fail on events, %d to %d were to", failed,
+                 want->failed, want->may_fail);
+    sim->counts.unfiltered += failed;
 }
 
 void check_waits_before(struct sim *sim, const struct batch *b)
 {
-    int ended = 0, there = 0, answered = 0;
+    struct told told = {0};
+    int there = 0, answered = 0;
     if (b->events_count == 0 && b->results_count == 0 && b->commands_count == 0)
         return;
     for (const struct row_step *row = sim->db->steps; row; row = row->hh.next) {
         const struct plan_step *s = step_of(sim, &row->key.run, row->key.step);
         if (s->kind == PLAN_WAIT)
-            ended += check_wait(sim, b, row, s);
+            check_wait(sim, b, row, s, &told);
         else if (s->kind == PLAN_APPROVAL)
             answered += check_approval(sim, b, row, s);
     }
@@ -236,8 +267,8 @@ void check_waits_before(struct sim *sim, const struct batch *b)
                  step_of(sim, &r->run, r->step)->kind == PLAN_WAIT &&
                  strncmp(r->reason, "adopted", 7) != 0;
     }
-    if (there != ended)
+    if (there != told.ended)
         sim_fail(sim, 5, "a step that waits for an event ends before it began");
-    check_verdicts(sim, b, ended);
+    check_verdicts(sim, b, &told);
     check_answers(sim, b, answered);
 }

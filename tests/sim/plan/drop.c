@@ -110,6 +110,8 @@ static void forget(struct plan_version *v, struct plan_step *s, uint32_t kept)
         s->when = (struct plan_condition){.step = -1};
     if (!has_number(v, s->refers, kept))
         s->refers = -1;
+    if (s->filter == PLAN_LOOKS_AT_STEP && s->refers < 0)
+        s->filter = PLAN_ALWAYS;
     if (!is_in(kept, s->sees))
         s->sees = -1;
     forget_folders(v, s, kept);

@@ -68,6 +68,7 @@ enum plan_looks {
     PLAN_LOOKS_AT_SIZE,
     PLAN_LOOKS_AT_EVENT,
     PLAN_LOOKS_AT_BRANCH,
+    PLAN_LOOKS_AT_INDEX, /* filters alone */
     PLAN_LOOKS
 };
 struct plan_condition {
@@ -147,16 +148,18 @@ struct plan_step {
     bool n_optional, d_optional;
     double n_left, d_left, n_wrong;
     /* waits */
-    const char *type;      /* of the event; "a.*" too */
-    int over;              /* its filter: event.data.n > over */
-    const char *source;    /* only events of it; NULL = of any */
-    bool asks;             /* an approval: with a message, of what it refers to and where it is */
-    bool by_anna;          /* an approval: only she may answer */
-    int starts;            /* which pipeline */
-    bool waits;            /* for the run that it starts */
-    enum plan_taken taken; /* its run's n is its own */
-    bool named;            /* it gives that run a name */
-    int silence;           /* what it comes to when nobody does: enum step_state */
+    const char *type; /* of the event; "a.*" too */
+    int over;         /* its filter: event.data.n > over, or with something beside it: */
+    enum plan_looks
+        filter;         /* event.data.n + over > params.size, the n that it refers to, 4 * index */
+    const char *source; /* only events of it; NULL = of any */
+    bool asks;          /* an approval: with a message, of what it refers to and where it is */
+    bool by_anna;       /* an approval: only she may answer */
+    int starts;         /* which pipeline */
+    bool waits;         /* for the run that it starts */
+    enum plan_taken taken;             /* its run's n is its own */
+    bool named;                        /* it gives that run a name */
+    int silence;                       /* what it comes to when nobody does: enum step_state */
     int64_t finally_us[PLAN_BRANCHES]; /* how long its finally steps may take; 0 = not said */
 };                                     /* a new field that holds a step's index: plan/drop.c too */
 
@@ -331,7 +334,9 @@ void plan_write_items(struct text *out, const struct plan_version *v, const stru
 bool plan_is_group(const struct plan_step *step);
 bool plan_waits(const struct plan_step *step);
 void plan_step_waits(struct rng *rng, const struct plan_version *v, struct plan_step *step);
-bool plan_wait_fits(const struct plan_step *step, const char *type, const char *source, int n);
+bool plan_wait_fits(const struct plan_step *step, const char *type, const char *source);
+void plan_wait_looks(struct rng *rng, const struct plan_version *v, const struct plan_step *head,
+                     struct plan_step *step);
 /* `head`: the outermost of its entry. */
 void plan_start_looks(struct rng *rng, const struct plan_version *v, const struct plan_step *head,
                       struct plan_step *step);

@@ -170,6 +170,7 @@ static void make_wait(struct rng *rng, struct plan_version *v, int i, const stru
     plan_step_waits(rng, v, s);
     plan_start_looks(rng, v, head, s);
     plan_asks(rng, v, head, s);
+    plan_wait_looks(rng, v, head, s);
 }
 
 /* What stands in the entry beside for_each: not a loop. */

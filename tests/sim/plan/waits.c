@@ -71,12 +71,31 @@ void plan_asks(struct rng *rng, const struct plan_version *v, const struct plan_
     s->refers_default = rng_chance(rng, 0.4);
 }
 
-bool plan_wait_fits(const struct plan_step *s, const char *type, const char *source, int n)
+/* What its filter looks at beside the event. */
+void plan_wait_looks(struct rng *rng, const struct plan_version *v, const struct plan_step *head,
+                     struct plan_step *s)
+{
+    const uint32_t numbers = plan_numbers(v, head->needs);
+    if (s->kind != PLAN_WAIT || !rng_chance(rng, 0.7))
+        return;
+    s->filter = PLAN_LOOKS_AT_SIZE;
+    if (plan_nearest(v, (int)(s - v->steps), PLAN_EACH) >= 0 && rng_chance(rng, 0.7)) {
+        s->filter = PLAN_LOOKS_AT_INDEX;
+        s->over -= 3;
+    } else if (numbers && rng_chance(rng, 0.6)) {
+        s->filter = PLAN_LOOKS_AT_STEP;
+        s->refers = plan_pick(rng, numbers);
+        s->refers_default = rng_chance(rng, 0.4);
+    }
+}
+
+/* Whatever its filter says. */
+bool plan_wait_fits(const struct plan_step *s, const char *type, const char *source)
 {
     const size_t len = strlen(s->type);
     const bool all = s->type[len - 1] == '*';
     return (all ? strncmp(s->type, type, len - 1) == 0 : strcmp(s->type, type) == 0) &&
-           n > s->over && (!s->source || strcmp(s->source, source) == 0);
+           (!s->source || strcmp(s->source, source) == 0);
 }
 
 static void write_approval(struct text *out, const struct plan_version *v,
@@ -111,6 +130,20 @@ static void write_start(struct text *out, const struct plan_version *v, const st
         text_printf(out, ", timeout: %llds", (long long)(s->timeout_us / SEC));
 }
 
+static void write_filter(struct text *out, const struct plan_version *v, const struct plan_step *s)
+{
+    if (!s->filter) {
+        text_printf(out, "filter: \"event.data.n > %d\"", s->over);
+        return;
+    }
+    text_printf(out, "filter: \"event.data.n + %d > ", s->over);
+    if (s->filter == PLAN_LOOKS_AT_STEP)
+        plan_write_number(out, v, s->refers, s->refers_default);
+    else
+        text_puts(out, s->filter == PLAN_LOOKS_AT_SIZE ? "params.size" : "index * 4");
+    text_puts(out, "\"");
+}
+
 void plan_write_wait(struct text *out, const struct plan_version *v, const struct plan_step *s)
 {
     if (s->kind == PLAN_APPROVAL) {
@@ -124,6 +157,6 @@ void plan_write_wait(struct text *out, const struct plan_version *v, const struc
     text_printf(out, "wait: {type: \"%s\", ", s->type);
     if (s->source)
         text_printf(out, "source: %s, ", s->source);
-    text_printf(out, "filter: \"event.data.n > %d\"}, timeout: %llds", s->over,
-                (long long)(s->timeout_us / SEC));
+    write_filter(out, v, s);
+    text_printf(out, "}, timeout: %llds", (long long)(s->timeout_us / SEC));
 }

@@ -100,3 +100,39 @@ bool scene_is_unfit(const struct scene *at)
     int size;
     return at->start && at->v->steps[at->parent].part && !given_to(at, &size);
 }
+
+/* The place of the nearest for_each in the same file. */
+static int index_seen(const struct scene *at)
+{
+    struct scene here = *at;
+    while (here.v->steps[here.parent].kind != PLAN_EACH)
+        here = scene_outward(&here);
+    return place_in(&here);
+}
+
+bool reference_bound(struct sim *sim, const struct plan_version *v, const struct row_key *key,
+                     int *over)
+{
+    const struct scene at = scene_of(sim, v, &key->run, key->iteration);
+    const struct plan_step *s = &v->steps[v->step_at[key->step]];
+    int n = 0;
+    *over = s->over;
+    switch (s->filter) {
+    case PLAN_ALWAYS:
+        return true;
+    case PLAN_LOOKS_AT_SIZE:
+        if (!size_of(&at, &n))
+            return false;
+        break;
+    case PLAN_LOOKS_AT_INDEX:
+        n = 4 * index_seen(&at);
+        break;
+    default:
+        if (!scene_number_seen(&at, s->refers, &n) && !s->refers_default)
+            return false;
+        if (!scene_number_seen(&at, s->refers, &n))
+            n = PLAN_DEFAULT;
+    }
+    *over = n - s->over;
+    return true;
+}

@@ -258,7 +258,8 @@ int scene_verdict(const struct scene *at, int step)
         return holds == CANNOT_SAY ? STEP_FAILED : STEP_SKIPPED;
     if (s->when_item >= 0 && at->iteration - at->start->first <= s->when_item)
         return STEP_SKIPPED;
-    if (s->refers >= 0 && !s->refers_default && !scene_number_seen(at, s->refers, &n))
+    if (s->refers >= 0 && s->kind != PLAN_WAIT && !s->refers_default &&
+        !scene_number_seen(at, s->refers, &n))
         return STEP_FAILED;
     if (misses_input(at, s) || misses_size(at, s))
         return STEP_FAILED;

@@ -13,6 +13,9 @@ void reference_arguments(struct sim *sim, const struct plan_version *v, const st
 /* And what params.size is for it; false: what it stands in could not be given one. */
 bool reference_size(struct sim *sim, const struct plan_version *v, const struct row_key *key,
                     int *size);
+/* What n of an event must be over to end a wait; false: its filter fails on each. */
+bool reference_bound(struct sim *sim, const struct plan_version *v, const struct row_key *key,
+                     int *over);
 /* What a finally step may be told of how its DAG went. */
 bool reference_outcome_fits(struct sim *sim, const struct plan_version *v,
                             const struct row_key *key, const char *state);
