@@ -120,7 +120,8 @@
     P(UNFIT_PART_SEES_OUTSIDE, "unfit-part-sees-outside")                                          \
     P(UNFIT_ITEM_STOPS_ALL, "unfit-item-stops-all")                                                \
     P(TIED_TO_THE_FIRST, "tied-to-the-first")                                                      \
-    P(FILTER_SEES_THE_FIRST, "filter-sees-the-first")
+    P(FILTER_SEES_THE_FIRST, "filter-sees-the-first")                                              \
+    P(CATALOG_BY_BEATS_ALONE, "catalog-by-beats-alone")
 
 enum plant {
 #define P(id, name) PLANT_##id,

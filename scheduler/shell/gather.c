@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/plant.h"
 
 /* Events that are held are taken again no more at a time than there is room for runs. */
 void gather_records(struct shell *shell)
@@ -111,6 +112,15 @@ static bool makes_run(const struct command *command)
     return command->kind == COMMAND_KIND_RUN || repeats_run(command);
 }
 
+/* The catalog is read with every event and command, so that what was published after an apply had
+ * returned meets what was applied. */
+static int64_t read_since(const struct shell *shell)
+{
+    const int64_t known = core_catalog_gen(shell->core);
+    return plant_on(PLANT_CATALOG_BY_BEATS_ALONE) && shell->catalog_gen <= known ? INT64_MAX
+                                                                                 : known;
+}
+
 bool gather_wanted(struct shell *shell, struct db_wanted *wanted)
 {
     struct turn *turn = &shell->turn;
@@ -142,7 +152,7 @@ bool gather_wanted(struct shell *shell, struct db_wanted *wanted)
                                  .version_count = turn->version_count,
                                  .cached = turn->cached,
                                  .cached_count = turn->cached_count,
-                                 .catalog_gen = core_catalog_gen(shell->core)};
+                                 .catalog_gen = read_since(shell)};
     return turn->id_count > 0 || turn->cached_count > 0 || shell->catalog_gen > wanted->catalog_gen;
 }
 

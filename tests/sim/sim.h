@@ -156,8 +156,9 @@ struct sim_counts {
     int64_t filters[6]; /* waits that an event ended, by what their filter looks at */
     int64_t unfiltered; /* verdicts of filters that failed on an event */
     int64_t handed_in, handed_pins; /* orders with what their component is given; what that pins */
-    int64_t by_others;              /* runs by a trigger that is not their pipeline's first */
-    int64_t conditions[6][2];       /* by enum plan_looks: that did not hold, that held */
+    int64_t judged_anew;      /* triggers that changed between an event's sending and its taking */
+    int64_t by_others;        /* runs by a trigger that is not their pipeline's first */
+    int64_t conditions[6][2]; /* by enum plan_looks: that did not hold, that held */
     int64_t pairs[FAULT_COUNT][ACTION_COUNT];
 };
 

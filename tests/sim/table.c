@@ -76,7 +76,9 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
            ", with their place: %" PRId64 "; filters that failed on an event: %" PRId64 "\n",
            c->filters[PLAN_LOOKS_AT_SIZE], c->filters[PLAN_LOOKS_AT_STEP],
            c->filters[PLAN_LOOKS_AT_INDEX], c->unfiltered);
-    printf("runs by another trigger than the first for events: %" PRId64 "\n", c->by_others);
+    printf("runs by another trigger than the first for events: %" PRId64
+           "; verdicts by another version than when the event was sent: %" PRId64 "\n",
+           c->by_others, c->judged_anew);
     printf("conditions: %" PRId64 " of a parameter held, %" PRId64 " did not, %" PRId64
            " of an event held, %" PRId64 " did not, %" PRId64 " of a branch held, %" PRId64
            " did not\n",

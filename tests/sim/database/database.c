@@ -117,6 +117,7 @@ static void write_events(struct database *db, const struct batch *b)
         row->envelope = mem_string(b->events[i].envelope);
         row->verdicts = mem_string(b->events[i].verdicts);
         row->taken_at = db->sim->now;
+        row->gen = db->known_gen;
         HASH_ADD(hh, db->events, id, sizeof row->id, row);
         sim_changed(db->sim);
     }

@@ -22,6 +22,7 @@ struct row_event {
     struct uuid id;
     char *envelope, *verdicts;
     int64_t taken_at; /* of the simulation */
+    int64_t gen;      /* of the catalog that its leader had read */
     UT_hash_handle hh;
 };
 

@@ -38,9 +38,12 @@ void outside_pause_trigger(void *arg)
     struct plan_pipeline *p = plan_some(sim);
     if (!p || plan_now(p)->deleted)
         return;
-    const int most = p->on_count - !p->cron;
+    const struct plan_version *v = &p->versions[plan_now(p)->version];
+    if (!v->on_count && !v->cron)
+        return;
+    const int most = v->on_count - !v->cron;
     const int place = (int)rng_in(&sim->rng, 0, most);
-    const int trigger = place == p->on_count ? PLAN_CRON : place;
+    const int trigger = place == v->on_count ? PLAN_CRON : place;
     const bool paused = !plan_now(p)->trigger_paused[trigger];
     struct plan_change *c = change(sim, p, paused ? "pause a trigger" : "resume a trigger");
     if (!c)

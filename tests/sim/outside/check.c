@@ -37,39 +37,46 @@ void outside_check_taken(struct sim *sim)
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
-/* Is that trigger for such an event, whatever its filter says? */
-static bool is_for(const struct plan_pipeline *p, int trigger, const struct sending *s)
+/* One trigger and one event, by the catalog that judged it. */
+struct judged {
+    const struct sending *s;
+    const struct plan_pipeline *p;
+    const struct plan_change *now;
+    const struct plan_version *v;
+    int trigger;
+};
+
+/* Is it for such an event, whatever its filter says? */
+static bool is_for(const struct judged *j)
 {
-    const struct plan_on *on = &p->on[trigger];
-    if (p->dropped || (trigger == PLAN_CRON) != s->cron)
+    const struct plan_on *on = &j->v->on[j->trigger];
+    if (j->p->dropped || j->now->deleted || !plan_has_trigger(j->v, j->trigger) ||
+        (j->trigger == PLAN_CRON) != j->s->cron)
         return false;
-    if (s->cron)
-        return strcmp(p->name, s->pipeline) == 0;
-    return strcmp(on->type, s->type) == 0 &&
-           (!on->source || strcmp(on->source, s->milled ? "mill" : "sim") == 0);
+    if (j->s->cron)
+        return strcmp(j->p->name, j->s->pipeline) == 0;
+    return strcmp(on->type, j->s->type) == 0 &&
+           (!on->source || strcmp(on->source, j->s->milled ? "mill" : "sim") == 0);
 }
 
 /* Its filter fails without n; without a filter its parameter does. */
-static bool is_stillborn(const struct plan_pipeline *p, int trigger, const struct sending *s)
+static bool is_stillborn(const struct judged *j)
 {
-    return !s->cron && s->n == NO_NUMBER && p->on[trigger].over < 0 &&
-           p->on[trigger].size == PLAN_SIZE_OF_EVENT;
+    return !j->s->cron && j->s->n == NO_NUMBER && j->v->on[j->trigger].over < 0 &&
+           j->v->on[j->trigger].size == PLAN_SIZE_OF_EVENT;
 }
 
-/* Of an open trigger that is for it. */
-static const char *verdict_wanted(const struct plan_pipeline *p, int trigger,
-                                  const struct sending *s)
+/* NULL = it is none of its business. */
+static const char *verdict_wanted(const struct judged *j)
 {
-    const int over = s->cron ? -1 : p->on[trigger].over;
-    if (is_stillborn(p, trigger, s) || (s->n == NO_NUMBER && over >= 0))
+    if (!is_for(j))
+        return NULL;
+    if (j->now->paused || j->now->trigger_paused[j->trigger])
+        return "paused";
+    const int over = j->s->cron ? -1 : j->v->on[j->trigger].over;
+    if (is_stillborn(j) || (j->s->n == NO_NUMBER && over >= 0))
         return "failed";
-    return over < 0 || s->n > over ? "run" : "filtered";
-}
-
-static bool makes_run(const struct plan_pipeline *p, int trigger, const struct sending *s)
-{
-    return is_for(p, trigger, s) &&
-           (is_stillborn(p, trigger, s) || strcmp(verdict_wanted(p, trigger, s), "run") == 0);
+    return over < 0 || j->s->n > over ? "run" : "filtered";
 }
 
 static const char *verdict_of(const json_t *all, const struct plan_pipeline *p, int trigger)
@@ -92,72 +99,93 @@ static int size_of(const struct row_run *run)
     return size;
 }
 
-static int size_given(const struct plan_pipeline *p, int trigger, const struct sending *s)
+static int size_given(const struct judged *j)
 {
-    const int said = s->cron ? 1 : p->on[trigger].size;
-    return said == PLAN_SIZE_OF_EVENT ? s->n : said;
+    const int said = j->s->cron ? 1 : j->v->on[j->trigger].size;
+    return said == PLAN_SIZE_OF_EVENT ? j->s->n : said;
 }
 
 /* A run that was skipped when it came: its event says so. */
-static void check_run_of(struct sim *sim, const struct sending *s, int trigger,
-                         const struct row_run *run, const char *verdict)
+static void check_run_of(struct sim *sim, const struct judged *j, const struct row_run *run,
+                         const char *verdict)
 {
     char id[UUID_TEXT];
-    const struct plan_pipeline *p = plan_find(sim->plan, run->pipeline);
     const bool skipped = run->state == RUN_SKIPPED && strstr(run->reason, "go on or wait");
-    const bool stillborn = is_stillborn(p, trigger, s);
+    const bool stillborn = is_stillborn(j);
     const char *want = stillborn ? "failed" : skipped ? "skipped" : "run";
+    uuid_short(&run->id, id);
+    if (strcmp(run->version, j->v->hash) != 0)
+        sim_fail(sim, 1, "run %s is of version %.8s, its event was judged by %.8s", id,
+                 run->version, j->v->hash);
     if (stillborn && run->state != RUN_FAILED)
-        sim_fail(sim, 1, "run %s is %s, and what it was to be given could not be worked out",
-                 uuid_short(&run->id, id), machine_state_name(&MACHINE_RUN, run->state));
-    if (!stillborn && size_of(run) != size_given(p, trigger, s))
-        sim_fail(sim, 3, "run %s has size %d, its trigger %s gives %d", uuid_short(&run->id, id),
-                 size_of(run), run->trigger, size_given(p, trigger, s));
+        sim_fail(sim, 1, "run %s is %s, and what it was to be given could not be worked out", id,
+                 machine_state_name(&MACHINE_RUN, run->state));
+    if (!stillborn && size_of(run) != size_given(j))
+        sim_fail(sim, 3, "run %s has size %d, its trigger %s gives %d", id, size_of(run),
+                 run->trigger, size_given(j));
     if (!verdict || strcmp(verdict, want) != 0)
-        sim_fail(sim, 1, "run %s is %s, and its event's verdict is %s, not %s",
-                 uuid_short(&run->id, id), machine_state_name(&MACHINE_RUN, run->state),
-                 verdict ? verdict : "none", want);
+        sim_fail(sim, 1, "run %s is %s, and its event's verdict is %s, not %s", id,
+                 machine_state_name(&MACHINE_RUN, run->state), verdict ? verdict : "none", want);
 }
 
-static void check_without_run(struct sim *sim, const struct sending *s,
-                              const struct plan_pipeline *p, int trigger,
-                              const struct plan_seen *seen, const char *verdict)
+static void check_without_run(struct sim *sim, const struct judged *j, const char *verdict)
 {
     char id[UUID_TEXT];
-    if (!is_for(p, trigger, s)
-            ? !verdict
-            : (seen->open && verdict && strcmp(verdict, verdict_wanted(p, trigger, s)) == 0) ||
-                  (seen->closed && verdict && strcmp(verdict, "paused") == 0) ||
-                  (seen->deleted && !verdict))
+    const char *want = verdict_wanted(j);
+    if (want ? verdict && strcmp(verdict, want) == 0 : !verdict)
         return;
-    sim_fail(sim, 1, "event %s (%s, n %d) made no run of %s by its trigger %s: its verdict is %s",
-             uuid_short(&s->id, id), s->type, s->n, p->name, plan_trigger_name(trigger),
-             verdict ? verdict : "none");
+    sim_fail(sim, 1,
+             "event %s (%s, n %d) made no run of %s by its trigger %s: its verdict is %s, not %s",
+             uuid_short(&j->s->id, id), j->s->type, j->s->n, j->p->name,
+             plan_trigger_name(j->trigger), verdict ? verdict : "none", want ? want : "none");
 }
 
-static void check_event_of(struct sim *sim, const struct sending *s, const struct plan_pipeline *p,
-                           int trigger, const struct row_event *event, const json_t *verdicts)
+static void check_event_of(struct sim *sim, const struct judged *j, const json_t *verdicts)
 {
     char id[UUID_TEXT];
     int made = 0;
-    const char *verdict = verdict_of(verdicts, p, trigger);
+    const char *verdict = verdict_of(verdicts, j->p, j->trigger), *want = verdict_wanted(j);
+    const bool makes =
+        want && (strcmp(want, "run") == 0 || (is_stillborn(j) && strcmp(want, "failed") == 0));
     for (const struct row_run *run = sim->db->runs; run; run = run->hh.next) {
-        const bool its = uuid_compare(&run->event, &s->id) == 0 && uuid_is_nil(&run->retry_of) &&
-                         strcmp(run->pipeline, p->name) == 0 &&
-                         strcmp(run->trigger, plan_trigger_name(trigger)) == 0;
+        const bool its = uuid_compare(&run->event, &j->s->id) == 0 && uuid_is_nil(&run->retry_of) &&
+                         strcmp(run->pipeline, j->p->name) == 0 &&
+                         strcmp(run->trigger, plan_trigger_name(j->trigger)) == 0;
         made += its;
-        if (its)
-            check_run_of(sim, s, trigger, run, verdict);
+        if (its && makes)
+            check_run_of(sim, j, run, verdict);
     }
-    const struct plan_seen seen = plan_seen(p, trigger, s->sent_at, event->taken_at);
-    const bool makes = makes_run(p, trigger, s);
-    if (!(seen.closed && made == 0) && !(seen.open && made == makes))
-        sim_fail(sim, s->cron ? 11 : 1, "event %s (%s, n %d) made %d runs of %s by %s, not %d",
-                 uuid_short(&s->id, id), s->type, s->n, made, p->name, plan_trigger_name(trigger),
-                 makes);
+    if (made != makes)
+        sim_fail(sim, j->s->cron ? 11 : 1, "event %s (%s, n %d) made %d runs of %s by %s, not %d",
+                 uuid_short(&j->s->id, id), j->s->type, j->s->n, made, j->p->name,
+                 plan_trigger_name(j->trigger), makes);
     if (made == 0)
-        check_without_run(sim, s, p, trigger, &seen, verdict);
-    sim->counts.by_others += made && trigger > 0 && trigger < PLAN_CRON;
+        check_without_run(sim, j, verdict);
+    sim->counts.by_others += made && j->trigger > 0 && j->trigger < PLAN_CRON;
+}
+
+/* By the catalog that its leader had read when it took it in, which is none from before it was
+ * sent. Was it judged otherwise than by what was current then? */
+static void check_judged(struct sim *sim, const struct sending *s, const struct row_event *event,
+                         const struct plan_pipeline *p, const json_t *verdicts)
+{
+    char id[UUID_TEXT];
+    const struct plan_change *now = plan_at(p, event->gen), *sent = p->changes;
+    for (int i = 1; i < p->change_count; i++)
+        if (p->changes[i].at < s->sent_at)
+            sent = &p->changes[i];
+    if (now < sent)
+        sim_fail(sim, 1, "event %s was sent after %s had changed, and is judged by what it was",
+                 uuid_short(&s->id, id), p->name);
+    struct judged j = {s, p, now, &p->versions[now->version], 0}, then = j;
+    then.now = sent;
+    then.v = &p->versions[sent->version];
+    for (; j.trigger < PLAN_TRIGGERS; then.trigger = ++j.trigger) {
+        check_event_of(sim, &j, verdicts);
+        const char *is = verdict_wanted(&j), *was = verdict_wanted(&then);
+        sim->counts.judged_anew +=
+            j.v != then.v && (is ? !was || strcmp(is, was) != 0 : was != NULL);
+    }
 }
 
 static void check_event(struct sim *sim, const struct sending *s)
@@ -169,9 +197,7 @@ static void check_event(struct sim *sim, const struct sending *s)
         sim_fail(sim, 1, "event %s is in the inbox and has no row", uuid_short(&s->id, id));
     json_t *verdicts = json_loads(event->verdicts, 0, NULL);
     for (int i = 0; i < sim->plan->pipeline_count; i++)
-        for (int t = 0; t < PLAN_TRIGGERS; t++)
-            if (plan_has_trigger(&sim->plan->pipelines[i], t))
-                check_event_of(sim, s, &sim->plan->pipelines[i], t, event, verdicts);
+        check_judged(sim, s, event, &sim->plan->pipelines[i], verdicts);
     json_decref(verdicts);
 }
 

@@ -94,9 +94,10 @@ static void send_event(void *arg)
         return;
     s->n = some_number(sim);
     s->milled = rng_chance(&sim->rng, 0.4);
-    s->cron = p->cron && rng_chance(&sim->rng, 0.4);
+    s->cron = plan_ticks(p) && rng_chance(&sim->rng, 0.4);
     s->branch = s->cron || rng_chance(&sim->rng, 0.4) ? NO_NUMBER : (int)rng_in(&sim->rng, 0, 9);
-    snprintf(s->type, sizeof s->type, "%s", s->cron ? "dev.leat.cron" : p->on[0].type);
+    snprintf(s->type, sizeof s->type, "%s",
+             s->cron ? "dev.leat.cron" : plan_some_type(&sim->rng, p));
     snprintf(s->pipeline, sizeof s->pipeline, "%s", p->name);
     encode_event(s, s->cron ? s->pipeline : NULL);
     sim->counts.events++;

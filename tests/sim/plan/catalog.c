@@ -44,6 +44,15 @@ struct plan_seen plan_seen(const struct plan_pipeline *p, int trigger, int64_t f
     return seen;
 }
 
+const struct plan_change *plan_at(const struct plan_pipeline *p, int64_t gen)
+{
+    int last = 0;
+    for (int i = 1; i < p->change_count; i++)
+        if (p->changes[i].gen <= gen)
+            last = i;
+    return &p->changes[last];
+}
+
 int plan_limit_since(const struct plan_pipeline *p, int64_t gen)
 {
     int most = 0;

@@ -201,7 +201,7 @@ static void write_pipeline(struct text *out, const struct plan_pipeline *p,
                            const struct plan_version *v)
 {
     text_printf(out, "name: %s\n", p->name);
-    plan_write_triggers(out, p);
+    plan_write_triggers(out, v);
     if (v->limit)
         text_printf(out, "concurrency: {limit: %d, policy: %s%s}\n", v->limit, POLICIES[v->policy],
                     v->keyed ? ", key: \"${{ params.size % 2 }}\"" : "");
@@ -245,6 +245,7 @@ static void compile(struct sim *sim, const struct plan_pipeline *p, struct plan_
 static void version_new(struct sim *sim, struct plan_pipeline *p, int place, int count)
 {
     struct plan_version *v = &p->versions[p->version_count++];
+    plan_triggers(&sim->rng, v, v > p->versions ? v - 1 : NULL);
     concurrency_new(&sim->rng, v);
     v->first_child = place + 1;
     v->last_child = count - 1;
@@ -295,7 +296,6 @@ struct plan *plan_new(struct sim *sim)
         sim->rng = sim_stream(sim, STREAM_PLAN, i + 1);
         p->dropped = !keep_pipeline(&sim->keep, i);
         snprintf(p->name, sizeof p->name, "p%d", i);
-        plan_triggers(&sim->rng, p);
         p->changes[0].gen = i + 1;
         p->change_count = 1; /* version 0, from the beginning */
         p->changes[0].deleted = i >= sim->most_pipelines;

@@ -163,24 +163,6 @@ struct plan_step {
     int64_t finally_us[PLAN_BRANCHES]; /* how long its finally steps may take; 0 = not said */
 };                                     /* a new field that holds a step's index: plan/drop.c too */
 
-struct plan_version {
-    char hash[SHA256_HEX];
-    int limit;  /* runs at once; 0 = any */
-    bool keyed; /* of one parity of `size` */
-    enum plan_policy policy;
-    int64_t queued_us;  /* how long a run may be queued; 0 = any */
-    int64_t timeout_us; /* of a run; 0 = none */
-    int64_t finally_us; /* how long its finally steps may take; 0 = not said */
-    int gives;          /* which step's n is the run's; -1 = none */
-    int priority;       /* of its runs */
-    json_t *ir;
-    int first_child, last_child; /* pipelines that it may start: later ones only */
-    struct plan_step steps[PLAN_STEPS];
-    int step_count;
-    int index_of[PLAN_STEPS]; /* in the IR, which is what rows name */
-    int step_at[PLAN_STEPS];  /* the reverse */
-};
-
 /* By place: those for events, then cron. */
 enum { PLAN_ON_EVENTS = 3, PLAN_CRON = PLAN_ON_EVENTS, PLAN_TRIGGERS };
 
@@ -192,6 +174,27 @@ struct plan_on {
     int size;           /* what it gives; PLAN_SIZE_OF_EVENT = event.data.n */
 };
 #define PLAN_SIZE_OF_EVENT 0
+
+struct plan_version {
+    char hash[SHA256_HEX];
+    int limit;  /* runs at once; 0 = any */
+    bool keyed; /* of one parity of `size` */
+    enum plan_policy policy;
+    int64_t queued_us;  /* how long a run may be queued; 0 = any */
+    int64_t timeout_us; /* of a run; 0 = none */
+    int64_t finally_us; /* how long its finally steps may take; 0 = not said */
+    int gives;          /* which step's n is the run's; -1 = none */
+    int priority;       /* of its runs */
+    struct plan_on on[PLAN_ON_EVENTS];
+    int on_count; /* may be 0 */
+    bool cron;
+    json_t *ir;
+    int first_child, last_child; /* pipelines that it may start: later ones only */
+    struct plan_step steps[PLAN_STEPS];
+    int step_count;
+    int index_of[PLAN_STEPS]; /* in the IR, which is what rows name */
+    int step_at[PLAN_STEPS];  /* the reverse */
+};
 
 /* What the catalog says of a pipeline from `at` on. */
 struct plan_change {
@@ -207,9 +210,6 @@ struct plan_pipeline {
     int version_count;
     struct plan_change changes[PLAN_CHANGES]; /* the first since for ever */
     int change_count;
-    struct plan_on on[PLAN_ON_EVENTS];
-    int on_count;
-    bool cron;
 };
 
 /* A named limit, or the slots of a pool: how much it was from which catalog on. */
@@ -317,10 +317,12 @@ void plan_write_condition(struct text *out, const struct plan_version *v,
                           const struct plan_condition *c);
 
 /* plan/triggers.c: what starts runs. */
-void plan_triggers(struct rng *rng, struct plan_pipeline *p);
-void plan_write_triggers(struct text *out, const struct plan_pipeline *p);
+void plan_triggers(struct rng *rng, struct plan_version *v, const struct plan_version *before);
+void plan_write_triggers(struct text *out, const struct plan_version *v);
 const char *plan_trigger_name(int trigger);
-bool plan_has_trigger(const struct plan_pipeline *p, int trigger);
+bool plan_has_trigger(const struct plan_version *v, int trigger);
+const char *plan_some_type(struct rng *rng, const struct plan_pipeline *p); /* of a trigger */
+bool plan_ticks(const struct plan_pipeline *p); /* has a version a cron? */
 
 /* plan/layers.c: several steps of one entry, all of its label; the outermost is its head. */
 int plan_inside(const struct plan_version *v, int direct); /* the one in it */
@@ -379,5 +381,7 @@ struct plan_seen {
 };
 struct plan_seen plan_seen(const struct plan_pipeline *pipeline, int trigger, int64_t from,
                            int64_t to);
+/* What it was for who had read the catalog of that gen. */
+const struct plan_change *plan_at(const struct plan_pipeline *pipeline, int64_t gen);
 /* How many runs may go on in a group, by any version that was current since catalog `gen`. */
 int plan_limit_since(const struct plan_pipeline *pipeline, int64_t gen);

@@ -17,16 +17,61 @@ static void another(struct rng *rng, const struct plan_on *first, struct plan_on
     };
 }
 
-void plan_triggers(struct rng *rng, struct plan_pipeline *p)
+static void first_ones(struct rng *rng, struct plan_version *v)
 {
-    p->on[0].type = TYPES[rng_in(rng, 0, 1)];
-    p->on[0].over = rng_chance(rng, 0.4) ? (int)rng_in(rng, 0, 4) : -1;
-    p->on_count = rng_chance(rng, 0.7) ? 1 : (int)rng_in(rng, 2, PLAN_ON_EVENTS);
-    if (p->on_count > 1)
-        p->on[0].source = SOURCES[rng_in(rng, 0, 4)];
-    for (int i = 1; i < p->on_count; i++)
-        another(rng, &p->on[0], &p->on[i]);
-    p->cron = rng_chance(rng, 0.3);
+    v->on[0].type = TYPES[rng_in(rng, 0, 1)];
+    v->on[0].over = rng_chance(rng, 0.4) ? (int)rng_in(rng, 0, 4) : -1;
+    v->on_count = rng_chance(rng, 0.7) ? 1 : (int)rng_in(rng, 2, PLAN_ON_EVENTS);
+    if (v->on_count > 1)
+        v->on[0].source = SOURCES[rng_in(rng, 0, 4)];
+    for (int i = 1; i < v->on_count; i++)
+        another(rng, &v->on[0], &v->on[i]);
+    v->cron = rng_chance(rng, 0.3);
+}
+
+/* One comes, the last goes, or one is another: its filter, its source, what it gives. */
+static void change_one(struct rng *rng, struct plan_version *v)
+{
+    const int64_t dice = rng_in(rng, 0, 9);
+    struct plan_on *on = &v->on[rng_in(rng, 0, v->on_count > 1 ? v->on_count - 1 : 0)];
+    if (v->on_count == 0 || (dice < 3 && v->on_count < PLAN_ON_EVENTS))
+        another(rng, &(struct plan_on){.type = TYPES[rng_in(rng, 0, 1)]}, &v->on[v->on_count++]);
+    else if (dice < 4 || (dice < 6 && v->on_count > 1))
+        v->on_count--;
+    else if (dice < 8)
+        on->over = on->over < 0 ? (int)rng_in(rng, 2, 7) : rng_chance(rng, 0.5) ? -1 : 9 - on->over;
+    else if (dice < 9)
+        on->size = on->size == PLAN_SIZE_OF_EVENT ? (int)rng_in(rng, 1, 9) : PLAN_SIZE_OF_EVENT;
+    else
+        on->source = on->source ? NULL : SOURCES[rng_in(rng, 0, 2)];
+}
+
+void plan_triggers(struct rng *rng, struct plan_version *v, const struct plan_version *before)
+{
+    if (!before) {
+        first_ones(rng, v);
+        return;
+    }
+    memcpy(v->on, before->on, sizeof v->on);
+    v->on_count = before->on_count;
+    v->cron = rng_chance(rng, 0.2) ? !before->cron : before->cron;
+    for (int64_t n = rng_chance(rng, 0.3) ? 0 : rng_in(rng, 1, 2); n; n--)
+        change_one(rng, v);
+}
+
+const char *plan_some_type(struct rng *rng, const struct plan_pipeline *p)
+{
+    const struct plan_version *v = &p->versions[rng_in(rng, 0, p->version_count - 1)];
+    const int i = (int)rng_in(rng, 0, v->on_count > 1 ? v->on_count - 1 : 0);
+    return v->on_count && rng_chance(rng, 0.3) ? v->on[i].type : p->versions[0].on[0].type;
+}
+
+bool plan_ticks(const struct plan_pipeline *p)
+{
+    for (int i = 0; i < p->version_count; i++)
+        if (p->versions[i].cron)
+            return true;
+    return false;
 }
 
 const char *plan_trigger_name(int trigger)
@@ -35,9 +80,9 @@ const char *plan_trigger_name(int trigger)
     return NAMES[trigger];
 }
 
-bool plan_has_trigger(const struct plan_pipeline *p, int trigger)
+bool plan_has_trigger(const struct plan_version *v, int trigger)
 {
-    return trigger == PLAN_CRON ? p->cron : trigger < p->on_count;
+    return trigger == PLAN_CRON ? v->cron : trigger < v->on_count;
 }
 
 /* ---- the text -------------------------------------------------------------------------------- */
@@ -56,14 +101,18 @@ static void write_on(struct text *out, const struct plan_on *on)
     text_puts(out, "}");
 }
 
-void plan_write_triggers(struct text *out, const struct plan_pipeline *p)
+void plan_write_triggers(struct text *out, const struct plan_version *v)
 {
-    text_puts(out, p->on_count > 1 ? "on:\n  event: [" : "on:\n  event: ");
-    for (int i = 0; i < p->on_count; i++) {
+    if (v->on_count || v->cron)
+        text_puts(out, "on:\n");
+    if (v->on_count)
+        text_puts(out, v->on_count > 1 ? "  event: [" : "  event: ");
+    for (int i = 0; i < v->on_count; i++) {
         text_puts(out, i ? ", " : "");
-        write_on(out, &p->on[i]);
+        write_on(out, &v->on[i]);
     }
-    text_puts(out, p->on_count > 1 ? "]\n" : "\n");
-    if (p->cron)
+    if (v->on_count)
+        text_puts(out, v->on_count > 1 ? "]\n" : "\n");
+    if (v->cron)
         text_puts(out, "  cron: {schedule: \"* * * * *\"}\n");
 }
