@@ -147,8 +147,12 @@ static json_t *given_by(struct sim *sim, const struct row_run *child)
 static bool misses(struct sim *sim, const struct plan_step *s, const struct row_run *child)
 {
     json_t *n = s->taken ? given_by(sim, child) : NULL;
+    const struct plan_version *v = check_version_of(sim, &child->id);
+    const bool other =
+        s->taken == PLAN_TAKES_STRING ||
+        (s->taken == PLAN_TAKES_INTEGER && v->gives >= 0 && plan_is_real(v, v->gives));
     json_decref(n);
-    if (s->taken == PLAN_TAKES_STRING && check_version_of(sim, &child->id)->gives >= 0)
+    if (other && v->gives >= 0)
         return true; /* it is a number there */
     return s->taken && !n && !s->n_optional;
 }

@@ -249,6 +249,7 @@ bool plan_write_part_file(struct text *out, const struct plan_version *v, const 
 /* Is its n a number, of a step that succeeded? A list, of a for_each that collects? */
 bool plan_is_number(const struct plan_version *v, int step);
 bool plan_is_list(const struct plan_version *v, int step);
+bool plan_is_real(const struct plan_version *v, int step); /* said to be any number, no integer */
 uint32_t plan_numbers(const struct plan_version *v, uint32_t mask); /* those of them that are one */
 
 /* What a program writes as d: its hash is of the attempt, its names follow from n. */

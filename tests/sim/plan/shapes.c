@@ -15,6 +15,15 @@ bool plan_is_number(const struct plan_version *v, int step)
     return s->kind != PLAN_EACH;
 }
 
+bool plan_is_real(const struct plan_version *v, int step)
+{
+    const struct plan_step *s = &v->steps[step];
+    for (int b = 0; b < s->branches && plan_is_group(s); b++)
+        if (s->gives[b] >= 0 && plan_is_real(v, s->gives[b]))
+            return true;
+    return !plan_is_group(s) && s->taken == PLAN_TAKES_NUMBER;
+}
+
 bool plan_is_list(const struct plan_version *v, int step)
 {
     const struct plan_step *s = &v->steps[step];
