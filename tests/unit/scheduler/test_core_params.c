@@ -1,5 +1,4 @@
 /* What a part (a pipeline or component that was written elsewhere) is given by `with`. */
-#include "scheduler/core/dag/groups.h"
 #include "tests/support/parts.h"
 #include "tests/unit/scheduler/groups_harness.h"
 
@@ -197,20 +196,6 @@ static void a_result_that_comes_first_finds_the_round_before(void **state)
     assert_string_equal(run_is(h, run), "succeeded");
 }
 
-/* As the header says: of what is not over yet, and before the first. */
-static void what_a_round_has_not_given_yet_is_nothing(void **state)
-{
-    (void)state;
-    const struct group none = {.out_count = 0};
-    assert_null(group_gave(&none, -1));
-    assert_null(group_gave(&none, 0));
-    json_t *gave cleanup_json = json_object();
-    json_t *outs[] = {gave};
-    const struct group one = {.outs = outs, .out_count = 1};
-    assert_ptr_equal(group_gave(&one, 0), gave);
-    assert_null(group_gave(&one, 1));
-}
-
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
@@ -224,7 +209,6 @@ int main(void)
         T(an_item_that_fails_leaves_one_without_its_parameters_alone),
         T(a_round_is_given_what_the_one_before_gave),
         T(a_result_that_comes_first_finds_the_round_before),
-        T(what_a_round_has_not_given_yet_is_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
