@@ -150,8 +150,9 @@ static void add_around(struct view *v, struct step_ref at, const struct frame *f
     for (const struct frame *from = f; f->group; f = f->group->at.frame) {
         const bool inside = f != from || f == at.frame; /* else `at` is the group itself */
         add_frame(v, f);
-        if (f->group->def->group->scope && inside && !plant_on(PLANT_PART_SEES_PARAMS_OUTSIDE) &&
-            !(plant_on(PLANT_UNFIT_PART_SEES_OUTSIDE) && !f->params)) {
+        const bool passes = plant_on(PLANT_PART_SEES_PARAMS_OUTSIDE) ||
+                            (plant_on(PLANT_UNFIT_PART_SEES_OUTSIDE) && !f->params);
+        if (f->group->def->group->scope && inside && !passes) {
             params = f->params; /* NULL: they cannot be worked out, and no others are seen */
             break;
         }

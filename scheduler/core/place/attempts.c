@@ -419,8 +419,6 @@ static void on_finished(struct core *core, struct attempt *a, const struct repor
 void attempt_report(struct core *core, const struct report *report, const struct core_now *now,
                     struct batch *out)
 {
-    if (report->kind == REPORT_KIND_FINISHED) /* it may look at what the round before gave */
-        frames_close_all(core, now, out);
     struct attempt *a = attempt_match(core, &report->attempt, report->nonce);
     if (!a) {
         core->counted.reports_stale++;
