@@ -267,10 +267,10 @@ static bool work_once(struct core *core, const struct core_now *now, struct batc
         frame_sweep(core, core->sweeping, now, out);
         return true;
     }
-    return frames_close_one(core, now, out) || concurrency_one(core, now, out) ||
-           adopt_one(core, now, out) || cache_one(core, now, out) ||
-           groups_begin_one(core, now, out) || steps_settle_one(core, now, out) ||
-           restore_resend_one(core, out) || place_one(core, now, out);
+    return concurrency_one(core, now, out) || adopt_one(core, now, out) ||
+           cache_one(core, now, out) || groups_begin_one(core, now, out) ||
+           steps_settle_one(core, now, out) || restore_resend_one(core, out) ||
+           place_one(core, now, out);
 }
 
 static void end_batch(struct core *core, const struct core_now *now, struct batch *out)
@@ -292,6 +292,9 @@ void core_turn(struct core *core, const struct core_now *now, struct batch *out)
 {
     struct room room = room_for(core, out);
     restore_first_turn(core, now, out);
+    /* Until they are closed nothing looks at what frames are given: no next try, no next round. */
+    while (has_room(core, out, &room) && frames_close_one(core, now, out))
+        room.work--;
     struct timer *t;
     while (has_room(core, out, &room) && (t = timers_take(&core->timers, now->mono_us)))
         FIRE[t->kind](core, t, now, out);

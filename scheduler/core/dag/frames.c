@@ -314,6 +314,12 @@ bool frames_close_one(struct core *core, const struct core_now *now, struct batc
     return true;
 }
 
+void frames_close_all(struct core *core, const struct core_now *now, struct batch *out)
+{
+    while (frames_close_one(core, now, out))
+        ;
+}
+
 /* ---- around -------------------------------------------------------------------------------- */
 
 struct frame *frame_of_step(struct frame *f, int32_t index)

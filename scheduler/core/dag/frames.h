@@ -41,6 +41,8 @@ void frame_finally_recall(struct frame *f, const struct snapshot_finally *row,
 /* It has no step left of some phase, which the next turn finds. */
 void frame_close_later(struct core *core, struct frame *f);
 bool frames_close_one(struct core *core, const struct core_now *now, struct batch *out);
+/* All of them at once, before something is heard that looks at what they gave. */
+void frames_close_all(struct core *core, const struct core_now *now, struct batch *out);
 
 /* The frame around or itself in which step `index` of the IR stands; NULL = none. */
 struct frame *frame_of_step(struct frame *f, int32_t index);

@@ -150,9 +150,8 @@ static void add_around(struct view *v, struct step_ref at, const struct frame *f
     for (const struct frame *from = f; f->group; f = f->group->at.frame) {
         const bool inside = f != from || f == at.frame; /* else `at` is the group itself */
         add_frame(v, f);
-        const bool passes = plant_on(PLANT_PART_SEES_PARAMS_OUTSIDE) ||
-                            (plant_on(PLANT_UNFIT_PART_SEES_OUTSIDE) && !f->params);
-        if (f->group->def->group->scope && inside && !passes) {
+        if (f->group->def->group->scope && inside && !plant_on(PLANT_PART_SEES_PARAMS_OUTSIDE) &&
+            !(plant_on(PLANT_UNFIT_PART_SEES_OUTSIDE) && !f->params)) {
             params = f->params; /* NULL: they cannot be worked out, and no others are seen */
             break;
         }
@@ -162,23 +161,10 @@ static void add_around(struct view *v, struct step_ref at, const struct frame *f
     view_add(v, "params", params);
 }
 
-/* Those of what was written elsewhere are found out before they are looked at: after a takeover
- * reports are heard before anything else, and what a step gave under other parameters would be kept
- * as the result of those. Where they cannot be found out the frame fails later. */
-static void find_params(struct frame *f)
-{
-    while (f->group && !f->group->def->group->scope)
-        f = f->group->at.frame;
-    if (f->group)
-        view_params(f, &(struct err){0});
-}
-
 void view_fill(struct view *v, struct step_ref at, struct frame *from, uint8_t sees,
                const struct attempt *attempt)
 {
     struct run *run = ref_run(at);
-    if (!plant_on(PLANT_PARAMS_LATE_AFTER_TAKEOVER))
-        find_params(at.frame);
     view_add(v, "event", run->event);
     view_add(v, "vars", run->vars);
     if (sees & SEES_RUN)
@@ -219,7 +205,8 @@ int view_params(struct frame *f, struct err *err)
 {
     const struct ir_group *def = f->group->def->group;
     struct view view;
-    if (!def->scope || f->params)
+    assert(!f->params);
+    if (!def->scope)
         return 0;
     view_begin(&view);
     if (plant_on(PLANT_PARAMS_OF_THE_FIRST_ITEM))

@@ -28,5 +28,6 @@ void view_fill(struct view *v, struct step_ref at, struct frame *from, uint8_t s
 /* What `loop` is in that round, {index, previous: {NAME: value or null}}: a new reference. */
 json_t *view_loop(const struct group *g, int32_t ordinal);
 
-/* Evaluates what the inside of a group with `scope` is given; nothing for the others. */
+/* Evaluates what the inside of a group with `scope` is given; nothing for the others. Once a frame,
+ * when it begins or, after a takeover, when it is closed again: before anything looks at it. */
 int view_params(struct frame *f, struct err *err);

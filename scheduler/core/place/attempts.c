@@ -419,6 +419,10 @@ static void on_finished(struct core *core, struct attempt *a, const struct repor
 void attempt_report(struct core *core, const struct report *report, const struct core_now *now,
                     struct batch *out)
 {
+    /* After a takeover: the key under which a result is kept is of what the part is given, which
+     * may be what the round before gave. */
+    if (report->kind == REPORT_KIND_FINISHED && !plant_on(PLANT_PARAMS_LATE_AFTER_TAKEOVER))
+        frames_close_all(core, now, out);
     struct attempt *a = attempt_match(core, &report->attempt, report->nonce);
     if (!a) {
         core->counted.reports_stale++;

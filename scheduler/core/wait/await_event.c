@@ -172,8 +172,7 @@ static void meet_patterns(struct meeting *m, const char *type)
 static void meet_event(struct meeting *m)
 {
     const char *type = m->event->type;
-    while (frames_close_one(m->core, m->now, m->out)) /* after a takeover: filters look at these */
-        ;
+    frames_close_all(m->core, m->now, m->out); /* after a takeover: filters look at these */
     const size_t len = strlen(type);
     if (len < 2 || strcmp(type + len - 2, ".*") != 0) /* it would be met as a pattern too */
         meet_all(m, key_find(m->core, type, len));

@@ -1,4 +1,5 @@
 /* What a part (a pipeline or component that was written elsewhere) is given by `with`. */
+#include "scheduler/core/dag/groups.h"
 #include "tests/support/parts.h"
 #include "tests/unit/scheduler/groups_harness.h"
 
@@ -11,6 +12,22 @@ static const struct part PARTS[] = {
      "finally: {tell: {command: [tell, \"${{ outcome.state }}\", \"${{ outcome.reason }}\"]},\n"
      "          tidy: {command: [tidy, \"${{ params.n }}\"]}}\n"
      "outputs: {o: a.o}\n"},
+    {IR_REFERENCE_COMPONENT, "k.yaml",
+     "kind: component\n"
+     "name: k\n"
+     "params: {n: 3}\n"
+     "steps:\n"
+     "  a: {cache: {}, command: [a, \"${{ params.n }}\"], outputs: {o: {type: integer}}}\n"
+     "  b: {needs: a, command: [b, \"${{ params.n }}\"]}\n"
+     "outputs: {o: a.o}\n"},
+    {IR_REFERENCE_COMPONENT, "w.yaml",
+     "kind: component\n"
+     "name: w\n"
+     "params: {n: 3}\n"
+     "steps:\n"
+     "  s:\n"
+     "    retry: {attempts: 2, backoff: {first: 1s}}\n"
+     "    switch: [{when: params.n == 7, steps: {x: {command: [x, \"${{ params.n }}\"]}}}]\n"},
 };
 
 /* The run has an n of its own. */
@@ -125,6 +142,100 @@ static void the_first_that_fails_stops_the_others(void **state)
     assert_string_equal(run_is(h, run), "failed");
 }
 
+/* One that waits for the end of its own finally steps is not asked to stop once more. */
+static void an_item_that_fails_leaves_one_without_its_parameters_alone(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin_part(h, "for_each: \"${{ params.all }}\", parallelism: 2, "
+                                    "uses: ./c.yaml, with: {n: \"${{ item.n }}\"}");
+    finish(h, 0, "one", SUCCEEDED, "{\"n\": 2}");
+    assert_int_equal(starts_of(h, "sub/tell"), 1); /* of the second */
+    finish_nth(h, "sub/a", 0, FAILED, NULL);
+    assert_int_equal(starts_of(h, "sub/tell"), 2);
+    finish_nth(h, "sub/tell", 1, SUCCEEDED, NULL);
+    finish_nth(h, "sub/tidy", 0, SUCCEEDED, NULL);
+    assert_string_equal(step_is(h, run, 1), "cancelling");
+    harness_restart(h, 0);
+    harness_settle(h);
+    finish_nth(h, "sub/tell", 0, SUCCEEDED, NULL);
+    assert_int_equal(starts_of(h, "sub/tell"), 2);
+    reason_has(h, run, 1, "item 0: step sub/a failed");
+    assert_string_equal(run_is(h, run), "failed");
+}
+
+/* What the round before gave is known to a leader that takes over in the middle of the next. */
+static void a_round_is_given_what_the_one_before_gave(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin_part(h, "loop: {until: outputs.o > 9, max: 3}, uses: ./c.yaml, "
+                                    "with: {n: \"${{ default(loop.previous.o, 3) }}\"}");
+    finish(h, 0, "one", SUCCEEDED, "{\"n\": 2}");
+    finish_nth(h, "sub/a", 0, SUCCEEDED, "{\"o\": 7}");
+    finish_nth(h, "sub/tell", 0, SUCCEEDED, NULL);
+    assert_string_equal(given(h, "sub/tidy", 1), "3");
+    finish_nth(h, "sub/tidy", 0, SUCCEEDED, NULL);
+    harness_restart(h, 0); /* the report is heard before anything else */
+    finish_nth(h, "sub/a", 1, SUCCEEDED, "{\"o\": 12}");
+    harness_restart(h, 0);
+    harness_settle(h);
+    finish_nth(h, "sub/tell", 1, SUCCEEDED, NULL);
+    assert_int_equal(starts_of(h, "sub/tidy"), 2);
+    assert_string_equal(given(h, "sub/tidy", 1), "7");
+    finish_nth(h, "sub/tidy", 1, SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, run), "succeeded");
+}
+
+/* Nor is it worked out too early, when what is looked at is the key of a result that comes first.
+ */
+static void a_result_that_comes_first_finds_the_round_before(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin_part(h, "loop: {until: outputs.o > 9, max: 3}, uses: ./k.yaml, "
+                                    "with: {n: \"${{ default(loop.previous.o, 3) }}\"}");
+    finish(h, 0, "one", SUCCEEDED, "{\"n\": 2}");
+    finish_nth(h, "sub/a", 0, SUCCEEDED, "{\"o\": 7}");
+    assert_string_equal(given(h, "sub/b", 1), "3");
+    finish_nth(h, "sub/b", 0, SUCCEEDED, NULL);
+    assert_string_equal(given(h, "sub/a", 1), "7");
+    harness_restart(h, 0);
+    finish_nth(h, "sub/a", 1, SUCCEEDED, "{\"o\": 12}");
+    assert_int_equal(starts_of(h, "sub/b"), 2);
+    assert_string_equal(given(h, "sub/b", 1), "7");
+    finish_nth(h, "sub/b", 1, SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, run), "succeeded");
+}
+
+/* What waits for its next try is due at once: that is no reason to look too early. */
+static void a_try_that_is_due_at_the_takeover_sees_what_it_is_given(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = begin_part(h, "uses: ./w.yaml, with: {n: 7}");
+    finish(h, 0, "one", SUCCEEDED, "{\"n\": 2}");
+    finish_nth(h, "sub/s/x", 0, FAILED, NULL);
+    assert_int_equal(starts_of(h, "sub/s/x"), 1); /* the next try waits */
+    harness_restart(h, 10 * US_PER_S);
+    harness_settle(h);
+    harness_heartbeat(h, 0, 1);
+    harness_settle(h);
+    finish_nth(h, "sub/s/x", 1, SUCCEEDED, NULL);
+    assert_string_equal(given(h, "sub/s/x", 1), "7");
+    assert_string_equal(run_is(h, run), "succeeded");
+}
+
+/* As the header says: of what is not over yet, and before the first. */
+static void what_a_round_has_not_given_yet_is_nothing(void **state)
+{
+    (void)state;
+    const struct group none = {.out_count = 0};
+    assert_null(group_gave(&none, -1));
+    assert_null(group_gave(&none, 0));
+    json_t *gave cleanup_json = json_object();
+    json_t *outs[] = {gave};
+    const struct group one = {.outs = outs, .out_count = 1};
+    assert_ptr_equal(group_gave(&one, 0), gave);
+    assert_null(group_gave(&one, 1));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
@@ -135,6 +246,11 @@ int main(void)
         T(what_is_none_of_the_choices_is_not_given),
         T(the_other_items_run),
         T(the_first_that_fails_stops_the_others),
+        T(an_item_that_fails_leaves_one_without_its_parameters_alone),
+        T(a_round_is_given_what_the_one_before_gave),
+        T(a_result_that_comes_first_finds_the_round_before),
+        T(a_try_that_is_due_at_the_takeover_sees_what_it_is_given),
+        T(what_a_round_has_not_given_yet_is_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
