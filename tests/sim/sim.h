@@ -151,10 +151,11 @@ struct sim_counts {
     int64_t refused;                 /* workers that began again, since nobody knew them */
     int64_t kept_anyway;             /* results of runs that take none */
     int64_t direct;                  /* groups of one entry with their program that succeeded */
-    int64_t given;      /* parts that other steps or items gave their size, that succeeded */
-    int64_t unfit;      /* instances of parts that could not be given theirs */
-    int64_t filters[6]; /* waits that an event ended, by what their filter looks at */
-    int64_t unfiltered; /* verdicts of filters that failed on an event */
+    int64_t given;           /* parts that other steps or items gave their size, that succeeded */
+    int64_t given_by_rounds; /* … that a round before gave theirs */
+    int64_t unfit;           /* instances of parts that could not be given theirs */
+    int64_t filters[6];      /* waits that an event ended, by what their filter looks at */
+    int64_t unfiltered;      /* verdicts of filters that failed on an event */
     int64_t handed_in, handed_pins; /* orders with what their component is given; what that pins */
     int64_t judged_anew;      /* triggers that changed between an event's sending and its taking */
     int64_t by_others;        /* runs by a trigger that is not their pipeline's first */

@@ -64,9 +64,10 @@ static void print_sums(const struct sim_counts *c, const int64_t *changes, int64
            c->drains, c->removes, c->folders);
     printf("for_each, loop and uses of one entry: %" PRId64
            " succeeded; pipelines as parts: %" PRId64 ", given by other steps: %" PRId64
-           ", that could not be given: %" PRId64 "; inputs of components: %" PRId64
-           ", of them pinned by their users: %" PRId64 "\n",
-           c->direct, c->grafted, c->given, c->unfit, c->handed_in, c->handed_pins);
+           ", by rounds before: %" PRId64 ", that could not be given: %" PRId64
+           "; inputs of components: %" PRId64 ", of them pinned by their users: %" PRId64 "\n",
+           c->direct, c->grafted, c->given, c->given_by_rounds, c->unfit, c->handed_in,
+           c->handed_pins);
     printf(
         "running again: %" PRId64 " results taken over, %" PRId64 " of them inside groups, %" PRId64
         " pins of reruns, %" PRId64 " of them inside groups; parts of groups: %" PRId64

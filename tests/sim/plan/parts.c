@@ -21,6 +21,11 @@ int plan_items_seen(const struct plan_version *v, int part)
     return are ? each : -1;
 }
 
+static bool rounds_seen(const struct plan_version *v, int part)
+{
+    return v->steps[part].kind == PLAN_LOOP || plan_nearest(v, part, PLAN_LOOP) >= 0;
+}
+
 /* Steps beside it, or further out, that it may look at. */
 static uint32_t numbers_seen(const struct plan_version *v, int head)
 {
@@ -39,6 +44,8 @@ static void give(struct rng *rng, const struct plan_version *v, int head, int pa
         s->given = PLAN_GIVEN_NOTHING;
     } else if (plan_items_seen(v, part) >= 0 && rng_chance(rng, 0.5)) {
         s->given = PLAN_GIVEN_ITEM;
+    } else if (rounds_seen(v, part) && rng_chance(rng, 0.5)) {
+        s->given = PLAN_GIVEN_ROUND;
     } else if (numbers && rng_chance(rng, 0.6)) {
         s->given = rng_chance(rng, 0.3) ? PLAN_GIVEN_TEXT : PLAN_GIVEN_STEP;
         s->given_by = plan_pick(rng, numbers);
@@ -72,6 +79,8 @@ static void write_size(struct text *out, const struct plan_version *v, int part)
         text_printf(out, "params.size + 1%s", place);
     else if (s->given == PLAN_GIVEN_ITEM)
         text_printf(out, "i%s + 1", v->steps[plan_items_seen(v, part)].label);
+    else if (s->given == PLAN_GIVEN_ROUND)
+        text_printf(out, "%s + 1%s", PLAN_ROUND_BEFORE, place);
     else
         plan_write_number(out, v, s->given_by, s->given_default);
     if (s->given == PLAN_GIVEN_STEP)

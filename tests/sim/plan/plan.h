@@ -40,13 +40,14 @@ enum plan_rule {
 
 /* What the size of a part is: one more than its user has, and its place; or nothing, so that it is
  * PLAN_PART_SIZE; one more than a step's n, and its place; that n as text, behind a 1; one more
- * than the item around it. */
+ * than the item around it; one more than what the round before gave, and its place. */
 enum plan_given {
     PLAN_GIVEN_SIZE,
     PLAN_GIVEN_NOTHING,
     PLAN_GIVEN_STEP,
     PLAN_GIVEN_TEXT,
-    PLAN_GIVEN_ITEM
+    PLAN_GIVEN_ITEM,
+    PLAN_GIVEN_ROUND
 };
 
 /* Bits of plan_step.again, in the order of the file's words. */
@@ -59,7 +60,9 @@ enum plan_given {
 /* As what a step takes the n of the run that it starts. */
 enum plan_taken { PLAN_TAKES_NOTHING, PLAN_TAKES_INTEGER, PLAN_TAKES_NUMBER, PLAN_TAKES_STRING };
 #define PLAN_DEFAULT        55 /* what default(…) says in place of a number */
-#define PLAN_DEFAULT_BRANCH 9  /* and of that of a branch */
+#define PLAN_NO_ROUND       77 /* … of what the round before gave, where there is none */
+#define PLAN_ROUND_BEFORE   "default(loop.previous.n, 77)"
+#define PLAN_DEFAULT_BRANCH 9 /* and of that of a branch */
 
 /* What a condition looks at, and when it holds: that is over `over`. */
 enum plan_looks {

@@ -34,7 +34,7 @@ void plan_write_place(struct text *out, const struct plan_version *v, int i, boo
     else if (each >= 0)
         text_puts(out, "${{ index }}");
     if (round && plan_nearest(v, i, PLAN_LOOP) >= 0)
-        text_puts(out, "/${{ loop.index }}^${{ default(loop.previous.n, 77) }}");
+        text_puts(out, "/${{ loop.index }}^${{ " PLAN_ROUND_BEFORE " }}");
 }
 
 void plan_write_arguments(struct text *out, const struct plan_version *v, int i,

@@ -222,6 +222,7 @@ static void check_succeeded(const struct scene *at, int step, const struct row_g
     at->sim->counts.direct += s->direct;
     at->sim->counts.grafted += s->grafted;
     at->sim->counts.given += s->part && s->given >= PLAN_GIVEN_STEP;
+    at->sim->counts.given_by_rounds += s->part && s->given == PLAN_GIVEN_ROUND;
 }
 
 static void check_failed(const struct scene *at, int step, const struct row_group *start,

@@ -30,6 +30,15 @@ static bool item_of(const struct scene *in, int *n)
     return there;
 }
 
+/* What the round before gave: of the nearest loop around that DAG. */
+static int round_of(const struct scene *in)
+{
+    struct scene here = *in;
+    while (here.v->steps[here.parent].kind != PLAN_LOOP)
+        here = scene_outward(&here);
+    return scene_round_before(&here);
+}
+
 static bool number_of(const struct scene *beside, const struct plan_step *s, int *n)
 {
     if (scene_number_seen(beside, s->given_by, n))
@@ -65,6 +74,9 @@ static bool given_to(const struct scene *in, int *size)
         if (!item_of(in, size))
             return false;
         *size += 1;
+        break;
+    case PLAN_GIVEN_ROUND:
+        *size = round_of(in) + 1 + place;
         break;
     default:
         if (!(s->given == PLAN_GIVEN_STEP ? number_of(&beside, s, size) : size_of(&beside, size)))

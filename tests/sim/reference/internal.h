@@ -30,6 +30,8 @@ int scene_branch(const struct scene *at, const struct plan_step *s);
 int scene_items(const struct scene *at, const struct plan_step *s);
 /* The number of a step that is seen from there. */
 bool scene_number_seen(const struct scene *at, int step, int *n);
+/* The n of the round before: `at` is a round. */
+int scene_round_before(const struct scene *at);
 /* It is a part, and cannot be given its parameters: nothing of it runs but its finally steps. */
 bool scene_is_unfit(const struct scene *at);
 int scene_verdict(const struct scene *at, int step);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define SHORT(id) uuid_short(&(id), (char[UUID_TEXT]){0})
-#define NO_ROUND  77 /* what loop.previous is where there is none */
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
@@ -299,14 +298,14 @@ int64_t reference_finally_time(struct sim *sim, const struct plan_version *v,
     return plan_finally_us(v, at.parent, at.branch);
 }
 
-/* The n of the round before. */
-static int round_before(const struct scene *here, int ordinal)
+int scene_round_before(const struct scene *here)
 {
+    const int ordinal = here->iteration - here->start->first;
     struct scene before = *here;
     int n;
     before.iteration--;
     const int giver = here->v->steps[here->parent].gives[here->branch];
-    return ordinal > 0 && scene_number(&before, giver, &n) ? n : NO_ROUND;
+    return ordinal > 0 && scene_number(&before, giver, &n) ? n : PLAN_NO_ROUND;
 }
 
 static const char *state_seen(const struct scene *at, int step)
@@ -320,7 +319,7 @@ void reference_arguments(struct sim *sim, const struct plan_version *v, const st
 {
     const struct scene at = scene_of(sim, v, &key->run, key->iteration);
     const struct plan_step *s = &v->steps[v->step_at[key->step]];
-    int n = 0, item = -1, round = -1, before = NO_ROUND;
+    int n = 0, item = -1, round = -1, before = PLAN_NO_ROUND;
     bool named = false;
     if (s->refers >= 0 && !scene_number_seen(&at, s->refers, &n)) {
         if (!s->refers_default)
@@ -341,7 +340,7 @@ void reference_arguments(struct sim *sim, const struct plan_version *v, const st
         }
         if (v->steps[here.parent].kind == PLAN_LOOP && round < 0 && (!s->pin || s->pins_round)) {
             round = ordinal;
-            before = round_before(&here, ordinal);
+            before = scene_round_before(&here);
         }
     }
     char *to = where;

@@ -213,7 +213,8 @@ static bool sees_others(const struct plan_version *v, const struct plan_step *pi
     for (int g = pin->parent; g >= 0; g = v->steps[g].parent) {
         const enum plan_given given = v->steps[g].part ? v->steps[g].given : PLAN_GIVEN_SIZE;
         if (given != PLAN_GIVEN_SIZE)
-            return given == PLAN_GIVEN_STEP || given == PLAN_GIVEN_TEXT;
+            return given == PLAN_GIVEN_STEP || given == PLAN_GIVEN_TEXT ||
+                   given == PLAN_GIVEN_ROUND;
         if (v->steps[g].part && v->steps[g].kind == PLAN_LOOP)
             return true;
     }
