@@ -36,6 +36,9 @@ def test_the_examples_run(leat):
     ended = {name: leat.wait_run(run(leat, name))["state"] for name in names}
     assert ended == {name: "succeeded" for name in names}
     assert leat.ok("logs", "latest:shapes-sweep", "best") == "trial 1, 0.1: 0.1\n"
+    again = leat.json("run", "shapes-sweep", "--only", "best", "--inputs-from", "latest:shapes-sweep")["id"]
+    assert leat.wait_run(again)["state"] == "succeeded"
+    assert leat.ok("logs", again, "best") == "trial 1, 0.1: 0.1\n"
 
 
 def test_items_that_failed_are_null_in_the_lists_of_the_others(leat):

@@ -205,11 +205,11 @@ static void take_needed(struct core *core, struct frame *f, const struct learned
 {
     const struct run *run = f->run;
     const struct ir *ir = run->version->ir, *old = run->of->ir;
-    if (!old || result->step < 0 || result->step >= (int32_t)old->step_count ||
-        (result->state != STEP_SUCCEEDED && result->state != STEP_SKIPPED))
+    if (!old || result->step < 0 || result->step >= (int32_t)old->step_count)
         return;
     const int32_t step = ir_step_index(ir, old->steps[result->step].name);
-    if (step < 0 || !(run->marks[step] & ONLY_NEEDED) || ir_dag_of(ir, step) != f->dag)
+    if (step < 0 || !(run->marks[step] & ONLY_NEEDED) || ir_dag_of(ir, step) != f->dag ||
+        !only_takes_over(&ir->steps[step], run->marks[step], result->state))
         return;
     const struct step_ref at = {f, ir->steps[step].place};
     if (ref_step(at)->state == STEP_PENDING)

@@ -6,7 +6,7 @@
 #include "common/base/plant.h"
 #include "scheduler/core/run/paths.h"
 
-#define CHOSEN 16 /* while the marks are made */
+#define CHOSEN 32 /* while the marks are made */
 
 /* ---- marks --------------------------------------------------------------------------------- */
 
@@ -61,6 +61,16 @@ static void need_all_of(const struct ir *ir, const struct ir_step *def, uint8_t 
             need(ir, def->inputs[i].step, marks);
     if (def->group)
         need(ir, def->group->folder_step, marks);
+}
+
+/* Of a step that runs. */
+static void need_well(const struct ir_step *def, uint8_t *marks)
+{
+    if (def->rule != IR_ALL_SUCCEEDED && def->rule != IR_NONE_FAILED)
+        return;
+    for (size_t i = 0; i < def->need_count; i++)
+        if (marks[def->needs[i]] & ONLY_NEEDED)
+            marks[def->needs[i]] |= ONLY_WELL;
 }
 
 /* ---- outputs that are not there ------------------------------------------------------------ */
@@ -179,6 +189,9 @@ int only_mark(const struct ir *ir, const char *list, uint8_t *marks, struct err 
         if (marks[i] & (CHOSEN | ONLY_PART))
             need_all_of(ir, &ir->steps[i], marks);
     for (size_t i = 0; i < ir->step_count; i++)
+        if (marks[i] & (CHOSEN | ONLY_PART))
+            need_well(&ir->steps[i], marks);
+    for (size_t i = 0; i < ir->step_count; i++)
         marks[i] &= (uint8_t)~CHOSEN;
     for (size_t i = 0; i < ir->step_count; i++)
         if (!(marks[i] & (ONLY_LEFT_OUT | ONLY_NEEDED)))
@@ -192,6 +205,12 @@ static uint8_t mark_of(struct step_ref at)
 {
     const struct run *run = ref_run(at);
     return run->again == AGAIN_ONLY ? run->marks[ref_index(at)] : 0;
+}
+
+bool only_takes_over(const struct ir_step *def, uint8_t mark, int state)
+{
+    return state == STEP_SUCCEEDED || state == STEP_SKIPPED ||
+           (state == STEP_FAILED && def->allow_failure && !(mark & ONLY_WELL));
 }
 
 bool only_leaves_out(struct step_ref at)

@@ -11,7 +11,8 @@ enum {
     ONLY_LEFT_OUT = 1, /* is skipped */
     ONLY_NEEDED = 2,   /* its result is taken over */
     ONLY_PART = 4,     /* a group of which a part runs */
-    ONLY_TAKES = 8     /* and in it something is taken over */
+    ONLY_TAKES = 8,    /* and in it something is taken over */
+    ONLY_WELL = 16     /* needed by one that runs only when it went well */
 };
 #define ONLY_LEFT_OUT_REASON "not among the steps of this run"
 #define ONLY_PASSED_REASON   "the branch that it takes has no step of this run"
@@ -29,6 +30,9 @@ int32_t only_missing(const struct ir *ir, const uint8_t *marks, int32_t step, co
 int only_check(const struct ir *ir, const uint8_t *marks, const struct ir *old,
                const struct learned *from, struct err *err);
 
+/* Can a step of that mark be taken over in that state? It succeeded, was skipped, or it may fail
+ * and did, and what needs it runs all the same. */
+bool only_takes_over(const struct ir_step *def, uint8_t mark, int state);
 /* Is the step one that the run leaves out? */
 bool only_leaves_out(struct step_ref at);
 /* Is it a group of which a part runs? */

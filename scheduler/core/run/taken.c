@@ -42,7 +42,7 @@ static int check_outputs(const struct taken *t, const struct ir_step *def,
     for (size_t i = 0; i < def->output_count; i++) {
         const struct ir_output *output = &def->outputs[i];
         const json_t *value = json_object_get(r->outputs, output->name);
-        if (!value && !output->optional)
+        if (!value && !output->optional && r->state == STEP_SUCCEEDED)
             return err_set(t->err, LEAT_EREFUSED,
                            "output %s of step %s is needed, and that run has none", output->name,
                            name);
@@ -76,10 +76,10 @@ static int check_needed(const struct taken *t, int32_t step, int32_t iteration)
                        "step %s is needed, and that run left it out: take the inputs from one that "
                        "ran it",
                        name);
-    if (r->state != STEP_SUCCEEDED && r->state != STEP_SKIPPED)
+    if (!only_takes_over(def, t->marks[step], r->state))
         return err_set(t->err, LEAT_EREFUSED, "step %s is needed, and in that run it is %s", name,
                        machine_state_name(&MACHINE_STEP, r->state));
-    return r->state == STEP_SUCCEEDED ? check_outputs(t, def, r, name) : 0;
+    return check_outputs(t, def, r, name);
 }
 
 /* ---- groups of which a part runs ----------------------------------------------------------- */

@@ -281,10 +281,24 @@ static bool stands_elsewhere(const struct alone *a, int step)
            a->of->steps[a->of->steps[was].parent].kind != a->v->steps[s->parent].kind;
 }
 
-static bool went_well(const struct row_result *was)
+/* What may fail counts as it failed, but for what runs only after what went well. */
+static bool may_have_failed(const struct alone *a, int step)
 {
+    for (int i = 0; i < a->v->step_count; i++) {
+        const enum plan_rule rule = a->v->steps[i].rule;
+        if (a->v->steps[i].needs >> step & 1u && (runs(a, i) || is_part(a, i)) &&
+            (rule == PLAN_ALL_SUCCEEDED || rule == PLAN_NONE_FAILED))
+            return false;
+    }
+    return a->v->steps[step].allow_failure;
+}
+
+static bool can_be_taken(const struct alone *a, int step, int32_t iteration)
+{
+    const struct row_result *was = then(a, step, iteration);
     return was && !text_starts_with(was->reason, "not among") &&
-           (was->state == STEP_SUCCEEDED || was->state == STEP_SKIPPED);
+           (was->state == STEP_SUCCEEDED || was->state == STEP_SKIPPED ||
+            (was->state == STEP_FAILED && may_have_failed(a, step)));
 }
 
 /* Notes what of it is met; false: it is not all there. */
@@ -313,7 +327,7 @@ static bool is_all_there(const struct alone *a, int parent, int branch, int32_t 
         if (a->v->steps[i].parent != parent || a->v->steps[i].branch != branch)
             continue;
         *met |= 1u << i;
-        if (is_needed(a, i) && !went_well(then(a, i, iteration)))
+        if (is_needed(a, i) && !can_be_taken(a, i, iteration))
             return false;
         if (takes(a, i) && !part_is_there(a, i, iteration, met))
             return false;

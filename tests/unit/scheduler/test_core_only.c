@@ -109,6 +109,66 @@ static void what_was_skipped_is_skipped(void **state)
     assert_string_equal(step_is(h, run, 1), "placed");
 }
 
+static const char MAY_FAIL[] =
+    "name: p\nsteps:\n"
+    "  a: {command: [a], allow_failure: true, outputs: {n: {type: integer}}}\n"
+    "  e: {for_each: [x, y], fail_fast: false, allow_failure: true, command: [e],\n"
+    "      outputs: {n: {type: integer}}}\n"
+    "  b: {needs: a, rule: all_done,\n"
+    "      command: [\"${{ steps.a.state }} ${{ steps.e.outputs.n }}\"]}\n"
+    "  c: {needs: a, command: [c]}\n"
+    "  d: {needs: a, rule: none_failed, command: [d]}\n";
+
+static struct uuid run_in_which_some_failed(struct harness *h)
+{
+    harness_apply(h, MAY_FAIL);
+    struct uuid run = harness_run(h, "p", 1);
+    finish(h, 0, "a", FAILED, NULL);
+    finish_nth(h, "e/e", 0, SUCCEEDED, "{\"n\":1}");
+    finish_nth(h, "e/e", 1, FAILED, NULL);
+    finish(h, 0, "b", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, run), "succeeded");
+    return run;
+}
+
+/* It went on then, and does so now, with what it gave all the same; also after a takeover. */
+static void what_may_fail_is_taken_over_as_it_failed(void **state)
+{
+    struct harness *h = *state;
+    struct uuid run = only(h, run_in_which_some_failed(h), "b", 2);
+    is_accepted(h);
+    harness_restart(h, US_PER_S);
+    harness_settle(h);
+    harness_heartbeat(h, 0, 1);
+    harness_settle(h);
+    assert_string_equal(step_is(h, run, 0), "failed");
+    assert_string_equal(step_is(h, run, 1), "failed");
+    assert_string_equal(order_of(h, ORDER_KIND_START, "b")->start->argv[0], "failed [1,null]");
+    finish(h, 0, "b", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, run), "succeeded");
+    run = only(h, run, "b", 3); /* of what was taken over so itself */
+    is_accepted(h);
+    finish(h, 0, "b", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, run), "succeeded");
+}
+
+/* What needs it would not run, or the run would fail. */
+static void what_failed_is_else_refused(void **state)
+{
+    static const char FAILED_HERE[] = "step a is needed, and in that run it is failed";
+    struct harness *h = *state;
+    struct uuid old = run_in_which_some_failed(h);
+    only(h, old, "c", 2);
+    is_refused(h, FAILED_HERE);
+    only(h, old, "b,d", 3);
+    is_refused(h, FAILED_HERE);
+    harness_apply(h, "name: p\nsteps:\n"
+                     "  a: {command: [a]}\n"
+                     "  b: {needs: a, rule: all_done, command: [b]}\n");
+    only(h, old, "b", 4);
+    is_refused(h, FAILED_HERE);
+}
+
 /* Its other results, the failed one too, are of no account. */
 static void what_this_version_has_not_is_passed_over(void **state)
 {
@@ -252,6 +312,8 @@ int main(void)
         T(what_the_old_version_had_not_is_refused),
         T(a_group_runs_whole),
         T(what_was_skipped_is_skipped),
+        T(what_may_fail_is_taken_over_as_it_failed),
+        T(what_failed_is_else_refused),
         T(what_this_version_has_not_is_passed_over),
         T(a_version_that_cannot_be_read_is_refused),
         T(the_next_leader_takes_the_rest_over),
