@@ -1,5 +1,6 @@
 #include "scheduler/core/run/adopt.h"
 
+#include <assert.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -208,9 +209,9 @@ static void take_needed(struct core *core, struct frame *f, const struct learned
     if (!old || result->step < 0 || result->step >= (int32_t)old->step_count)
         return;
     const int32_t step = ir_step_index(ir, old->steps[result->step].name);
-    if (step < 0 || !(run->marks[step] & ONLY_NEEDED) || ir_dag_of(ir, step) != f->dag ||
-        !only_takes_over(&ir->steps[step], run->marks[step], result->state))
+    if (step < 0 || !(run->marks[step] & ONLY_NEEDED) || ir_dag_of(ir, step) != f->dag)
         return;
+    assert(only_takes_over(&ir->steps[step], run->marks[step], result->state)); /* only_check */
     const struct step_ref at = {f, ir->steps[step].place};
     if (ref_step(at)->state == STEP_PENDING)
         take_over(core, at, result, now, out);
