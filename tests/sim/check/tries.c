@@ -145,7 +145,8 @@ void check_tries(struct sim *sim, const struct batch_result *result)
 {
     const struct row_key key = {result->run, result->step, result->iteration};
     const struct plan_step *s = step_of(sim, &key);
-    if (s->kind != PLAN_RUN || result->state != STEP_FAILED || uuid_is_nil(&result->attempt_id))
+    if (s->kind != PLAN_RUN || result->state != STEP_FAILED || uuid_is_nil(&result->attempt_id) ||
+        text_starts_with(result->reason, "adopted from ")) /* it was tried in that run */
         return;
     const struct ended end = ended_as(sim, &result->attempt_id, result->exit_code, result->reason);
     const struct tally t = before(sim, &key);
