@@ -90,6 +90,12 @@ static const struct type_hint {
     {"for_each", "must be", "write a list, \"${{ expression }}\", or {from: STEP.OUTPUT}"},
 };
 
+/* "" is none. */
+static bool is_place(const char *key)
+{
+    return *key && strspn(key, "0123456789") == strlen(key);
+}
+
 static const char *type_hint(const char *pointer, const char *text)
 {
     const char *key = strrchr(pointer, '/');
@@ -100,10 +106,17 @@ static const char *type_hint(const char *pointer, const char *text)
             return row->hint;
     }
     /* An element of a list, or a value of env: text that looks like a number or a boolean. */
-    const bool element = *key && strspn(key, "0123456789") == strlen(key);
-    if (text_starts_with(text, "must be text") && (element || strstr(pointer, "/env/")))
+    if (text_starts_with(text, "must be text") && (is_place(key) || strstr(pointer, "/env/")))
         return "write it in quotes";
     return NULL;
+}
+
+/* Its key, and in a list the key of that and its place: exit_codes[1]. */
+static char *name_of(const char *key, const char *pointer)
+{
+    const char *list = is_place(key) ? memrchr(pointer, '/', (size_t)(key - 1 - pointer)) : NULL;
+    return list ? mem_printf("%.*s[%.20s]", (int)(key - list - 2), list + 1, key)
+                : mem_printf("%.64s", key);
 }
 
 static void schema_problem_found(void *arg, const char *pointer, const char *text)
@@ -111,12 +124,13 @@ static void schema_problem_found(void *arg, const char *pointer, const char *tex
     struct front *f = arg;
     const char *hint = type_hint(pointer, text);
     const char *key = strrchr(pointer, '/');
+    cleanup_free char *name = key ? name_of(key + 1, pointer) : mem_string("the document");
     /* What is wrong with a key is shown at the key. */
     if (text_starts_with(text, "unknown key") || text_starts_with(text, "a name here"))
         problem_at_key(&f->problems, pointer, "'%.64s': %s", key ? key + 1 : "", text);
     else
-        problem_at(&f->problems, pointer, "%.64s%s%s%s%s", key ? key + 1 : "the document",
-                   key && key[1] ? ": " : " ", text, hint ? "; " : "", hint ? hint : "");
+        problem_at(&f->problems, pointer, "%s%s%s%s%s", name, key ? ": " : " ", text,
+                   hint ? "; " : "", hint ? hint : "");
 }
 
 bool front_fits_schema(struct front *f, const struct schema_node *schema)
