@@ -90,6 +90,27 @@ bool ir_value_equal(const json_t *a, const json_t *b)
     return json_equal(a, b);
 }
 
+#define SHOWN_BYTES 40 /* of a text that is no value, about */
+
+static void refuse_bare(const char *text, size_t len, struct err *err)
+{
+    size_t shown = len < SHOWN_BYTES ? len : SHOWN_BYTES;
+    while (shown < len && ((unsigned char)text[shown] & 0xc0) == 0x80) /* a whole character */
+        shown++;
+    cleanup_free char *begin = mem_printf("%.*s", (int)shown, text);
+    cleanup_text struct text t = {0};
+    text_quote(&t, begin);
+    err_set(err, LEAT_EINPUT, "is %s%s", t.data, shown < len ? "…" : "");
+}
+
+static bool is_whole_number(const char *text, size_t len)
+{
+    size_t i = text[0] == '-';
+    while (i < len && text[i] >= '0' && text[i] <= '9')
+        i++;
+    return i == len;
+}
+
 /* JSON allows blanks around a value; a typed output is the value and nothing else. */
 static json_t *read_bare(const char *text, size_t len, struct err *err)
 {
@@ -99,7 +120,10 @@ static json_t *read_bare(const char *text, size_t len, struct err *err)
         return NULL;
     }
     const struct json_limits limits = {.depth = 0, .bytes = IR_OUTPUT_VALUE_MAX};
-    return json_read(text, len, &limits, err);
+    json_t *value = json_read(text, len, &limits, err);
+    if (!value && !is_whole_number(text, len)) /* else it is too large, which err says */
+        refuse_bare(text, len, err);
+    return value;
 }
 
 static json_t *read_text(const char *text, size_t len, struct err *err)
