@@ -126,11 +126,11 @@ int ir_items_check(const json_t *items, struct err *err)
     if (!json_is_array(items))
         return err_set(err, LEAT_EINPUT, "for_each: must be a list, not %s", ir_json_kind(items));
     if (json_array_size(items) > IR_ITEMS_MAX)
-        return err_set(err, LEAT_ELIMIT, "for_each: %zu items: at most %d", json_array_size(items),
-                       IR_ITEMS_MAX);
-    cleanup_free char *text = json_write(items);
-    if (strlen(text) > IR_ITEMS_BYTES_MAX)
-        return err_set(err, LEAT_ELIMIT, "for_each: the items come to %zu bytes: at most %d",
-                       strlen(text), IR_ITEMS_BYTES_MAX);
+        return err_set(err, LEAT_ELIMIT, "for_each: %zu items, and the limit is %d",
+                       json_array_size(items), IR_ITEMS_MAX);
+    const size_t bytes = json_dumpb(items, NULL, 0, JSON_COMPACT);
+    if (bytes > IR_ITEMS_BYTES_MAX)
+        return err_set(err, LEAT_ELIMIT, "for_each: items of %zu bytes, and the limit is %d", bytes,
+                       IR_ITEMS_BYTES_MAX);
     return 0;
 }

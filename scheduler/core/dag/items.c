@@ -21,20 +21,6 @@ static int find_branch(struct group *g, struct err *err)
     return ITEMS_SKIPPED;
 }
 
-static int items_check(const json_t *items, struct err *err)
-{
-    if (json_typeof(items) != JSON_ARRAY)
-        return err_set(err, LEAT_EINPUT, "for_each: its value is not a list");
-    if (json_array_size(items) > IR_ITEMS_MAX)
-        return err_set(err, LEAT_ELIMIT, "for_each: %zu items, and the limit is %d",
-                       json_array_size(items), IR_ITEMS_MAX);
-    const size_t bytes = json_dumpb(items, NULL, 0, JSON_COMPACT);
-    if (bytes > IR_ITEMS_BYTES_MAX)
-        return err_set(err, LEAT_ELIMIT, "for_each: items of %zu bytes, and the limit is %d", bytes,
-                       IR_ITEMS_BYTES_MAX);
-    return 0;
-}
-
 static int find_items(struct group *g, struct err *err)
 {
     const struct ir_group *def = g->def->group;
@@ -53,7 +39,7 @@ static int find_items(struct group *g, struct err *err)
             return err_wrap(err, "for_each");
     }
     g->count = (int32_t)json_array_size(g->items);
-    return items_check(g->items, err);
+    return ir_items_check(g->items, err);
 }
 
 int items_find(struct group *g, struct err *err)

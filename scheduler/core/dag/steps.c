@@ -197,25 +197,24 @@ void step_recall(struct core *core, struct step_ref at, const struct snapshot_re
 
 /* How the needs of a step ended. */
 struct needs {
-    int32_t good, skipped, bad;
-    int32_t first_skipped, first_bad; /* indices; -1 = none */
+    struct ir_ends ends;
+    int32_t first_skipped, first_failed; /* indices; -1 = none */
 };
 
 static struct needs needs_of(struct step_ref at)
 {
     const struct ir *ir = ref_run(at)->version->ir;
     const struct ir_step *def = ref_ir(at);
-    struct needs n = {.first_skipped = -1, .first_bad = -1};
+    struct needs n = {.first_skipped = -1, .first_failed = -1};
     for (size_t i = 0; i < def->need_count; i++) {
         const int32_t index = def->needs[i];
         const int state = at.frame->steps[ir->steps[index].place].state;
-        if (state == STEP_SUCCEEDED) {
-            n.good++;
-        } else if (state == STEP_SKIPPED) {
-            n.first_skipped = n.skipped++ ? n.first_skipped : index;
-        } else {
-            n.first_bad = n.bad++ ? n.first_bad : index;
-        }
+        if (state == STEP_SUCCEEDED)
+            n.ends.succeeded++;
+        else if (state == STEP_SKIPPED)
+            n.first_skipped = n.ends.skipped++ ? n.first_skipped : index;
+        else
+            n.first_failed = n.ends.failed++ ? n.first_failed : index;
     }
     return n;
 }
@@ -225,19 +224,16 @@ static struct needs needs_of(struct step_ref at)
 static int judge_needs(struct step_ref at, int32_t *because)
 {
     const struct needs n = needs_of(at);
-    *because = n.bad ? n.first_bad : n.first_skipped;
-    switch (ref_ir(at)->rule) {
-    case IR_ALL_DONE:
-        return -1;
-    case IR_NONE_FAILED:
-        return n.bad ? STEP_UPSTREAM_FAILED : -1;
-    case IR_ANY_SUCCEEDED:
-        return n.good ? -1 : n.bad ? STEP_UPSTREAM_FAILED : STEP_SKIPPED;
-    case IR_ANY_FAILED:
-        *because = -1;
-        return n.bad ? -1 : STEP_SKIPPED;
+    const enum ir_rule rule = ref_ir(at)->rule;
+    switch (ir_rule_judge(rule, &n.ends)) {
+    case IR_VERDICT_UPSTREAM_FAILED:
+        *because = n.first_failed;
+        return STEP_UPSTREAM_FAILED;
+    case IR_VERDICT_SKIP:
+        *because = rule == IR_ANY_FAILED ? -1 : n.first_skipped;
+        return STEP_SKIPPED;
     default:
-        return n.bad ? STEP_UPSTREAM_FAILED : n.skipped ? STEP_SKIPPED : -1;
+        return -1;
     }
 }
 

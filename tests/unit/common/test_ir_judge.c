@@ -103,7 +103,7 @@ static void items_are_a_list_within_limits(void **state)
     assert_int_equal(ir_items_check(items, &err), 0);
     json_array_append_new(items, json_integer(1));
     assert_int_equal(ir_items_check(items, &err), LEAT_ELIMIT);
-    assert_string_equal(err.text, "for_each: 10001 items: at most 10000");
+    assert_string_equal(err.text, "for_each: 10001 items, and the limit is 10000");
     cleanup_free char *large = mem_alloc(IR_ITEMS_BYTES_MAX);
     memset(large, 'x', IR_ITEMS_BYTES_MAX - 4);
     json_array_clear(items);

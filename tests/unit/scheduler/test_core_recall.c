@@ -338,7 +338,8 @@ static void items_are_a_list(void **state)
             .kind = COMMAND_KIND_RUN, .run = id_of(1), .pipeline = "p", .params = params},
         false);
     assert_string_equal(run_is(h, id_of(1)), "failed");
-    assert_non_null(strstr(row_of_result(h, id_of(1), 0)->reason, "is not a list"));
+    assert_non_null(
+        strstr(row_of_result(h, id_of(1), 0)->reason, "for_each: must be a list, not an object"));
 }
 
 int main(void)
