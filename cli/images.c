@@ -80,7 +80,7 @@ static struct ir *version_of(const json_t *run, json_t *params, json_t **now)
     *now = ir_params(ir, given, true, &err);
     if (*now)
         return ir;
-    ir_unref(ir);
+    ir_free(ir);
     return NULL;
 }
 
@@ -90,7 +90,7 @@ static json_t *images_of(const json_t *run, json_t *params)
     cleanup_json json_t *now = NULL;
     struct ir *ir = has_images(run) ? version_of(run, params, &now) : NULL;
     json_t *out = ir ? images_by_step(run, ir, now) : json_object();
-    ir_unref(ir);
+    ir_free(ir);
     return out;
 }
 

@@ -18,7 +18,7 @@ static int draw(const json_t *json, struct err *err)
         return err->code;
     ir_graph(ir, &out);
     fputs(out.data, stdout);
-    ir_unref(ir);
+    ir_free(ir);
     return 0;
 }
 

@@ -120,7 +120,7 @@ static int try_pipeline(struct test *t, const json_t *ir_json, struct err *err)
     for (size_t i = 0; i < ir->trigger_count; i++)
         if (ir_trigger_fits(&ir->triggers[i], ir->name, &t->event))
             try_trigger(t, ir, &ir->triggers[i]);
-    ir_unref(ir);
+    ir_free(ir);
     return 0;
 }
 

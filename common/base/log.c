@@ -26,24 +26,6 @@ void log_setup(const char *daemon, enum log_level least, enum log_format format)
     setup.format = format;
 }
 
-static int index_of(const char *const *words, const char *word)
-{
-    for (int i = 0; words[i]; i++)
-        if (strcmp(words[i], word) == 0)
-            return i;
-    return -1;
-}
-
-int log_level_parse(const char *text)
-{
-    return index_of(LOG_LEVEL_NAMES, text);
-}
-
-int log_format_parse(const char *text)
-{
-    return index_of(LOG_FORMAT_NAMES, text);
-}
-
 /* Letters, digits and harmless marks need no quotes in logfmt. */
 static bool is_plain(const char *value)
 {

@@ -14,8 +14,6 @@ enum log_format { LOG_LOGFMT, LOG_JSON };
 /* daemon: name in every line, a string that lives as long as the process. */
 void log_setup(const char *daemon, enum log_level least, enum log_format format);
 extern const char *const LOG_LEVEL_NAMES[], *const LOG_FORMAT_NAMES[]; /* each ends with NULL */
-int log_level_parse(const char *text);                                 /* -1 when unknown */
-int log_format_parse(const char *text); /* "logfmt", "json"; -1 when unknown */
 
 struct log_pair {
     const char *key;

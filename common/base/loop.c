@@ -123,16 +123,6 @@ void loop_stop(struct loop *loop)
     loop->stopping = true;
 }
 
-bool loop_stopping(const struct loop *loop)
-{
-    return loop->stopping;
-}
-
-uv_loop_t *loop_uv(struct loop *loop)
-{
-    return &loop->uv;
-}
-
 /* ---- signals -------------------------------------------------------------------------------- */
 
 struct signal_watch {

@@ -24,11 +24,8 @@ void loop_free(struct loop *loop);
 void loop_run(struct loop *loop);
 /* loop_run returns after the present callback. Also before loop_run: then it returns at once. */
 void loop_stop(struct loop *loop);
-bool loop_stopping(const struct loop *loop);
 /* One iteration: with `wait` sleeps until something happens. For tests and blocking callers. */
 void loop_step(struct loop *loop, bool wait);
-/* The loop beneath, for libraries that want it. */
-struct uv_loop_s *loop_uv(struct loop *loop);
 
 /* fn(arg) at the end of this iteration, in the order of the calls: work that arrived in one
  * iteration is handled in one batch. What fn defers runs one iteration later (no sleep between). */

@@ -160,7 +160,7 @@ json_t *front_pipeline(struct front *f, size_t step, enum ir_reference kind, con
         cleanup_free char *origin = mem_printf("%s@%s", loaded->name, hash);
         front_put(f, f->step[step].out, "origin", json_string(origin));
     }
-    ir_unref(loaded);
+    ir_free(loaded);
     ir_found_free(&found);
     return good ? TAKE(ir) : NULL;
 }

@@ -91,7 +91,6 @@ const char *http_peer(const struct http_request *req); /* "127.0.0.1:4711" */
  */
 void http_set_caller(struct http_request *req, const char *name);
 const char *http_caller(const struct http_request *req);
-int64_t http_received_us(const struct http_request *req); /* monotonic: when the header was read */
 
 /* A pointer of the handler's own. */
 void http_set_context(struct http_request *req, void *context);

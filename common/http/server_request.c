@@ -189,11 +189,6 @@ int64_t http_body_announced(const struct http_request *req)
     return req->announced;
 }
 
-int64_t http_received_us(const struct http_request *req)
-{
-    return req->received_us;
-}
-
 static void format_peer(struct http_request *req, const struct sockaddr *sa)
 {
     char host[INET6_ADDRSTRLEN] = "";

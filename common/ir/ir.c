@@ -14,15 +14,9 @@ void ir_hash(const json_t *ir_json, char out[SHA256_HEX])
     sha256_hex(text, strlen(text), out);
 }
 
-struct ir *ir_ref(struct ir *ir)
+void ir_free(struct ir *ir)
 {
-    ir->refs++;
-    return ir;
-}
-
-void ir_unref(struct ir *ir)
-{
-    if (!ir || --ir->refs > 0)
+    if (!ir)
         return;
     owned_free(ir->owned);
     arena_free(ir->arena);

@@ -1,7 +1,7 @@
 /* common/ir/ir.h: the one internal model of a pipeline version.
  * Front doors (Leat's YAML today) compile to the IR's canonical JSON: what Postgres stores and what
- * the version's hash is of. ir_load turns that JSON into these structs; they are read-only, shared
- * by all runs of the version, counted by references.
+ * the version's hash is of. ir_load turns that JSON into these structs; they are read-only and
+ * shared by all runs of the version.
  *
  * Steps are one flat list; a row of the database names one by its index there. They make nested
  * DAGs: a group holds one DAG (or one for each branch of a switch), and each step stands in exactly
@@ -350,7 +350,6 @@ struct ir {
     struct ir_step *steps; /* topological order is not promised; cycles are excluded */
     size_t step_count;
     struct ir_dag root; /* of a file without groups: every step, place = index */
-    int32_t refs;
     struct arena *arena;
     struct ir_owned *owned; /* names, and everything compiled: one for each text, shared */
     json_t *json; /* the canonical JSON it was loaded from; NULL once ir_drop_json was called */
@@ -400,11 +399,10 @@ json_t *ir_compile(const struct yaml_doc *doc, const char *name, const struct ir
 /* sha256 of the canonical JSON text. */
 void ir_hash(const json_t *ir_json, char out[SHA256_HEX]);
 
-/* Canonical JSON -> structs, with one reference. NULL and err when it is not an IR of this build.
+/* Canonical JSON -> structs. NULL and err when it is not an IR of this build.
  */
 struct ir *ir_load(const json_t *ir_json, struct err *err);
-struct ir *ir_ref(struct ir *ir);
-void ir_unref(struct ir *ir);                                 /* takes NULL */
+void ir_free(struct ir *ir);                                  /* takes NULL */
 int32_t ir_step_index(const struct ir *ir, const char *name); /* a path; -1 = none; O(1) */
 /* The DAG that step `index` stands in. */
 const struct ir_dag *ir_dag_of(const struct ir *ir, int32_t index);

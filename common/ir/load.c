@@ -76,7 +76,6 @@ struct ir *ir_load(const json_t *ir_json, struct err *err)
         return NULL;
     struct ir *ir = mem_alloc(sizeof *ir);
     struct loader l = {.ir = ir, .where = "pipeline", .err = err};
-    ir->refs = 1;
     ir->arena = arena_new();
     ir->owned = owned_new();
     ir->json = json_incref((json_t *)ir_json);
@@ -84,7 +83,7 @@ struct ir *ir_load(const json_t *ir_json, struct err *err)
     load_triggers(&l, ir_json);
     load_steps(&l, ir_json);
     if (l.failed) {
-        ir_unref(ir);
+        ir_free(ir);
         return NULL;
     }
     return ir;

@@ -32,16 +32,6 @@ int source_provider_parse(const char *name)
     return -1;
 }
 
-bool source_provider_built(enum source_provider provider)
-{
-    return PROVIDERS[provider].built;
-}
-
-bool source_provider_has_secret(enum source_provider provider)
-{
-    return PROVIDERS[provider].secret;
-}
-
 /* Settings beyond name, provider and secret: whose they are and what they are when not given. */
 #define OF_S3(provider)                                                                            \
     {provider, "bucket", ""}, {provider, "endpoint", ""}, {provider, "region", ""},                \

@@ -33,8 +33,6 @@ enum source_provider {
 
 const char *source_provider_name(enum source_provider provider);
 int source_provider_parse(const char *name); /* -1 = none */
-bool source_provider_built(enum source_provider provider);
-bool source_provider_has_secret(enum source_provider provider);
 
 #define SOURCE_TYPE_USUAL      "dev.leat.hook"
 #define SOURCE_SIGNATURE_USUAL "X-Signature-256"

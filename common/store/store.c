@@ -116,11 +116,6 @@ void store_close(struct store *store)
     free(store);
 }
 
-const char *store_where(const struct store *store)
-{
-    return store->where;
-}
-
 int source_open(int at, const char *name, const char *shown, struct err *err)
 {
     struct stat st;

@@ -36,7 +36,6 @@ int store_open(struct loop *loop, const char *where, const struct store_options 
                struct store **out, struct err *err);
 /* After the last callback only. NULL is allowed. */
 void store_close(struct store *store);
-const char *store_where(const struct store *store);
 
 /* 1 to STORE_NAME_MAX bytes of UTF-8: segments joined by '/', no empty, "." or ".." segment, no
  * leading or trailing '/', no control character or backslash, no segment over 255 bytes. (Named

@@ -43,11 +43,3 @@ void yaml_docs_free(struct yaml_docs *docs); /* back to empty */
 bool yaml_locate(const struct yaml_doc *doc, const char *pointer, int *line, int *column);
 /* The same for the key of the member at `pointer` (an element's own place in a sequence). */
 bool yaml_locate_key(const struct yaml_doc *doc, const char *pointer, int *line, int *column);
-
-/* Sets `err` to "NAME:LINE:COLUMN: text" with the place of `pointer`'s value; returns code. */
-int yaml_error(const struct yaml_doc *doc, const char *name, const char *pointer, struct err *err,
-               int code, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
-/* The same at the key. */
-int yaml_key_error(const struct yaml_doc *doc, const char *name, const char *pointer,
-                   struct err *err, int code, const char *fmt, ...)
-    __attribute__((format(printf, 6, 7)));

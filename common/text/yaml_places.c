@@ -1,7 +1,5 @@
 #include "common/text/yaml_internal.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/base/mem.h"
@@ -115,34 +113,4 @@ bool yaml_locate(const struct yaml_doc *doc, const char *pointer, int *line, int
 bool yaml_locate_key(const struct yaml_doc *doc, const char *pointer, int *line, int *column)
 {
     return locate(doc, pointer, true, line, column);
-}
-
-static int place_error(const struct yaml_doc *doc, const char *name, const char *pointer, bool key,
-                       struct err *err, int code, const char *fmt, va_list ap)
-{
-    char what[sizeof err->text];
-    vsnprintf(what, sizeof what, fmt, ap);
-    int line, column;
-    locate(doc, pointer, key, &line, &column);
-    return err_set(err, code, "%s:%d:%d: %s", name, line, column, what);
-}
-
-int yaml_error(const struct yaml_doc *doc, const char *name, const char *pointer, struct err *err,
-               int code, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    place_error(doc, name, pointer, false, err, code, fmt, ap);
-    va_end(ap);
-    return code;
-}
-
-int yaml_key_error(const struct yaml_doc *doc, const char *name, const char *pointer,
-                   struct err *err, int code, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    place_error(doc, name, pointer, true, err, code, fmt, ap);
-    va_end(ap);
-    return code;
 }

@@ -103,7 +103,7 @@ static void version_learn(struct core *core, const struct snapshot_version *from
 static void version_free(struct core *core, struct version *v)
 {
     HASH_DEL(core->versions, v);
-    ir_unref(v->ir);
+    ir_free(v->ir);
     free(v->lanes);
     free(v->sees);
     free(v->looked_at);

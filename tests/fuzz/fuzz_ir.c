@@ -60,7 +60,7 @@ static void check_version(const json_t *json)
     cleanup_text struct text drawing = {0};
     ir_graph(ir, &drawing);
     cleanup_json json_t *params = ir_params(ir, NULL, false, NULL);
-    ir_unref(ir);
+    ir_free(ir);
 }
 
 static void check_document(struct bundle *b, size_t i)
@@ -84,7 +84,7 @@ static void load_raw(const char *text, size_t len)
         cleanup_text struct text drawing = {0};
         if (raw)
             ir_graph(raw, &drawing);
-        ir_unref(raw);
+        ir_free(raw);
     }
     yaml_docs_free(&docs);
 }

@@ -2,7 +2,6 @@
  * Pure: no clock, no allocation, no globals. All times are microseconds on the caller's clock. */
 #pragma once
 #include <stdint.h>
-#include "common/base/err.h"
 
 struct backoff {
     uint32_t max_attempts; /* >= 1, the first try included */
@@ -10,9 +9,6 @@ struct backoff {
     int64_t cap_us;        /* longest wait, >= first_us */
     double factor;         /* >= 1.0; 1.0 = constant */
 };
-
-/* Refuses values outside the ranges above. Returns 0, or LEAT_EINPUT naming the field. */
-int backoff_check(const struct backoff *policy, struct err *err);
 
 /* Wait before attempt `next` (2 = first retry), jittered by `random01` in [0, 1): full jitter,
  * after Brooker 2015, "Exponential Backoff And Jitter". Returns -1 when no attempt is left. */

@@ -239,7 +239,7 @@ static void compile(struct sim *sim, const struct plan_pipeline *p, struct plan_
     if (ir->step_count != (size_t)v->step_count)
         sim_fail(sim, 0, "the plan has %d steps, the compiled pipeline %zu\n%s", v->step_count,
                  ir->step_count, yaml.data);
-    ir_unref(ir);
+    ir_free(ir);
 }
 
 static void version_new(struct sim *sim, struct plan_pipeline *p, int place, int count)

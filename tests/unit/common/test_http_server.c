@@ -54,7 +54,6 @@ static void show(struct http_request *req, void *arg)
     for (size_t i = 0; http_query_at(req, i, &key, &value); i++)
         text_printf(&out, " [%s=%s]", key, value);
     assert_true(strncmp(http_peer(req), "127.0.0.1:", 10) == 0);
-    assert_true(clock_monotonic_us() - http_received_us(req) < 60 * US_PER_S);
     const size_t len = out.len;
     http_answer_take(req, 200, "text/plain", text_take(&out), len);
 }

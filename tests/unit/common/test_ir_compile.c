@@ -253,7 +253,7 @@ static void what_compiles_can_be_loaded(void **state)
             struct ir *ir = ir_load(json, &err);
             if (!ir)
                 fail_msg("%s\ngave %s", all[t].rows[i].yaml, err.text);
-            ir_unref(ir);
+            ir_free(ir);
         }
     }
 }

@@ -50,7 +50,7 @@ static void compile_all(struct bundle *b, struct text *problems)
         struct ir *ir = ir_load(out, &err);
         if (!ir)
             fail_msg("%s: %s", bundle_file(b, i), err.text);
-        ir_unref(ir);
+        ir_free(ir);
     }
     if (problems->len)
         fail_msg("%s", problems->data);

@@ -26,7 +26,7 @@ static void check_with(struct parts *parts, const char *yaml, const char *error)
     struct ir *ir = out ? ir_load(out, &err) : NULL;
     if (out && !ir)
         fail_msg("loaded: %s", err.text);
-    ir_unref(ir);
+    ir_free(ir);
 }
 
 static void check(const char *yaml, const char *error)
@@ -184,7 +184,7 @@ static void ten_thousand_steps_in_groups_take_no_time(void **state)
                   (long long)((loaded - compiled) / 1000));
     assert_int_equal(ir->step_count, 10001);
     assert_true(loaded - begin < 60 * US_PER_S);
-    ir_unref(ir);
+    ir_free(ir);
 }
 
 /* What is pinned for a component is one step more: also where there is no room for it as it is. */
@@ -212,7 +212,7 @@ static void each_component_pins_and_is_given_its_parameters(void **state)
         assert_int_equal(ir->step_count, 3 * count);
         for (int i = 0; i < count; i++)
             assert_int_equal(ir->steps[2 * i].group->param_count, 1);
-        ir_unref(ir);
+        ir_free(ir);
     }
 }
 

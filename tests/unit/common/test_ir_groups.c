@@ -52,7 +52,7 @@ static void check_good(const struct good *rows, size_t count)
         struct ir *ir = ir_load(out, &err);
         if (!ir)
             fail_msg("%s\nloaded: %s", rows[i].yaml, err.text);
-        ir_unref(ir);
+        ir_free(ir);
         const json_t *value = json_pointer(out, rows[i].pointer);
         cleanup_free char *text = value ? json_write(value) : mem_string("-");
         for (char *c = text; *c; c++)

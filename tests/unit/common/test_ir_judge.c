@@ -88,7 +88,7 @@ static void a_group_gets_its_parameters(void **state)
             assert_string_equal(text, WITH[i].params);
         else if (params || strncmp(text, WITH[i].error, strlen(WITH[i].error)) != 0)
             fail_msg("%s: %s", WITH[i].with, text);
-        ir_unref(ir);
+        ir_free(ir);
     }
 }
 

@@ -130,7 +130,7 @@ static void ten_thousand_steps_take_no_time(void **state)
                   ir_bytes(ir));
     assert_true(compiled - begin < 10 * US_PER_S);
     assert_true(loaded - compiled < 10 * US_PER_S);
-    ir_unref(ir);
+    ir_free(ir);
     yaml_docs_free(&docs);
 }
 

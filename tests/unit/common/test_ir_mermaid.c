@@ -21,7 +21,7 @@ static char *draw(const char *yaml)
         fail_msg("%s", err.text);
     struct text out = {0};
     ir_graph(ir, &out);
-    ir_unref(ir);
+    ir_free(ir);
     return text_take(&out);
 }
 

@@ -30,7 +30,7 @@ static int make_ir(void **state)
 
 static int drop_ir(void **state)
 {
-    ir_unref(*state);
+    ir_free(*state);
     return 0;
 }
 

@@ -87,7 +87,7 @@ static void a_text_sees_what_is_another(void **state)
             ir_sees_again(ir, step, image, other, then) != SEES[i].other)
             fail_msg("%s", SEES[i].step);
     }
-    ir_unref(ir);
+    ir_free(ir);
 }
 
 /* A parameter that the run had not, or has no more. */
@@ -103,7 +103,7 @@ static void one_that_is_not_there_is_another(void **state)
     assert_int_equal(ir_sees_again(ir, step, image, some, none), OTHER);
     assert_int_equal(ir_sees_again(ir, step, image, none, some), OTHER);
     assert_int_equal(ir_sees_again(ir, step, image, none, none), 0);
-    ir_unref(ir);
+    ir_free(ir);
 }
 
 /* ---- parts in parts -------------------------------------------------------------------------- */
@@ -158,7 +158,7 @@ static void each_parameter_is_looked_at_once(void **state)
     assert_true(at >= 0);
     assert_int_equal(ir_sees_again(ir, at, ir->steps[at].image, one, one), 0);
     assert_int_equal(ir_sees_again(ir, at, ir->steps[at].image, one, two), OTHER);
-    ir_unref(ir);
+    ir_free(ir);
     for (int i = 0; i < DEEP; i++)
         text_free(&texts[i]);
     text_free(&p);

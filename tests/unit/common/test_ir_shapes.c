@@ -82,7 +82,7 @@ static void every_step_has_its_place(void **state)
     assert_int_equal(ir->queue_timeout_us, 5);
     assert_int_equal(ir->concurrency, IR_CONCURRENCY_LATEST_ONLY);
     assert_non_null(ir->concurrency_key);
-    ir_unref(ir);
+    ir_free(ir);
 }
 
 static void a_for_each_is_loaded(void **state)
@@ -111,7 +111,7 @@ static void a_for_each_is_loaded(void **state)
     assert_int_equal(fetch->need_count, 0);
     assert_int_equal(fetch->see_count, 1);
     assert_int_equal(fetch->sees[0], 0);
-    ir_unref(ir);
+    ir_free(ir);
 }
 
 static void the_other_groups_are_loaded(void **state)
@@ -136,7 +136,7 @@ static void the_other_groups_are_loaded(void **state)
     assert_string_equal(sub->origin, "q@00");
     assert_int_equal(sub->params[0].type, IR_INTEGER);
     assert_non_null(sub->params[0].value);
-    ir_unref(ir);
+    ir_free(ir);
 }
 
 static void what_is_no_group_is_loaded(void **state)
@@ -167,7 +167,7 @@ static void what_is_no_group_is_loaded(void **state)
     const struct ir_step *tell = &ir->steps[ir_step_index(ir, "tell")];
     assert_true(tell->finally);
     assert_int_equal(tell->sees[0], 0);
-    ir_unref(ir);
+    ir_free(ir);
 }
 
 /* What is put at a place of EVERYTHING ("-" takes it away), and what is said then. */
@@ -248,7 +248,7 @@ static void the_limit_of_depth_holds(void **state)
     cleanup_json json_t *at = nested(IR_DEPTH_MAX);
     struct ir *ir = load(at);
     assert_int_equal(ir->steps[IR_DEPTH_MAX].depth, IR_DEPTH_MAX);
-    ir_unref(ir);
+    ir_free(ir);
     cleanup_json json_t *over = nested(IR_DEPTH_MAX + 1);
     assert_null(ir_load(over, &err));
     assert_non_null(strstr(err.text, "more than 16 deep"));

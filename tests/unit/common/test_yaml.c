@@ -304,19 +304,6 @@ static void locations(void **state)
     }
 }
 
-static void errors_with_a_place(void **state)
-{
-    (void)state;
-    cleanup_yaml struct yaml_docs docs = read_text(located);
-    struct err err = {0};
-    assert_int_equal(yaml_error(&docs.items[0], "p.yaml", "/steps/prepare/image", &err,
-                                LEAT_EREFUSED, "no image %s", "i"),
-                     LEAT_EREFUSED);
-    assert_string_equal(err.text, "p.yaml:3:20: no image i");
-    yaml_key_error(&docs.items[0], "p.yaml", "/steps/prepare/image", &err, LEAT_EINPUT, "unknown");
-    assert_string_equal(err.text, "p.yaml:3:13: unknown");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,7 +318,6 @@ int main(void)
         cmocka_unit_test(depth_limit_at_and_over),
         cmocka_unit_test(node_limit_at_and_over),
         cmocka_unit_test(locations),
-        cmocka_unit_test(errors_with_a_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

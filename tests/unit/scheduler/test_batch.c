@@ -113,21 +113,6 @@ static void backoff_grows_to_its_cap(void **state)
     assert_true(backoff_wait_us(&huge, 200, 0.999) > 0); /* infinity is held to the cap */
 }
 
-static void backoff_is_checked(void **state)
-{
-    (void)state;
-    struct backoff good = {1, 0, 0, 1};
-    assert_int_equal(backoff_check(&good, NULL), 0);
-    struct backoff bad[] = {{0, 0, 0, 1},
-                            {1, -1, 0, 1},
-                            {1, 5, 4, 1},
-                            {1, 0, 0, 0.9},
-                            {1, 0, 0, __builtin_nan("")},
-                            {1, 0, 0, __builtin_inf()}};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_int_equal(backoff_check(&bad[i], NULL), LEAT_EINPUT);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,7 +122,6 @@ int main(void)
         cmocka_unit_test(timers_come_in_order),
         cmocka_unit_test(a_timer_is_due_at_its_instant),
         cmocka_unit_test(backoff_grows_to_its_cap),
-        cmocka_unit_test(backoff_is_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,7 @@ static const char *reason_of(struct harness *h, struct uuid run, const char *ste
 {
     struct ir *ir = ir_load(h->rows->versions[0].ir, NULL);
     const struct snapshot_result *r = row_of_result(h, run, ir_step_index(ir, step));
-    ir_unref(ir);
+    ir_free(ir);
     return r && r->reason ? r->reason : "-";
 }
 
@@ -190,7 +190,7 @@ static void a_folder_of_each_item(void **state)
     assert_string_equal(run_is(h, run), "succeeded");
     struct ir *ir = ir_load(h->rows->versions[0].ir, NULL);
     cleanup_free char *text = json_write(row_of_result(h, run, ir_step_index(ir, "all"))->outputs);
-    ir_unref(ir);
+    ir_free(ir);
     assert_null(strstr(text, "names"));
     assert_non_null(strstr(text, HASH));
 }
