@@ -121,11 +121,12 @@ $(B)/bin/leat-sim: $(call objects,$(sim_SRCS)) $(call archive,scheduler) $(call 
 THREADED_SRCS := $(shell grep -lE 'loop_work|store_open|http_talk|hook_call|pthread' $(UNIT_SRCS))
 THREADED_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(THREADED_SRCS))
 
-.PHONY: unit-bins integration-bins sim-bin threaded-bins
+.PHONY: unit-bins integration-bins sim-bin fuzz-objects threaded-bins
 threaded-bins: $(THREADED_BINS)
 unit-bins: $(UNIT_BINS)
 integration-bins: $(INTEGRATION_BINS)
 sim-bin: $(B)/bin/leat-sim
+fuzz-objects: $(call objects,$(wildcard tests/fuzz/*.c)) # dev/fuzz links them otherwise
 
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
