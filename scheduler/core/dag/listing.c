@@ -67,6 +67,13 @@ const struct listed *listing_of(const struct version *v, int32_t step, size_t *c
 
 /* ---- the names ------------------------------------------------------------------------------ */
 
+bool listing_unknown(const json_t *value)
+{
+    return json_is_true(json_object_get(value, "folder")) &&
+           !json_get_string(value, "unlisted", NULL) &&
+           !json_is_array(json_object_get(value, "names"));
+}
+
 json_t *listing_items(const struct group *g, struct err *err)
 {
     const struct ir_group *def = g->def->group;
@@ -74,7 +81,6 @@ json_t *listing_items(const struct group *g, struct err *err)
     const struct frame *f = frame_of_step(g->at.frame, def->folder_step);
     const json_t *value = json_object_get(f->steps[from->place].outputs, def->folder_output);
     const char *unlisted = json_get_string(value, "unlisted", NULL);
-    json_t *names = json_object_get(value, "names");
     if (!json_is_object(value))
         err_set(err, LEAT_EINPUT, "step %s has not written output %s", from->name,
                 def->folder_output);
@@ -84,12 +90,12 @@ json_t *listing_items(const struct group *g, struct err *err)
     else if (unlisted)
         err_set(err, LEAT_ELIMIT, "output %s of step %s: %s", def->folder_output, from->name,
                 unlisted);
-    else if (!json_is_array(names))
+    else if (listing_unknown(value))
         err_set(err, LEAT_EINPUT,
                 "the names in output %s of step %s are not known: what wrote it was not asked",
                 def->folder_output, from->name);
     else
-        return names;
+        return json_object_get(value, "names");
     return NULL;
 }
 

@@ -12,6 +12,8 @@ const struct listed *listing_of(const struct version *v, int32_t step, size_t *c
 /* The names that the group goes over: borrowed. LEAT_EINPUT, LEAT_ELIMIT say what is wrong with
  * the output. */
 json_t *listing_items(const struct group *g, struct err *err);
+/* Is it a folder whose names nobody asked for? */
+bool listing_unknown(const json_t *value);
 /* The value as an element of a list, which nobody lists: without names. A new reference; takes
  * NULL. */
 json_t *listing_leave_out(const struct ir_step *from, const char *output, json_t *value);

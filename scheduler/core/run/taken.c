@@ -4,6 +4,7 @@
 
 #include "common/base/mem.h"
 #include "common/ir/value.h"
+#include "scheduler/core/dag/listing.h"
 #include "scheduler/core/run/learned.h"
 #include "scheduler/core/run/only.h"
 
@@ -11,7 +12,9 @@ struct taken {
     const struct ir *ir, *old;
     const uint8_t *marks;
     const struct learned *from;
-    uint8_t *met; /* one a step: there is an instance to take over */
+    uint8_t *met;   /* one a step: there is an instance to take over */
+    int32_t *goers; /* the steps that run and go over the names in a folder */
+    size_t goer_count;
     struct err *err;
 };
 
@@ -36,9 +39,44 @@ static bool fits(const struct ir_output *output, const json_t *value)
                                        : ir_value_check(output->type, value, NULL) == 0;
 }
 
-static int check_outputs(const struct taken *t, const struct ir_step *def,
-                         const struct learned_result *r, const char *name)
+/* Is it that output, or one that passes it on? */
+static bool is_of(const struct taken *t, int32_t from, const char *given, int32_t step,
+                  const char *output)
 {
+    if (from == step)
+        return strcmp(given, output) == 0;
+    const struct ir_group *group = t->marks[from] & ONLY_PART ? t->ir->steps[from].group : NULL;
+    for (size_t b = 0; group && b < group->branch_count; b++) {
+        const struct ir_dag *dag = &group->branches[b].dag;
+        for (size_t i = 0; i < dag->output_count; i++)
+            if (strcmp(dag->outputs[i].name, given) == 0 &&
+                is_of(t, dag->outputs[i].step, dag->outputs[i].output, step, output))
+                return true;
+    }
+    return false;
+}
+
+/* In the version of the old run nobody may have gone over the folder. */
+static int check_names(const struct taken *t, int32_t step, const char *output, const json_t *value,
+                       const char *name)
+{
+    if (!listing_unknown(value))
+        return 0;
+    for (size_t i = 0; i < t->goer_count; i++) {
+        const struct ir_group *group = t->ir->steps[t->goers[i]].group;
+        if (is_of(t, group->folder_step, group->folder_output, step, output))
+            return err_set(t->err, LEAT_EREFUSED,
+                           "the names in output %s of step %s are needed, and that run did not ask "
+                           "for them: name %s too",
+                           output, name, t->ir->steps[step].name);
+    }
+    return 0;
+}
+
+static int check_outputs(const struct taken *t, int32_t step, const struct learned_result *r,
+                         const char *name)
+{
+    const struct ir_step *def = &t->ir->steps[step];
     for (size_t i = 0; i < def->output_count; i++) {
         const struct ir_output *output = &def->outputs[i];
         const json_t *value = json_object_get(r->outputs, output->name);
@@ -51,6 +89,8 @@ static int check_outputs(const struct taken *t, const struct ir_step *def,
                            "output %s of step %s is needed as %s, and that run has it as "
                            "something else",
                            output->name, name, ir_type_name(output->type));
+        if (check_names(t, step, output->name, value, name) < 0)
+            return t->err->code;
     }
     return 0;
 }
@@ -79,7 +119,7 @@ static int check_needed(const struct taken *t, int32_t step, int32_t iteration)
     if (!only_takes_over(def, t->marks[step], r->state))
         return err_set(t->err, LEAT_EREFUSED, "step %s is needed, and in that run it is %s", name,
                        machine_state_name(&MACHINE_STEP, r->state));
-    return check_outputs(t, def, r, name);
+    return check_outputs(t, step, r, name);
 }
 
 /* ---- groups of which a part runs ----------------------------------------------------------- */
@@ -182,7 +222,12 @@ int only_check(const struct ir *ir, const uint8_t *marks, const struct ir *old,
                const struct learned *from, struct err *err)
 {
     cleanup_free uint8_t *met = mem_array(ir->step_count + 1, 1);
-    const struct taken t = {ir, old, marks, from, met, err};
+    cleanup_free int32_t *goers = mem_array(ir->step_count + 1, sizeof *goers);
+    struct taken t = {ir, old, marks, from, met, goers, 0, err};
+    for (size_t i = 0; i < ir->step_count; i++)
+        if (!(marks[i] & (ONLY_LEFT_OUT | ONLY_NEEDED)) && ir->steps[i].group &&
+            ir->steps[i].group->folder_step >= 0)
+            goers[t.goer_count++] = (int32_t)i;
     if (check_places(&t) < 0 || check_dag(&t, &ir->root, 0) < 0 || check_met(&t) < 0)
         return err->code;
     return 0;

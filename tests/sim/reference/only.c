@@ -293,10 +293,25 @@ static bool may_have_failed(const struct alone *a, int step)
     return a->v->steps[step].allow_failure;
 }
 
+/* A folder that somebody goes over, of whose names nobody asked then. */
+static bool lacks_names(const struct alone *a, int step, const struct row_result *was)
+{
+    bool wanted = false;
+    for (int i = 0; i < a->v->step_count; i++) {
+        const struct plan_step *s = &a->v->steps[i];
+        wanted |= s->items_folder && s->items_from == step && (runs(a, i) || is_part(a, i));
+    }
+    json_t *all = wanted && was->outputs ? json_loads(was->outputs, 0, NULL) : NULL;
+    const json_t *d = json_object_get(all, "d");
+    const bool lacks = json_is_true(json_object_get(d, "folder")) && !json_object_get(d, "names");
+    json_decref(all);
+    return lacks;
+}
+
 static bool can_be_taken(const struct alone *a, int step, int32_t iteration)
 {
     const struct row_result *was = then(a, step, iteration);
-    return was && !text_starts_with(was->reason, "not among") &&
+    return was && !text_starts_with(was->reason, "not among") && !lacks_names(a, step, was) &&
            (was->state == STEP_SUCCEEDED || was->state == STEP_SKIPPED ||
             (was->state == STEP_FAILED && may_have_failed(a, step)));
 }

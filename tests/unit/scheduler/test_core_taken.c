@@ -281,6 +281,51 @@ static void another_list_in_the_file(void **state)
     assert_string_equal(run_is(h, run), "failed");
 }
 
+/* Of which nobody asked for the names: in that version no for_each went over it. */
+#define FOLDER                                                                                     \
+    "{\"artifact\":\"1111111111111111111111111111111111111111111111111111111111111111\","          \
+    "\"size\":3,\"folder\":true}"
+#define FOLDERS(more)                                                                              \
+    "name: p\nsteps:\n"                                                                            \
+    "  s: {command: [s], outputs: {d: {}, e: {}}}\n"                                               \
+    "  a: {command: [a], inputs: {d: s.d}}\n"                                                      \
+    "  g:\n"                                                                                       \
+    "    steps:\n"                                                                                 \
+    "      t: {command: [t], outputs: {d: {}, e: {}, n: {type: integer}}}\n"                       \
+    "      x: {command: [x], inputs: {e: t.e}}\n"                                                  \
+    "    outputs: {n: t.n, d: t.d, e: t.e}\n" more
+
+static void a_folder_whose_names_nobody_asked_for(void **state)
+{
+    static const struct {
+        const char *steps, *why;
+    } ROWS[] = {
+        {"each", "the names in output d of step s are needed, and that run did not ask for them: "
+                 "name s too"},
+        {"g/x,over", "the names in output d of step g/t[1] are needed, and that run did not ask "
+                     "for them: name g/t too"},
+        {"over", "the names in output d of step g are needed, and that run did not ask for them: "
+                 "name g too"},
+    };
+    static const char *const FINE[] = {"s,each", "g/x,some", "a", "g/t,g/x,over"};
+    struct harness *h = *state;
+    struct uuid old = harness_begin(h, FOLDERS(""));
+    finish(h, 0, "s", SUCCEEDED, "{\"d\":" FOLDER ",\"e\":" FOLDER "}");
+    finish(h, 0, "a", SUCCEEDED, NULL);
+    finish(h, 0, "g/t", SUCCEEDED, "{\"d\":" FOLDER ",\"e\":" FOLDER ",\"n\":1}");
+    finish(h, 0, "g/x", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, old), "succeeded");
+    harness_apply(h, FOLDERS("  each: {for_each: {from: s.d}, command: [x]}\n"
+                             "  over: {for_each: {from: g.d}, command: [x]}\n"
+                             "  some: {for_each: [1], command: [x]}\n"));
+    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++)
+        only_refused(h, old, ROWS[i].steps, ROWS[i].why);
+    for (size_t i = 0; i < ARRAY_LEN(FINE); i++) {
+        only(h, old, FINE[i], 100 + (int)i);
+        is_accepted(h);
+    }
+}
+
 /* A branch that is no more was the one. */
 static void a_branch_that_is_no_more(void **state)
 {
@@ -307,6 +352,7 @@ int main(void)
         T(what_was_left_out_is_not_to_be_had),
         T(another_version),
         T(another_list_in_the_file),
+        T(a_folder_whose_names_nobody_asked_for),
         T(a_branch_that_is_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
