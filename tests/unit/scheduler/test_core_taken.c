@@ -281,10 +281,9 @@ static void another_list_in_the_file(void **state)
     assert_string_equal(run_is(h, run), "failed");
 }
 
-/* Of which nobody asked for the names: in that version no for_each went over it. */
-#define FOLDER                                                                                     \
+#define FOLDER(more)                                                                               \
     "{\"artifact\":\"1111111111111111111111111111111111111111111111111111111111111111\","          \
-    "\"size\":3,\"folder\":true}"
+    "\"size\":3,\"folder\":true" more "}"
 #define FOLDERS(more)                                                                              \
     "name: p\nsteps:\n"                                                                            \
     "  s: {command: [s], outputs: {d: {}, e: {}}}\n"                                               \
@@ -295,6 +294,21 @@ static void another_list_in_the_file(void **state)
     "      x: {command: [x], inputs: {e: t.e}}\n"                                                  \
     "    outputs: {n: t.n, d: t.d, e: t.e}\n" more
 
+static struct uuid run_of_folders(struct harness *h, const char *s, const char *t)
+{
+    struct uuid run = harness_begin(h, FOLDERS(""));
+    finish(h, 0, "s", SUCCEEDED, s);
+    finish(h, 0, "a", SUCCEEDED, NULL);
+    finish(h, 0, "g/t", SUCCEEDED, t);
+    finish(h, 0, "g/x", SUCCEEDED, NULL);
+    assert_string_equal(run_is(h, run), "succeeded");
+    harness_apply(h, FOLDERS("  each: {for_each: {from: s.d}, command: [x]}\n"
+                             "  over: {for_each: {from: g.d}, command: [x]}\n"
+                             "  some: {for_each: [1], command: [x]}\n"));
+    return run;
+}
+
+/* In the old version no for_each went over it. */
 static void a_folder_whose_names_nobody_asked_for(void **state)
 {
     static const struct {
@@ -309,21 +323,28 @@ static void a_folder_whose_names_nobody_asked_for(void **state)
     };
     static const char *const FINE[] = {"s,each", "g/x,some", "a", "g/t,g/x,over"};
     struct harness *h = *state;
-    struct uuid old = harness_begin(h, FOLDERS(""));
-    finish(h, 0, "s", SUCCEEDED, "{\"d\":" FOLDER ",\"e\":" FOLDER "}");
-    finish(h, 0, "a", SUCCEEDED, NULL);
-    finish(h, 0, "g/t", SUCCEEDED, "{\"d\":" FOLDER ",\"e\":" FOLDER ",\"n\":1}");
-    finish(h, 0, "g/x", SUCCEEDED, NULL);
-    assert_string_equal(run_is(h, old), "succeeded");
-    harness_apply(h, FOLDERS("  each: {for_each: {from: s.d}, command: [x]}\n"
-                             "  over: {for_each: {from: g.d}, command: [x]}\n"
-                             "  some: {for_each: [1], command: [x]}\n"));
+    struct uuid old = run_of_folders(h, "{\"d\":" FOLDER("") ",\"e\":" FOLDER("") "}",
+                                     "{\"d\":" FOLDER("") ",\"e\":" FOLDER("") ",\"n\":1}");
     for (size_t i = 0; i < ARRAY_LEN(ROWS); i++)
         only_refused(h, old, ROWS[i].steps, ROWS[i].why);
     for (size_t i = 0; i < ARRAY_LEN(FINE); i++) {
         only(h, old, FINE[i], 100 + (int)i);
         is_accepted(h);
     }
+}
+
+/* Of one that has too many the step says so. */
+static void a_folder_whose_names_were_asked_for(void **state)
+{
+    struct harness *h = *state;
+    struct uuid old =
+        run_of_folders(h, "{\"d\":" FOLDER(",\"unlisted\":\"too many\"") ",\"e\":" FOLDER("") "}",
+                       "{\"d\":" FOLDER(",\"names\":[\"a\"]") ",\"e\":" FOLDER("") ",\"n\":1}");
+    only(h, old, "g/x,over", 100);
+    is_accepted(h);
+    struct uuid run = only(h, old, "each", 101);
+    is_accepted(h);
+    reason_has(h, run, at(h, "each"), "output d of step s: too many");
 }
 
 /* A branch that is no more was the one. */
@@ -353,6 +374,7 @@ int main(void)
         T(another_version),
         T(another_list_in_the_file),
         T(a_folder_whose_names_nobody_asked_for),
+        T(a_folder_whose_names_were_asked_for),
         T(a_branch_that_is_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
