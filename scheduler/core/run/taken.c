@@ -34,7 +34,7 @@ static const char *instance(const struct ir_step *def, int32_t iteration, char t
 static bool fits(const struct ir_output *output, const json_t *value)
 {
     if (output->list)
-        return true;
+        return json_typeof(value) == JSON_ARRAY;
     return output->type == IR_ARTIFACT ? json_object_get(value, "artifact") != NULL
                                        : ir_value_check(output->type, value, NULL) == 0;
 }
@@ -88,7 +88,8 @@ static int check_outputs(const struct taken *t, int32_t step, const struct learn
             return err_set(t->err, LEAT_EREFUSED,
                            "output %s of step %s is needed as %s, and that run has it as "
                            "something else",
-                           output->name, name, ir_type_name(output->type));
+                           output->name, name,
+                           output->list ? "a list" : ir_type_name(output->type));
         if (check_names(t, step, output->name, value, name) < 0)
             return t->err->code;
     }

@@ -60,6 +60,30 @@ static void outputs_must_be_of_their_type(void **state)
     }
 }
 
+/* What was one value is none for each item, and the other way round. */
+static void a_list_is_no_value_and_a_value_no_list(void **state)
+{
+    static const char ONE[] = "  s: {command: [s], outputs: {n: {type: integer}}}\n";
+    static const char EACH[] =
+        "  s: {for_each: [x], command: [s], outputs: {n: {type: integer}}}\n";
+    static const char USE[] = "  u: {command: [u, \"${{ steps.s.outputs.n }}\"]}\n";
+    struct harness *h = *state;
+    for (int each = 0; each < 2; each++) {
+        cleanup_free char *was = mem_printf("name: p\nsteps:\n%s%s", each ? EACH : ONE, USE);
+        cleanup_free char *is = mem_printf("name: p\nsteps:\n%s%s", each ? ONE : EACH, USE);
+        harness_apply(h, was);
+        struct uuid old = harness_run(h, "p", (uint8_t)(1 + each));
+        finish(h, 0, each ? "s/s" : "s", SUCCEEDED, "{\"n\":1}");
+        finish(h, 0, "u", SUCCEEDED, NULL);
+        harness_apply(h, is);
+        only(h, old, "u", 10 + each);
+        is_refused(h, each ? "output n of step s is needed as integer, and that run has it as "
+                             "something else"
+                           : "output n of step s is needed as a list, and that run has it as "
+                             "something else");
+    }
+}
+
 /* ---- versions ------------------------------------------------------------------------------ */
 
 static void what_the_old_version_had_not_is_refused(void **state)
@@ -309,6 +333,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, harness_setup_worker, harness_teardown)
         T(outputs_must_be_of_their_type),
+        T(a_list_is_no_value_and_a_value_no_list),
         T(what_the_old_version_had_not_is_refused),
         T(a_group_runs_whole),
         T(what_was_skipped_is_skipped),
